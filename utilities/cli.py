@@ -1,0 +1,31 @@
+"""The `lab` command: one subcommand a room, each imported only when it is called."""
+
+import argparse
+import importlib
+
+COMMANDS = {
+    "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
+    "energy": ("utilities.energy_table", "table the energy reports that runs have saved"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand and return its exit status.
+
+    A subcommand is a module with `add_arguments(parser)` and `run(options) -> int`.
+    """
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="; ".join(
+        f"{name}: {purpose}" for name, (_, purpose) in COMMANDS.items()
+    ))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    module_name, purpose = COMMANDS[options.command]
+    module = importlib.import_module(module_name)
+    subparser = argparse.ArgumentParser(prog=f"lab {options.command}", description=purpose)
+    module.add_arguments(subparser)
+    return module.run(subparser.parse_args(options.rest))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
