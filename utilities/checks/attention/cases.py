@@ -1,0 +1,87 @@
+"""What goes into the attention checks. All dimensions of a case differ from each other."""
+
+import numpy as np
+
+from utilities.checks.case import Case
+
+
+def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> list[Case]:
+    """Draw cases of simple and full attention: one key, no mask, masks, dtypes, a traced call."""
+    cases = [
+        _attention_case(rng, "one key", (), 3, 1, 5, 2),
+        _attention_case(rng, "no mask", (), 4, 6, 3, 2),
+        _attention_case(rng, "no mask", (1,), 3, 7, 5, 4),
+        _attention_case(rng, "no mask", (2, 3), 4, 5, 7, 6),
+        _attention_case(rng, "mask", (), 4, 6, 3, 2, mask=bool),
+        _attention_case(rng, "mask", (3, 2), 5, 4, 7, 6, mask=np.int32, mask_leading=(3, 1)),
+        _attention_case(rng, "float16", (2,), 3, 6, 5, 4, dtype=np.float16, mask=bool),
+        _attention_case(rng, "float64", (2,), 3, 4, 6, 5, dtype=np.float64, mask=bool),
+        _attention_case(rng, "traced", (2,), 5, 3, 4, 6, mask=bool),
+    ]
+    if thorough:
+        for _ in range(3):
+            n_q, n_k, d_k, d_v, *leading = rng.permutation(np.arange(2, 9))[: rng.integers(4, 7)]
+            leading = tuple(int(length) for length in leading)
+            cases.append(_attention_case(rng, "no mask", leading, n_q, n_k, d_k, d_v))
+            cases.append(_attention_case(rng, "mask", leading, n_q, n_k, d_k, d_v, mask=np.float32))
+    return cases
+
+
+def multi_head_attention(rng: np.random.Generator, thorough: bool) -> list[Case]:
+    """Draw cases of one head, several heads, self-attention, masks, and Keras' conventions."""
+    cases = [
+        _heads_case(rng, "one head", 1, 4, batch=2, n_q=3, n_k=5, d_q=6, d_k=7, d_v=8),
+        _heads_case(rng, "heads", 3, 4, batch=2, n_q=5, n_k=7, d_q=6, d_k=8, d_v=9),
+        _heads_case(rng, "heads", 2, 5, batch=1, n_q=4, n_k=3, d_q=7, d_k=6, d_v=8),
+        _heads_case(rng, "mask", 3, 5, batch=2, n_q=4, n_k=6, d_q=7, d_k=8, d_v=9, mask=True),
+    ]
+    if thorough:
+        for _ in range(2):
+            batch, heads, proj_dim, n_q, n_k, d_q, d_k, d_v = (
+                int(length) for length in rng.permutation(np.arange(2, 10))
+            )
+            sizes = dict(batch=batch, n_q=n_q, n_k=n_k, d_q=d_q, d_k=d_k, d_v=d_v)
+            cases.append(_heads_case(rng, "heads", heads, proj_dim, **sizes))
+            cases.append(_heads_case(rng, "mask", heads, proj_dim, **sizes, mask=True))
+    return cases
+
+
+def _attention_case(
+    rng, stage, leading, n_q, n_k, d_k, d_v, dtype=np.float32, mask=None, mask_leading=()
+) -> Case:
+    """Return q, k, v of size one, so that scores have size √d_k and softmax is not saturated."""
+    inputs = {
+        "q": rng.normal(size=(*leading, n_q, d_k)).astype(dtype),
+        "k": rng.normal(size=(*leading, n_k, d_k)).astype(dtype),
+        "v": rng.normal(size=(*leading, n_k, d_v)).astype(dtype),
+        "mask": None if mask is None else _mask(rng, (*mask_leading, n_q, n_k)).astype(mask),
+    }
+    return Case(stage, inputs)
+
+
+def _heads_case(rng, stage, num_heads, proj_dim, batch, n_q, n_k, d_q, d_k, d_v, mask=False) -> Case:
+    def weight(*shape: int) -> np.ndarray:
+        return (rng.normal(size=shape) / np.sqrt(shape[-2])).astype(np.float32)
+
+    inputs = {
+        "num_heads": num_heads,
+        "proj_dim": proj_dim,
+        "q": rng.normal(size=(batch, n_q, d_q)).astype(np.float32),
+        "k": rng.normal(size=(batch, n_k, d_k)).astype(np.float32),
+        "v": rng.normal(size=(batch, n_k, d_v)).astype(np.float32),
+        "mask": _mask(rng, (n_q, n_k)) if mask else None,
+        "W_q": weight(num_heads, d_q, proj_dim),
+        "W_k": weight(num_heads, d_k, proj_dim),
+        "W_v": weight(num_heads, d_v, proj_dim),
+        "W_o": weight(num_heads * proj_dim, proj_dim),
+    }
+    return Case(stage, inputs)
+
+
+def _mask(rng, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a mask that hides about a third of the keys, never all of a query's, never none."""
+    mask = rng.random(shape) < 0.65
+    rows = mask.reshape(-1, shape[-1])  # (rows, n_k)
+    for i, row in enumerate(rows):
+        row[i % len(row)], row[(i + 1) % len(row)] = True, False
+    return mask

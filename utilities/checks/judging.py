@@ -1,0 +1,179 @@
+"""Judge observations against oracles: tolerances, named mistakes, the smallest failing case.
+
+The trusted side of a check: NumPy only, and nothing of the student's runs here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from utilities.checks.case import NOT_FINITE, WRONG_SHAPE, WRONG_VALUE, Case, Observation
+from utilities.checks.report import Finding
+
+ROUNDING = 8.0  # roundings of one unit each that an output may have gathered per √term
+Values = Mapping[str, np.ndarray]
+Oracle = Callable[[Case, Observation], Values]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake that people make, as the oracle of what it computes.
+
+    name: a few words, stable, used by the catalogue of wrong implementations.
+    message: what the student reads: what the output equals, and the line of thought to revisit.
+    oracle: as the right one, but wrong in just this way; may return some of the values only.
+    """
+
+    name: str
+    message: str
+    oracle: Oracle
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One finding about all the cases of a stage, with its share of the points."""
+
+    name: str
+    finding: str
+    share: float = 1.0
+
+
+def judge_stages(
+    cases: Sequence[Case],
+    observations: Sequence[Observation],
+    stages: Sequence[Stage],
+    oracle: Oracle,
+    mistakes: Sequence[Mistake] = (),
+    depth: int = 1,
+) -> list[Finding]:
+    """Return one finding a stage: do all its cases agree with the oracle, and if not, why.
+
+    depth: how many dependent operations lead to an output; tolerances grow with it.
+    """
+    seen = list(zip(cases, observations, strict=True))
+    findings = []
+    for stage in stages:
+        pairs = [(case, observation) for case, observation in seen if case.stage == stage.name]
+        findings.append(_judge_stage(stage, pairs, seen, oracle, mistakes, depth))
+    return findings
+
+
+def fact(
+    name: str,
+    held: bool,
+    message: str,
+    mistake: str = "",
+    kind: str = WRONG_VALUE,
+    share: float = 1.0,
+) -> Finding:
+    """Return a finding about something that holds or does not, without an oracle."""
+    if held:
+        return Finding(name, True, share=share)
+    return Finding(name, False, message, mistake, kind, share=share)
+
+
+def problem_finding(name: str, observation: Observation, share: float = 1.0) -> Finding | None:
+    """Return the finding for what stopped an observation, or None where nothing did."""
+    problem = observation.problem
+    if problem is None:
+        return None
+    return Finding(name, False, problem.message, kind=problem.kind, detail=problem.detail, share=share)
+
+
+def tolerance(expected: np.ndarray, dtype: np.dtype, terms: int, depth: int = 1) -> float:
+    """Return the largest difference that rounding alone can explain.
+
+    Rounding errors of a sum of n terms grow like √n times the unit of the dtype times the size
+    of the numbers (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 2.8).
+    Nothing is held to more than float32, since intermediate factors such as √d may be float32.
+    """
+    unit = max(np.finfo(np.float32).eps, np.finfo(dtype).eps if np.dtype(dtype).kind == "f" else 0)
+    scale = max(float(np.abs(expected).max(initial=0.0)), 1e-2)
+    return ROUNDING * depth * float(unit) * float(np.sqrt(max(terms, 1))) * scale
+
+
+def agrees(
+    observed: np.ndarray, expected: np.ndarray, terms: int, depth: int = 1, dtype=None
+) -> bool:
+    """Return whether two arrays have one shape and differ by no more than rounding."""
+    if observed.shape != expected.shape or not np.all(np.isfinite(observed)):
+        return False
+    limit = tolerance(expected, dtype or observed.dtype, terms, depth)
+    return bool(np.all(np.abs(observed.astype(np.float64) - expected) <= limit))
+
+
+def _judge_stage(stage, pairs, seen, oracle, mistakes, depth) -> Finding:
+    for case, observation in pairs:
+        stopped = problem_finding(stage.finding, observation, stage.share)
+        if stopped:
+            return stopped
+    wrong = [pair for pair in pairs if not _fits(oracle, *pair, depth)]
+    if not wrong:
+        return Finding(stage.finding, True, share=stage.share)
+    mistake = _recognise(mistakes, pairs, seen, depth)
+    case, observation = min(wrong, key=lambda pair: sum(np.size(v) for v in pair[0].inputs.values()))
+    kind, difference = _first_difference(oracle(case, observation), observation, case, depth)
+    message = mistake.message if mistake else difference
+    detail = f"Smallest failing case: {case.describe()}." + (f"\n{difference}" if mistake else "")
+    return Finding(
+        stage.finding, False, message, mistake.name if mistake else "", kind, detail, stage.share
+    )
+
+
+def _fits(oracle: Oracle, case: Case, observation: Observation, depth: int) -> bool:
+    """Return whether every value the oracle gives agrees with what was observed."""
+    try:
+        with np.errstate(all="ignore"):
+            expected = oracle(case, observation)
+    except (ValueError, IndexError, KeyError, np.exceptions.AxisError):
+        return False  # a wrong oracle need not be defined for every shape
+    return all(
+        name in observation.values
+        and agrees(observation[name], np.asarray(value), case.longest_axis, depth)
+        for name, value in expected.items()
+    )
+
+
+def _recognise(mistakes, pairs, seen, depth) -> Mistake | None:
+    """Return the mistake that explains every case seen or, failing that, those of this stage."""
+    whole = [(case, observation) for case, observation in seen if observation.problem is None]
+    for evidence in (whole, pairs):
+        for mistake in mistakes:
+            if all(_fits(mistake.oracle, *pair, depth) for pair in evidence):
+                return mistake
+    return None
+
+
+def _first_difference(expected: Values, observation: Observation, case: Case, depth: int):
+    """Return the kind and the sentence for the first value that is not as expected."""
+    for name, value in expected.items():
+        value, label = np.asarray(value), name.replace("_", " ")
+        observed = observation[name]
+        if observed.shape != value.shape:
+            return WRONG_SHAPE, (
+                f"Your {label} has shape {_shape(observed)}; {_shape(value)} is expected "
+                f"for {case.describe()}."
+            )
+        if not np.all(np.isfinite(observed)):
+            where = _index(~np.isfinite(observed))
+            return NOT_FINITE, (
+                f"In the {label}, entry {list(where)} is {observed[where]}: look for a division by "
+                "zero, a root of a negative number, or infinity times zero."
+            )
+        if not agrees(observed, value, case.longest_axis, depth):
+            limit = tolerance(value, observed.dtype, case.longest_axis, depth)
+            where = _index(np.abs(observed - value) > limit)
+            return WRONG_VALUE, (
+                f"In the {label}, entry {list(where)} is {observed[where]:.6g}; "
+                f"{value[where]:.6g} is expected."
+            )
+    raise AssertionError("called for values that agree")
+
+
+def _index(wrong: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(wrong)[0])
+
+
+def _shape(value: np.ndarray) -> str:
+    return "(" + ", ".join(str(length) for length in value.shape) + ")"

@@ -1,0 +1,211 @@
+"""Run an implementation that cannot be trusted and bring home plain arrays.
+
+The kernel side of a check. Whatever the implementation does, an observation comes back: values,
+or the problem that stopped it. Only KeyboardInterrupt passes, since it is the student's.
+"""
+
+import contextlib
+import inspect
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from utilities.checks.case import (
+    INPUT_CHANGED,
+    NOT_ATTEMPTED,
+    RAISED,
+    WRONG_SHAPE,
+    WRONG_TYPE,
+    Case,
+    Observation,
+    Problem,
+)
+
+LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
+LIBRARIES = ("site-packages", "dist-packages", str(Path(__file__).parent))
+
+
+class Stopped(Exception):
+    """An observation cannot go on; carries the problem to report."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.problem = Problem(kind, message)
+
+
+def observe_case(observe: Callable, implementation: Any, case: Case) -> Observation:
+    """Return what `observe(implementation, case)` saw, or the problem that stopped it."""
+    given = Case(case.stage, {name: _copy(value) for name, value in case.inputs.items()})
+    try:
+        with _undisturbed():
+            values = observe(implementation, given)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit and GeneratorExit are the student's too
+        return Observation(problem=problem_of(error))
+    changed = [name for name in case.inputs if not _same(given[name], case[name])]
+    if changed:
+        return Observation(problem=Problem(INPUT_CHANGED, _changed_message(changed)))
+    return Observation({name: np.asarray(value) for name, value in values.items()})
+
+
+def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarray:
+    """Return `value` as a NumPy array of numbers, or stop with a problem that says what it is.
+
+    `tensor`: only a TensorFlow tensor will do, since gradients must flow through the step.
+    """
+    _refuse_nothing(value, name)
+    if isinstance(value, tf.Variable):
+        value = tf.convert_to_tensor(value)
+    if isinstance(value, (tf.Tensor, np.ndarray, np.generic, int, float)):
+        _refuse_size(np.shape(value) if not tf.is_tensor(value) else value.shape, name)
+    if not isinstance(value, tf.Tensor):
+        if tensor:
+            raise Stopped(WRONG_TYPE, _type_message(value, name, "a TensorFlow tensor"))
+        if not isinstance(value, (np.ndarray, np.generic, int, float)):
+            raise Stopped(WRONG_TYPE, _type_message(value, name, "a NumPy array"))
+    elif not hasattr(value, "numpy"):
+        raise Stopped(WRONG_TYPE, _type_message(value, name, "a tensor that holds numbers"))
+    elif value.dtype == tf.bfloat16:
+        value = tf.cast(value, tf.float32)
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise Stopped(WRONG_TYPE, f"The {name} holds {array.dtype} values: real numbers expected.")
+    return array
+
+
+def as_pair(value: Any, first: str, second: str) -> tuple[Any, Any]:
+    """Return the two parts of a result `(first, second)`, or stop and say what came instead."""
+    _refuse_nothing(value, "result")
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
+        raise Stopped(WRONG_TYPE, f"Return two values, ({first}, {second}); you return {came}.")
+    return value[0], value[1]
+
+
+def describe(value: Any) -> str:
+    """Return a few plain words for what a value is."""
+    if isinstance(value, tf.RaggedTensor):
+        return "a ragged tensor (rows of unequal length)"
+    if type(value).__name__ == "KerasTensor" or (tf.is_tensor(value) and not hasattr(value, "numpy")):
+        return "a symbolic tensor (it holds no numbers yet)"
+    if tf.is_tensor(value):
+        return "a TensorFlow tensor"
+    if isinstance(value, np.ndarray):
+        return "a NumPy array"
+    if inspect.isgenerator(value):
+        return "a generator (did you write yield for return?)"
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return f"{getattr(value, '__name__', 'something')} itself, not what it returns"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Return the problem that an exception of the implementation stands for."""
+    if isinstance(error, Stopped):
+        return error.problem
+    if isinstance(error, NotImplementedError):
+        return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
+    return Problem(
+        RAISED,
+        f"Your code stopped with {type(error).__name__}: {_first_line(error)}",
+        _own_traceback(error.__traceback__),
+    )
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold the device, precision and streams still while the implementation runs.
+
+    On the CPU and without TensorFloat-32 the result does not depend on the machine; warnings and
+    stderr go to stdout, since nbgrader scores a cell 0 for anything on stderr.
+    """
+    tensor_float_32 = tf.config.experimental.tensor_float_32_execution_enabled()
+    recursion_limit = sys.getrecursionlimit()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        with (
+            contextlib.redirect_stderr(sys.stdout),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+            tf.device("/CPU:0"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.setrecursionlimit(recursion_limit)
+        tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _same(after: Any, before: Any) -> bool:
+    if not isinstance(before, np.ndarray):
+        return True
+    return after.shape == before.shape and after.dtype == before.dtype and bool(
+        np.array_equal(after, before)
+    )
+
+
+def _refuse_nothing(value: Any, name: str) -> None:
+    if value is None:
+        raise Stopped(NOT_ATTEMPTED, f"The {name} is None: did you forget to return it?")
+    if value is Ellipsis or value is NotImplemented:
+        raise Stopped(NOT_ATTEMPTED, f"The {name} is {value!r}: this step is not written yet.")
+
+
+def _refuse_size(shape: Sequence[int | None], name: str) -> None:
+    size = int(np.prod([length or 1 for length in shape], dtype=float))
+    if size > LARGEST_ARRAY:
+        raise Stopped(
+            WRONG_SHAPE,
+            f"The {name} has shape {tuple(shape)}, {size:,} numbers: far more than this case needs. "
+            "Was a dimension broadcast that should have been summed?",
+        )
+
+
+def _type_message(value: Any, name: str, expected: str) -> str:
+    message = f"The {name} is {describe(value)}; {expected} is expected."
+    if expected == "a TensorFlow tensor" and isinstance(value, (np.ndarray, list, float)):
+        message += " Use TensorFlow operations throughout, so that gradients can flow through it."
+    return message
+
+
+def _changed_message(changed: Sequence[str]) -> str:
+    return (
+        f"Your code changes its input {' and '.join(changed)} in place. Whoever calls it still needs "
+        "the old values: write the result to a new array (x = x / 2, not x /= 2)."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or "no message"
+    line = text.splitlines()[0]
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
+def _own_traceback(trace: TracebackType | None) -> str:
+    """Return the student's own frames, at most the last five, with file names but no folders."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(trace)
+        if not any(part in frame.filename for part in LIBRARIES)
+    ]
+    return "\n".join(
+        f"{_cell_name(frame.filename)}, line {frame.lineno}, in {frame.name}\n    {frame.line or ''}"
+        for frame in frames[-5:]
+    )
+
+
+def _cell_name(filename: str) -> str:
+    return "your notebook" if "ipykernel" in filename else Path(filename).name
