@@ -192,8 +192,6 @@ class ResumingDownloader:
                 if start > received:
                     raise SourceFailed("answers with another part of the file than asked for")
                 self._copy(response, start, received)
-        except requests.HTTPError as error:
-            raise SourceFailed(f"answers {error.response.status_code}") from None
         except (requests.ConnectTimeout, requests.ConnectionError):
             raise SourceFailed("could not connect") from None
         except (requests.Timeout, urllib3.exceptions.ReadTimeoutError):
@@ -203,7 +201,8 @@ class ResumingDownloader:
 
     def _accept(self, response: requests.Response) -> int:
         """Refuse what cannot be the archive; return the offset at which the answer starts."""
-        response.raise_for_status()
+        if not response.ok:
+            raise SourceFailed(f"answers {response.status_code}")
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise SourceFailed("answers with a web page")
         start = 0

@@ -7,7 +7,6 @@ import pickle
 import socket
 import tarfile
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -129,31 +128,38 @@ def arrays():
     }
 
 
-def add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Add a file with the given content to an open tar archive."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
+@pytest.fixture
+def pack():
+    """A function that packs files, given as a dict of names and contents, into a .tar.gz."""
+
+    def pack(files: dict[str, bytes]) -> bytes:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        return packed.getvalue()
+
+    return pack
 
 
 @pytest.fixture
-def content(arrays):
+def content(arrays, pack):
     """The small data set packed as the official archive is."""
-    packed = io.BytesIO()
     parts = [
         *((f"data_batch_{i + 1}", "train", slice(10 * i, 10 * i + 10)) for i in range(5)),
         ("test_batch", "test", slice(None)),
     ]
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        add_member(archive, "cifar-10-batches-py/batches.meta", b"not a batch")
-        for name, part, rows in parts:
-            planes = arrays[f"x_{part}"][rows].transpose(0, 3, 1, 2)  # (n, 3, 32, 32)
-            batch = {
-                b"data": planes.reshape(len(planes), -1),  # (n, 3072)
-                b"labels": arrays[f"y_{part}"][rows].tolist(),
-            }
-            add_member(archive, f"cifar-10-batches-py/{name}", pickle.dumps(batch))
-    return packed.getvalue()
+    files = {"cifar-10-batches-py/batches.meta": b"not a batch"}
+    for name, part, rows in parts:
+        planes = arrays[f"x_{part}"][rows].transpose(0, 3, 1, 2)  # (n, 3, 32, 32)
+        batch = {
+            b"data": planes.reshape(len(planes), -1),  # (n, 3072)
+            b"labels": arrays[f"y_{part}"][rows].tolist(),
+        }
+        files[f"cifar-10-batches-py/{name}"] = pickle.dumps(batch)
+    return pack(files)
 
 
 @pytest.fixture
@@ -196,12 +202,3 @@ def fake_npm(tmp_path, monkeypatch):
         return calls
 
     return make
-
-
-def wait_for(condition, seconds: float = 10.0) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail("the awaited condition never held")
-        time.sleep(0.01)

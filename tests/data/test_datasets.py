@@ -23,6 +23,7 @@ CIFAR10_BINARY_MD5 = [
     "53f37980c15c3d472c316c40844f3f0d",
 ]
 CIFAR10_TEST_MD5 = "803d5f7f4d78ea53de84dbe85f74fb6d"
+SHIPPED_TEST_SHA256 = "fab7ad42b9eb96ecf2f6c54440ad20457678063f3678a90b10121d88907ab10b"
 CIFAR100_BINARY_MD5 = {
     "train": "6172c7755cfe09b2fe270c85cebc1b15", "test": "4499cfba6c016c1be1438163640a0898",
 }
@@ -82,7 +83,7 @@ def test_shipped_cifar10_is_genuine():
 
 def test_shipped_test_images_are_genuine():
     test = {name: array for name, array in datasets.load_subset().items() if "test" in name}
-    assert datasets.content_digest(test) == "fab7ad42b9eb96ecf2f6c54440ad20457678063f3678a90b10121d88907ab10b"
+    assert datasets.content_digest(test) == SHIPPED_TEST_SHA256
 
 
 def test_shipped_files_are_small():
