@@ -23,11 +23,13 @@ import matplotlib
 import matplotlib.colors
 import matplotlib.ticker
 import numpy as np
+from cycler import cycler
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from PIL import Image
 
 TEXT = "#1a1a1a"
 MUTED = "#595959"
@@ -40,7 +42,7 @@ NO_VALUE = "#D0D0D0"  # where a heat map has no number
 
 _CSS_DPI = 96  # CSS pixels an inch
 _PNG_DPI = 2 * _CSS_DPI  # two pixels for each CSS pixel: sharp at 200 % zoom
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "axes.edgecolor": MUTED,
@@ -49,8 +51,10 @@ _STYLE = {
     "axes.labelsize": 10.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+    "axes.prop_cycle": cycler(color=CYCLE),
     "figure.titlesize": 12,
+    "figure.constrained_layout.h_pad": 0.09,
+    "figure.constrained_layout.w_pad": 0.09,
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
     "grid.color": "#E0E0E0",
@@ -75,8 +79,8 @@ _styled = matplotlib.rc_context(_STYLE)  # as a decorator: the style holds insid
 class LabFigure(Figure):
     """A figure that knows its alternative text and that it has already been shown.
 
-    It belongs to no pyplot state, so that nothing shows it behind our back. As the last expression
-    of the cell that drew it, it shows nothing more; named in a later cell, it shows again.
+    pyplot does not know it, so that nothing shows it behind our back. As the last expression of the
+    cell that drew it, it shows nothing more; named in a later cell, it shows again.
     """
 
     alt = ""
@@ -93,9 +97,10 @@ class LabFigure(Figure):
 def show_figure(fig: Figure, alt: str) -> None:
     """Show a figure as a PNG with alternative text, once.
 
-    JupyterLab ignores an ``alt`` in the metadata of an ``image/png`` output, and so does the lab
-    template of nbconvert; both keep the ``alt`` of an ``<img>`` in an HTML output. So the picture
-    goes out as HTML first, and as PNG for what reads no HTML (LaTeX, the classic template).
+    JupyterLab 4 ignores an ``alt`` in the metadata of an ``image/png`` output, and so does the lab
+    template of nbconvert 7; both keep the ``alt`` of an ``<img>`` in an HTML output. So the PNG
+    goes out inside HTML, and only there: Jupyter's server drops the output of a kernel that sends
+    more than a megabyte a second, which two copies of each figure would come near.
 
     Args:
         fig: any Matplotlib figure; one that pyplot manages is closed.
@@ -116,17 +121,27 @@ def _mime_bundle(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, Any]]
     """The figure as display data and metadata."""
     if not alt.strip():
         raise ValueError("show_figure needs alternative text: say in a sentence what is shown.")
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=_PNG_DPI, facecolor="white")
-    png = base64.b64encode(buffer.getvalue()).decode("ascii")
-    width, height = (round(inches * _CSS_DPI) for inches in fig.get_size_inches())
+    png = base64.b64encode(_png(fig)).decode("ascii")
+    width = round(fig.get_figwidth() * _CSS_DPI)
     image = (
         f'<img alt="{html.escape(alt)}" width="{width}" '
         'style="max-width: 100%; height: auto; background: white" '
         f'src="data:image/png;base64,{png}">'
     )
-    data = {"text/html": image, "image/png": png, "text/plain": alt}
-    return data, {"image/png": {"alt": alt, "width": width, "height": height}}
+    return {"text/html": image, "text/plain": alt}, {"text/html": {"alt": alt}}
+
+
+def _png(fig: Figure) -> bytes:
+    """The figure's pixels; a chart, which has few colours, with a palette: a third of the bytes."""
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", dpi=_PNG_DPI, facecolor="white")
+    photographs = any(np.asarray(i.get_array()).ndim == 3 for a in fig.axes for i in a.images)
+    if photographs:
+        return drawn.getvalue()
+    with Image.open(drawn) as image:
+        chart = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    chart.save(packed, format="png", optimize=True)
+    return packed.getvalue()
 
 
 def _display(bundle: tuple[dict[str, str], dict[str, Any]], display_id: bool = False) -> Any:
@@ -252,6 +267,10 @@ def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 # ---------------------------------------------------------------------------- regression
 
 
@@ -320,10 +339,11 @@ def _regression_figure(
     return fig, _regression_alt(len(x_train), prediction, truth, weights, sigma)
 
 
-def _value_ticks(axis: Any, values: np.ndarray, count: int = 6) -> None:
-    """Label the rows or columns of a matrix with the values they stand for."""
-    places = np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))
-    axis.set_ticks(places, [_number(values[place]) for place in places])
+def _value_ticks(axis: Any, values: np.ndarray) -> None:
+    """Label the rows or columns of a matrix with round values, where these lie among ``values``."""
+    ticks = matplotlib.ticker.MaxNLocator(5).tick_values(values[0], values[-1])
+    ticks = ticks[(ticks >= values[0]) & (ticks <= values[-1])]
+    axis.set_ticks(np.interp(ticks, values, np.arange(len(values))), [f"{t:g}" for t in ticks])
 
 
 def _regression_alt(n_keys, prediction, truth, weights, sigma) -> str:
@@ -360,8 +380,8 @@ def regression_slider(
     """Show a slider for σ above the fit and the attention map that it gives.
 
     The picture is an ordinary output that the slider replaces, so that it also stands in a notebook
-    that ran unattended. What goes wrong in ``nadaraya_watson`` or ``kernel`` is told in its place in
-    a sentence, and the slider goes on.
+    that ran unattended. What goes wrong in ``nadaraya_watson`` or ``kernel`` is told in its place
+    in a sentence, and the slider goes on.
 
     Args:
         nadaraya_watson: ``(q, k, v, kernel, sigma) -> (prediction, attention_weights)`` on
@@ -422,9 +442,9 @@ def _regression_view(
         # a small σ makes 0/0: the picture shows it, and a warning would go to stderr
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = nadaraya_watson(
-                x_query[:, None], x_train[:, None], y_train[:, None], kernel, sigma
-            )
+            # copies, lest code that works in place spoils the next picture
+            q, k, v = (part[:, None].copy() for part in (x_query, x_train, y_train))
+            result = nadaraya_watson(q, k, v, kernel, sigma)
             if not (isinstance(result, tuple | list) and len(result) == 2):
                 raise TypeError(
                     "it must return a pair (prediction, attention_weights), "
@@ -528,7 +548,7 @@ def plot_attention(
 def plot_softmax_temperature(
     dimensions: Sequence[int] = (2, 16, 128, 512), num_keys: int = 10, seed: int = 42
 ) -> Figure:
-    """Show why the scores are divided by √d: softmax(q·k) saturates as d grows, softmax(q·k/√d) not.
+    """Show why scores are divided by √d: as d grows, softmax(q·k) saturates, softmax(q·k/√d) not.
 
     q and k have independent standard normal entries, so that q·k has variance d
     (Vaswani et al. 2017, section 3.2.1). Bars are one query's weights, sorted; the number is the
@@ -558,6 +578,7 @@ def plot_softmax_temperature(
                 transform=axes.transAxes, ha="right", va="top",
             )  # fmt: skip
             axes.set_ylim(0, 1)
+            axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
         panels[0, column].set_title(f"d = {d}")
         panels[1, column].set_xlabel("key, sorted by weight")
     panels[0, 0].set_ylabel("softmax(q·k)")
@@ -604,9 +625,9 @@ def plot_images(
     truth = _classes("labels", labels, n, class_names)
     guess = None if predictions is None else _predicted(predictions, n, class_names)
 
-    rows, columns = _panel_grid(n, most=8 if predictions is None else 6)
-    height = 1.45 if predictions is None else 1.85
-    fig, panels = _new_figure(max(1.45 * columns, 3.0), height * rows, rows, columns)
+    rows, columns = _panel_grid(n, most=8 if guess is None else 6)
+    width, height = (1.2, 1.45) if guess is None else (1.5, 1.95)
+    fig, panels = _new_figure(width * columns, height * rows + 0.1, rows, columns)
     for index, axes in enumerate(panels.flat):
         if index >= n:
             axes.set_axis_off()
@@ -619,7 +640,7 @@ def plot_images(
         _show_pixels(axes, pixels[index], title, fontsize=9.5, **style)
 
     names = [class_names[label] for label in truth]
-    alt = f"{n} images: {', '.join(names[:12])}{', …' if n > 12 else ''}."
+    alt = f"{_count(n, 'image')}: {', '.join(names[:12])}{', …' if n > 12 else ''}."
     if guess is not None:
         alt += f" {int(np.sum(guess == truth))} of {n} are predicted correctly."
     show_figure(fig, alt)
@@ -667,22 +688,28 @@ def plot_patches(image: ArrayLike, patches: ArrayLike, patch_size: int) -> Figur
         )
     tiles = _picture(flat.reshape(-1, patch_size, patch_size, channels))  # (N, P, P[, C])
 
-    fig, ((original, grid),) = _new_figure(9.6, 5.2, columns=2, width_ratios=(1, 1.7))
+    side = min(max(3.4, 0.6 * rows), 6.5)  # inches
+    font_size = 10 if rows <= 4 else 8.5 if rows <= 8 else 7
+    label_inches = (font_size + 2) / 72
+    label_height = label_inches / (side / rows - label_inches)  # in patches
+    gap = 0.08  # in patches
+    fig, ((original, grid),) = _new_figure(
+        3.2 + side * columns / rows, side + 0.5, columns=2, width_ratios=(2.9, side)
+    )
     _show_pixels(original, pixels, f"image, {height} × {width}")
-    _show_pixels(grid, tiles[0])
-    grid.images[0].remove()
-    label_height, gap = 0.5, 0.12  # in patches
     top = 255 if tiles.dtype == np.uint8 else 1
-    size = float(np.clip(46 / max(rows, columns), 5, 11))
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         left, above = column * (1 + gap), row * (1 + label_height)
-        grid.imshow(
-            tile, cmap="gray", vmin=0, vmax=top, extent=(left, left + 1, above + 1, above)
-        )
-        grid.text(left + 0.5, above - 0.06, index + 1, ha="center", va="bottom", fontsize=size)
+        grid.imshow(tile, cmap="gray", vmin=0, vmax=top, extent=(left, left + 1, above + 1, above))
+        grid.text(
+            left + 0.5, above - 0.1 * label_height, index + 1,
+            ha="center", va="bottom", fontsize=font_size,
+        )  # fmt: skip
+    grid.set_axis_off()
     grid.set_xlim(-gap, columns * (1 + gap))
-    grid.set_ylim(rows * (1 + label_height) - label_height + gap, -label_height)
+    grid.set_ylim(rows * (1 + label_height) - label_height, -label_height)
+    grid.set_aspect("equal")
     grid.set_title(f"{rows} × {columns} = {rows * columns} patches of {patch_size} × {patch_size}")
 
     alt = (
@@ -761,7 +788,7 @@ def _history_alt(runs: Mapping[str, Mapping[str, Any]]) -> str:
             if run.get(key)
         )
         epochs = len(run["loss"])
-        sentences.append(f"{name} after {epochs} epoch{'s' if epochs > 1 else ''}: {ends}.")
+        sentences.append(f"{name} after {_count(epochs, 'epoch')}: {ends}.")
     return f"Learning curves. {' '.join(sentences)}"
 
 
@@ -907,8 +934,9 @@ def plot_class_token_attention(
     titles = ["class token"] if h == 1 else ["mean"] + [f"head {i + 1}" for i in range(h)]
 
     grid_rows, grid_columns = _panel_grid(len(shown) + 1, most=5)
+    side = 2.6 if grid_rows == 1 and grid_columns <= 3 else 1.75
     fig, panels = _new_figure(
-        2.0 * grid_columns + 0.9, 2.15 * grid_rows + 0.4, grid_rows, grid_columns
+        side * grid_columns + 1.0, (side + 0.25) * grid_rows + 0.4, grid_rows, grid_columns
     )
     for axes in panels.flat:
         axes.set_axis_off()
@@ -919,7 +947,7 @@ def plot_class_token_attention(
     for axes, values, title in zip(others, shown, titles, strict=False):
         _show_pixels(axes, grey, title)
         colours = axes.imshow(
-            values, cmap=HEAT, alpha=0.65, vmin=0, vmax=maps.max(), interpolation="bicubic",
+            values, cmap=HEAT, alpha=0.7, vmin=0, vmax=shown.max(), interpolation="bilinear",
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )  # fmt: skip
     bar = fig.colorbar(colours, ax=panels, label="attention to a patch", shrink=0.85)
@@ -929,7 +957,7 @@ def plot_class_token_attention(
     peak_row, peak_column = np.unravel_index(maps.mean(axis=0).argmax(), (rows, columns))
     alt = (
         f"An image and, over it, the class token's attention to its {rows} × {columns} patches, "
-        f"for {h} head{'s' if h > 1 else ''}{' and their mean' if h > 1 else ''}. "
+        f"for {_count(h, 'head')}{' and their mean' if h > 1 else ''}. "
         f"On average it looks most at the patch in row {peak_row + 1}, column {peak_column + 1} "
         f"(weight {_number(maps.mean(axis=0).max())}; even attention would be "
         f"{_number(1 / tokens)})."
@@ -953,7 +981,7 @@ def plot_position_similarity(position_embeddings: ArrayLike, grid: int | tuple[i
     Raises:
         ValueError: a shape does not fit.
     """
-    rows, columns = (grid, grid) if np.ndim(grid) == 0 else grid
+    rows, columns = (grid, grid) if isinstance(grid, int | np.integer) else grid
     embeddings = _array("position_embeddings", position_embeddings, "(N+1, d)", 2)
     if len(embeddings) != rows * columns + 1:
         raise ValueError(
@@ -1043,7 +1071,7 @@ def plot_confusion(y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[s
     if wrong.any():
         alt += (
             f" The most frequent mistake: {class_names[worst]} taken for "
-            f"{class_names[taken_for]} ({wrong.max()} times)."
+            f"{class_names[taken_for]} ({_count(wrong.max(), 'time')})."
         )
     show_figure(fig, alt)
     return fig
