@@ -1,0 +1,34 @@
+"""The energy meter's callback. Apart, because importing TensorFlow takes seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tf_keras
+
+if TYPE_CHECKING:
+    from utilities.energy.meter import EnergyMeter
+
+
+class EnergyCallback(tf_keras.callbacks.Callback):
+    """Marks the epochs of a training run on `meter`; an epoch includes its validation."""
+
+    def __init__(self, meter: EnergyMeter):
+        super().__init__()
+        self.meter = meter
+        self._started_meter = False
+
+    def on_train_begin(self, logs=None):
+        self._started_meter = not self.meter.running
+        if self._started_meter:
+            self.meter.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.meter.epoch_start()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.meter.epoch_end()
+
+    def on_train_end(self, logs=None):
+        if self._started_meter:
+            self.meter.stop()

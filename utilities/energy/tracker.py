@@ -1,0 +1,327 @@
+"""carbontracker's own tracker, put together so that it stays quiet, offline and harmless.
+
+`CarbonTracker.__init__` looks the machine's location up over the network, prints, and may end the
+process. Its parts can do without: here they are given what they would ask for.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from threading import Event, Thread, current_thread
+
+from carbontracker import constants
+from carbontracker.components.component import Component, component_names
+from carbontracker.emissions.intensity.fetcher import IntensityFetch
+from carbontracker.emissions.intensity.intensity import IntensityService
+from carbontracker.emissions.intensity.location import Location
+from carbontracker.tracker import CarbonIntensityThread, CarbonTracker, CarbonTrackerThread
+
+from utilities.energy.components import QuietLogger, find_components
+from utilities.energy.report import MEASURED, EnergyReport, Span
+
+VERSION = importlib.metadata.version("carbontracker")
+KEYED_PROVIDERS = ("electricitymaps",)
+START_TIMEOUT = 5.0  # seconds; the components are initialised already, so the thread starts at once
+
+
+def make_tracker(epochs: int, label: str = "training", **settings) -> QuietTracker:
+    """A real `CarbonTracker` that prints nothing, needs no network and never ends the process.
+
+    It is what a `CarbonTrackerCallback(tracker)` is given: `epoch_start()` and `epoch_end()` once
+    an epoch, `stop()` at the end. Afterwards `tracker.report` is the run's `EnergyReport`.
+
+    Args:
+        epochs: how many epochs will be tracked; after them the tracker stops by itself.
+        label: the name of the run.
+        settings: as in `EnergyMeter`.
+    """
+    return QuietTracker(epochs, label=label, **settings)
+
+
+class QuietTracker(CarbonTracker):
+    """`CarbonTracker` on quiet, offline parts. Arguments as in `make_tracker` and `EnergyMeter`."""
+
+    def __init__(
+        self,
+        epochs: int,
+        label: str = "training",
+        intensity: float | None = None,
+        location: str | None = None,
+        api_keys: dict[str, str] | None = None,
+        pue: float = 1.0,
+        components: str = "all",
+        simulate: dict[str, float] | None = None,
+        update_interval: float = 1.0,
+    ):
+        # carbontracker would look for its components and the location on its own here: its
+        # constructor is not called, only what its other methods read is set.
+        check_settings(intensity, location, api_keys, pue, components, simulate)
+        if epochs < 1:
+            raise ValueError(f"epochs must be at least 1, not {epochs}")
+        self.epochs = self.monitor_epochs = epochs
+        self.epochs_before_pred = 0  # no prediction: nothing is multiplied by an expected number
+        self.epoch_counter = 0
+        self.decimal_precision = 12
+        self.interpretable = self.stop_and_confirm = self.deleted = False
+        self.ignore_errors = True
+        self.api_keys = api_keys
+        self.label = label
+        self.pue = pue
+        self.interrupted = False
+        self.epoch_open = False
+        self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.logger = QuietLogger()
+        found, self.notes = find_components(components, simulate)
+        self.records = [component.handler.record(component.name) for component in found]
+        fetcher = self._get_fetcher() if api_keys and intensity is None else None
+        self.intensity_stopper = Event()
+        self.intensity_updater = IntensityThread(
+            OfflineIntensity(self.logger, fetcher, intensity, location), self.intensity_stopper
+        )
+        self.tracker = Monitor(found, self.logger, update_interval)
+
+    @cached_property
+    def report(self) -> EnergyReport:
+        """What was tracked. Asking for it stops the tracker."""
+        self.stop()
+        return self.report_of(marked=[True] * len(self.monitor.epoch_times))
+
+    def epoch_start(self) -> None:
+        """Begin an epoch; one that was left open by an interrupt is closed first."""
+        if self.epoch_open:
+            self.interrupted = True
+            self.epoch_end()
+        self.epoch_open = not self.deleted
+        super().epoch_start()
+
+    def epoch_end(self) -> None:
+        """End the epoch; without one, nothing: carbontracker would count the last one's time."""
+        if self.epoch_open:
+            self.epoch_open = False
+            super().epoch_end()
+
+    def stop(self) -> None:
+        """Stop. An open epoch, which carbontracker would leave out, counts as far as it came."""
+        if self.epoch_open:
+            self.interrupted = True
+            self.epoch_end()
+        super().stop()
+
+    def _output_actual(self) -> None:
+        """Nothing: carbontracker would print here what `report` tells."""
+
+    def _delete(self) -> None:
+        # carbontracker drops its parts, and with them the readings: keep them for the report
+        self.monitor, intensity = self.tracker, self.intensity_updater
+        super()._delete()
+        self.intensity, self.intensity_source = intensity.result()
+
+    def report_of(self, marked: Sequence[bool]) -> EnergyReport:
+        """The report of a stopped tracker, whose stretch i is an epoch where `marked[i]`."""
+        spans, filled = self.monitor.spans(self.pue)
+        silent = self.monitor.silent()
+        records = [record for record in self.records if record.name not in silent]
+        return EnergyReport(
+            label=self.label,
+            components=tuple(records),
+            epochs=tuple(span for span, mark in zip(spans, marked, strict=True) if mark),
+            outside_epochs=_sum_spans(
+                [span for span, mark in zip(spans, marked, strict=True) if not mark],
+                [record.name for record in records],
+            ),
+            intensity=self.intensity,
+            intensity_source=self.intensity_source,
+            pue=self.pue,
+            interrupted=self.interrupted,
+            notes=(*self.notes, *self._reading_notes(filled)),
+            started=self.started,
+            software=f"carbontracker {VERSION}",
+        )
+
+    def _reading_notes(self, filled: dict[str, int]) -> list[str]:
+        measured = {record.name for record in self.records if record.basis == MEASURED}
+        notes = [
+            f"{name}: {count} stretch(es) were too short for a reading of their own and took "
+            "a neighbour's power"
+            for name, count in filled.items()
+            if count and name in measured
+        ]
+        notes += [
+            f"{component.name}: {component.handler.failures} reading(s) failed and were left out"
+            for component in self.monitor.components
+            if component.handler.failures
+        ]
+        notes += [f"{name}: no reading came, its energy is unknown" for name in
+                  sorted(self.monitor.silent())]
+        return notes
+
+
+class Monitor(CarbonTrackerThread):
+    """carbontracker's thread that reads the components, without its way of ending the process."""
+
+    def __init__(self, components: list[Component], logger: QuietLogger, update_interval: float):
+        self.ready = Event()
+        super().__init__(
+            components, logger, ignore_errors=True, delete=self.ready.set,
+            update_interval=update_interval,
+        )
+        self.ready.wait(START_TIMEOUT)  # so that even a very short first epoch gets its reading
+
+    def begin(self) -> None:
+        super().begin()
+        self.ready.set()
+
+    def _handle_error(self, error: Exception) -> None:
+        """Note the error and go on without readings; the epochs' times are kept all the same."""
+        self.logger.err_critical(f"monitoring ended: {error!r}")
+        self.ready.set()
+
+    def _components_shutdown_once(self) -> None:
+        """Before the components are released, read those that no epoch was long enough for."""
+        for component in self.components:
+            if self.epoch_counter and not any(component.power_usages):
+                component.collect_power_usage(self.epoch_counter)
+        super()._components_shutdown_once()
+
+    def silent(self) -> set[str]:
+        """The components that never gave a reading: their energy is unknown, not zero."""
+        return {
+            component.name for component in self.components
+            if self.epoch_times and not any(component.power_usages)
+        }
+
+    def spans(self, pue: float) -> tuple[list[Span], dict[str, int]]:
+        """Time and energy of every tracked stretch, and how many had no reading, by component.
+
+        carbontracker gives a stretch without a reading the *energy* of the one before, or none at
+        all; here it gets the *power* of the one before (the first: of the one after).
+        """
+        energies, filled, silent = {}, {}, self.silent()
+        for component in self.components:
+            if component.name in silent:
+                continue
+            powers = component.power_usages + [[]] * len(self.epoch_times)
+            powers = powers[: len(self.epoch_times)]
+            filled[component.name] = sum(not power for power in powers)
+            component.power_usages = _fill(powers)
+            energies[component.name] = component.energy_usage(self.epoch_times)
+        return [
+            Span(
+                seconds=float(seconds),
+                kwh={name: float(energy[index]) * pue for name, energy in energies.items()},
+            )
+            for index, seconds in enumerate(self.epoch_times)
+        ], filled
+
+
+class OfflineIntensity(IntensityService):
+    """carbontracker's carbon intensity of a location that is told, not looked up."""
+
+    def __init__(self, logger, fetcher, intensity: float | None, location: str | None):
+        self.given, self.location = intensity, location.upper() if location else None
+        super().__init__(logger, fetcher)
+
+    def _fetch_geo_location(self) -> Location | None:
+        return Location(True, self.location, self.location) if self.location else None
+
+    def _get_default_carbon_intensity(self) -> IntensityFetch:
+        if self.given is None:
+            return super()._get_default_carbon_intensity()
+        return IntensityFetch(float(self.given), self.address, self.country, False, True)
+
+    def fetch_carbon_intensity(self, time_duration=None) -> IntensityFetch:
+        """The live value, where carbontracker's own thread asks; nobody else waits for it."""
+        if isinstance(current_thread(), CarbonIntensityThread):
+            return super().fetch_carbon_intensity(time_duration)
+        return self.default_carbon_intensity
+
+    def default_source(self) -> str:
+        if self.given is not None:
+            return "given by the user"
+        if self.location is None:
+            year = constants.WORLD_AVG_CARBON_INTENSITY_YEAR
+            return f"world average of {year} (packaged with carbontracker)"
+        return f"yearly average of {self.location} (packaged with carbontracker)"
+
+
+class IntensityThread(CarbonIntensityThread):
+    """carbontracker's thread that asks for the live intensity; idle where no key is given."""
+
+    def __init__(self, service: OfflineIntensity, stop_event: Event, update_interval: float = 900):
+        # CarbonIntensityThread.__init__ would make a service that looks its location up
+        Thread.__init__(self, name="CarbonIntensityThread", daemon=True)
+        self.logger = service.logger
+        self.update_interval = update_interval
+        self.stop_event = stop_event
+        self.carbon_intensities_fetches: list[IntensityFetch] = []
+        self.carbon_intensity_service = service
+        if service.intensity_fetcher is not None:
+            self.start()
+
+    def result(self) -> tuple[float, str]:
+        """The mean of the live values in g/kWh, or what stands in for them, and its source."""
+        service = self.carbon_intensity_service
+        live = [f.carbon_intensity for f in self.carbon_intensities_fetches if f.is_fetched]
+        if live:
+            provider = service.intensity_fetcher.id
+            return sum(live) / len(live), f"live from {provider} for {service.location}"
+        source = service.default_source()
+        if service.intensity_fetcher is not None:
+            source += f"; {service.intensity_fetcher.id} gave no answer"
+        return service.default_carbon_intensity.carbon_intensity, source
+
+
+def check_settings(
+    intensity: float | None,
+    location: str | None,
+    api_keys: dict[str, str] | None,
+    pue: float,
+    components: str,
+    simulate: dict[str, float] | None,
+) -> None:
+    """Refuse settings with a ValueError that says what to write instead, before anything starts."""
+    if intensity is not None and not (math.isfinite(intensity) and intensity >= 0):
+        raise ValueError(f"intensity is in g CO2-eq per kWh and not negative, not {intensity}")
+    if not (math.isfinite(pue) and pue >= 1):
+        raise ValueError(f"pue is the building's factor on the device's energy, 1 or more: {pue}")
+    names = components.replace(" ", "").split(",")
+    if components != "all" and not set(names) <= set(component_names()):
+        raise ValueError(f"components are 'all', 'cpu', 'gpu' or 'cpu,gpu', not {components!r}")
+    for name, watts in (simulate or {}).items():
+        if name not in component_names() or not watts >= 0:
+            raise ValueError(f"simulate gives watts for 'cpu' or 'gpu', not {name!r}: {watts!r}")
+    if unknown := set(api_keys or {}) - set(KEYED_PROVIDERS):
+        raise ValueError(
+            f"no carbon intensity provider takes a key under {sorted(unknown)}; "
+            f"known: {', '.join(KEYED_PROVIDERS)}"
+        )
+    if api_keys and location is None and intensity is None:
+        raise ValueError("an API key needs a location, such as location='DE'")
+    if location is not None:
+        service = OfflineIntensity(QuietLogger(), None, None, location)
+        if not service.default_carbon_intensity.is_localized:
+            raise ValueError(
+                f"no average carbon intensity is packaged for {location!r}: give a two-letter "
+                "country code such as 'DE', or the intensity itself"
+            )
+
+
+def _fill(powers: list[list[float]]) -> list[list[float]]:
+    """Give each stretch without a reading those of the one before; the first, of the one after."""
+    last = next((power for power in powers if power), [])
+    filled = []
+    for power in powers:
+        last = power or last
+        filled.append(last)
+    return filled
+
+
+def _sum_spans(spans: Sequence[Span], names: Sequence[str]) -> Span:
+    return Span(
+        seconds=sum(span.seconds for span in spans),
+        kwh={name: sum(span.kwh[name] for span in spans) for name in names},
+    )
