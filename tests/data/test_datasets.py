@@ -230,6 +230,22 @@ def test_note_is_displayed_in_a_notebook(lab_data):
     assert "CIFAR-100 is not on this machine" in note.data["text/markdown"]
 
 
+def test_cifar100_gives_fine_or_coarse_labels(lab_data, arrays, monkeypatch):
+    coarse = {f"y_{part}_coarse": arrays[f"y_{part}"] // 2 for part in ("train", "test")}
+    stored = {**arrays, **coarse}
+    small = datasets.ImageSet("cifar100", "CIFAR-100", datasets.content_digest(stored))
+    monkeypatch.setattr(datasets, "CIFAR100", small)
+    lab_data.mkdir()
+    np.savez(lab_data / "cifar100.npz", **stored)
+    assert datasets.has_cifar100()
+    for label_mode, suffix in (("fine", ""), ("coarse", "_coarse")):
+        (x_train, y_train), (x_test, y_test) = datasets.load_cifar100(label_mode)
+        assert np.array_equal(x_train, arrays["x_train"]) and y_train.shape == (50, 1)
+        assert np.array_equal(x_test, arrays["x_test"]) and y_test.shape == (20, 1)
+        assert np.array_equal(y_train.ravel(), stored[f"y_train{suffix}"])
+        assert np.array_equal(y_test.ravel(), stored[f"y_test{suffix}"])
+
+
 def test_unknown_label_mode_is_refused():
     with pytest.raises(ValueError, match="'fine' or 'coarse'"):
         datasets.load_cifar100("superclass")
