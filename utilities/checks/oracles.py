@@ -1,6 +1,43 @@
 """The formulas of the course in float64, fed with an implementation's own weights (NumPy only)."""
 
+import math
+
 import numpy as np
+
+
+def gaussian(distance, sigma: float = 1.0) -> np.ndarray:
+    """Return exp(−distance²/2σ²), any shape."""
+    return np.exp(-np.square(distance) / (2.0 * sigma**2))
+
+
+def exponential(distance, sigma: float = 1.0) -> np.ndarray:
+    """Return the Laplace kernel exp(−distance/σ), any shape; it tells a signed distance."""
+    return np.exp(-np.asarray(distance) / sigma)
+
+
+def cauchy(distance, sigma: float = 1.0) -> np.ndarray:
+    """Return the Cauchy kernel 1/(1 + (distance/σ)²), any shape."""
+    return 1.0 / (1.0 + np.square(np.asarray(distance) / sigma))
+
+
+KERNELS = {"gaussian": gaussian, "exponential": exponential, "cauchy": cauchy}
+
+
+def euclidean(q, k) -> np.ndarray:
+    """Return the distances between queries (n_q, d) and keys (n_k, d); (n_q, n_k)."""
+    return np.sqrt(np.square(q[:, None] - k[None]).sum(axis=-1))
+
+
+def nadaraya_watson(
+    q, k, v, kernel, sigma=1.0, distance=euclidean
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the values v (n_k, d_v), weighted by the kernel, and the weights.
+
+    Source: Nadaraya, "On Estimating Regression", 1964; Watson, "Smooth Regression Analysis", 1964.
+    """
+    closeness = kernel(distance(q, k), sigma)  # (n_q, n_k)
+    attention_weights = closeness / closeness.sum(axis=-1, keepdims=True)
+    return attention_weights @ v, attention_weights
 
 
 def softmax(scores: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -22,3 +59,76 @@ def scaled_dot_product_attention(q, k, v, mask=None) -> tuple[np.ndarray, np.nda
     scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(k.shape[-1])  # (…, n_q, n_k)
     attention_weights = softmax(masked(scores, mask))
     return attention_weights @ v, attention_weights
+
+
+def multi_head_attention(q, k, v, W_q, W_k, W_v, W_o, mask=None) -> tuple[np.ndarray, np.ndarray]:
+    """Return output (B, n_q, p) and weights (B, h, n_q, n_k) of attention in h heads.
+
+    q (B, n_q, d_q), k (B, n_k, d_k), v (B, n_k, d_v); W_q, W_k, W_v (h, d_…, p), W_o (h·p, p).
+    Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.2, without biases.
+    """
+    projected = (x[:, None] @ W for x, W in ((q, W_q), (k, W_k), (v, W_v)))  # (B, h, n_…, p)
+    heads, attention_weights = scaled_dot_product_attention(*projected, mask)  # (B, h, n_q, p)
+    side_by_side = np.concatenate(np.moveaxis(heads, 1, 0), axis=-1)  # (B, n_q, h·p)
+    return side_by_side @ W_o, attention_weights
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """Return xΦ(x), any shape, Φ the normal distribution function (Hendrycks and Gimpel, 2016)."""
+    return x * (1.0 + _erf(x / np.sqrt(2.0))) / 2.0
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1/(1 + exp(−x)), any shape."""
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def mlp(x, kernels, biases, activations) -> np.ndarray:
+    """Return x (…, d) after each Dense with its kernel (d_in, d_out), bias and non-linearity."""
+    for kernel, bias, activation in zip(kernels, biases, activations, strict=True):
+        x = activation(x @ kernel + bias)
+    return x
+
+
+def layer_norm(x, gamma, beta, epsilon=1e-6, axis=-1) -> np.ndarray:
+    """Return x with mean 0 and variance 1 along `axis`, times gamma plus beta.
+
+    Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
+    """
+    centred = x - x.mean(axis=axis, keepdims=True)
+    variance = np.square(centred).mean(axis=axis, keepdims=True)
+    return gamma * centred / np.sqrt(variance + epsilon) + beta
+
+
+def transformer_block(x, attend, mlp, norm_1, norm_2) -> np.ndarray:
+    """Return x (B, N, d) after a post-norm block of the four given steps, without dropout.
+
+    Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.1.
+    """
+    x_1 = norm_1(x + attend(x))
+    return norm_2(x_1 + mlp(x_1))
+
+
+def patches(images: np.ndarray, patch_size: int) -> np.ndarray:
+    """Return images (B, H, W, C) cut row by row into patches, (B, N, patch_size²·C).
+
+    Pixels inside a patch go row by row too, and the channels of a pixel stay together.
+    """
+    batch, height, width, channels = images.shape
+    rows, columns = height // patch_size, width // patch_size
+    cut = images.reshape(batch, rows, patch_size, columns, patch_size, channels)
+    cut = cut.transpose(0, 1, 3, 2, 4, 5)  # (B, rows, columns, patch_size, patch_size, C)
+    return cut.reshape(batch, rows * columns, -1)  # (B, N, patch_size²·C)
+
+
+def encoded_patches(patches, kernel, bias, class_token, positions) -> np.ndarray:
+    """Return the class token and the projected patches, each with its position; (B, N + 1, d).
+
+    Source: Dosovitskiy et al., "An Image Is Worth 16x16 Words", 2021, equation 1.
+    """
+    projected = patches @ kernel + bias  # (B, N, d)
+    first = np.broadcast_to(class_token, (len(patches), 1, projected.shape[-1]))  # (B, 1, d)
+    return np.concatenate([first, projected], axis=1) + positions
