@@ -132,3 +132,52 @@ def encoded_patches(patches, kernel, bias, class_token, positions) -> np.ndarray
     projected = patches @ kernel + bias  # (B, N, d)
     first = np.broadcast_to(class_token, (len(patches), 1, projected.shape[-1]))  # (B, 1, d)
     return np.concatenate([first, projected], axis=1) + positions
+
+
+def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Return the flattened images times the kernel; kernel (…, p, C), images (n, …) → (…, n, C)."""
+    return images.reshape(len(images), -1).astype(np.float64) @ kernel
+
+
+def scores(kernels: np.ndarray, images, labels) -> tuple[np.ndarray, np.ndarray]:
+    """Return accuracy and mean cross-entropy of each kernel (e, p, C) on a set, both (e,)."""
+    logits = linear_logits(kernels, images)  # (e, n, C)
+    right = logits.argmax(-1) == labels.ravel()  # (e, n)
+    of_the_label = np.take_along_axis(softmax(logits), labels.reshape(1, -1, 1), -1)  # (e, n, 1)
+    return right.mean(-1), -np.log(of_the_label).mean((-2, -1))
+
+
+def crossentropy_gradient_of(images: np.ndarray, labels: np.ndarray, of_logits=None):
+    """Return the function kernel → gradient of the mean cross-entropy of the logits of a batch.
+
+    of_logits: (logits (n, C), one-hot labels (n, C)) → derivative (n, C), for another loss.
+    """
+    flat = images.reshape(len(images), -1).astype(np.float64)  # (n, p)
+    of_logits = of_logits or (lambda logits, one_hot: softmax(logits) - one_hot)
+
+    def gradient(kernel: np.ndarray) -> np.ndarray:
+        logits = flat @ kernel  # (n, C)
+        one_hot = np.eye(logits.shape[-1])[labels.ravel()]  # (n, C)
+        return flat.T @ of_logits(logits, one_hot) / len(flat)  # (p, C)
+
+    return gradient
+
+
+def adamw(
+    kernel: np.ndarray, gradients, learning_rates, weight_decay=0.0, beta_1=0.9, beta_2=0.999
+) -> np.ndarray:
+    """Return the weights after each step of AdamW, (steps, *kernel.shape).
+
+    gradients: one function weights → gradient a step; learning_rates: one number a step.
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2.
+    """
+    weights = kernel.astype(np.float64)
+    mean, square, steps = np.zeros_like(weights), np.zeros_like(weights), []
+    for i, (gradient, rate) in enumerate(zip(gradients, learning_rates, strict=True), start=1):
+        g = gradient(weights)
+        mean = beta_1 * mean + (1 - beta_1) * g
+        square = beta_2 * square + (1 - beta_2) * g**2
+        update = mean / (1 - beta_1**i) / (np.sqrt(square / (1 - beta_2**i)) + 1e-7)
+        weights = weights - rate * (update + weight_decay * weights)
+        steps.append(weights)
+    return np.array(steps)
