@@ -3,12 +3,11 @@
 Names are looked up on first use, so that judging and the command line need no TensorFlow.
 """
 
-import os
-
 import lazy_loader
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # tf.keras is then tf_keras, imported once
+from utilities.quiet import quiet_tensorflow
+
+quiet_tensorflow()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
@@ -22,5 +21,38 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "test_vit_classifier",
         ],
         "checks.training": ["test_run_experiment", "test_carbon_tracker_callback"],
+        "baselines": ["build_small_cnn"],
+        "comparison": ["compare_runs"],
+        "datasets": [
+            "CIFAR10_CLASSES",
+            "CIFAR100_COARSE_CLASSES",
+            "CIFAR100_FINE_CLASSES",
+            "load_cifar10",
+            "load_cifar100",
+        ],
+        "energy": ["EnergyMeter", "EnergyReport", "compare_energy", "describe_energy", "make_tracker"],
+        "inspection": ["attention_weights_of", "position_embeddings_of"],
+        "plots": [
+            "LiveCurves",
+            "plot_attention",
+            "plot_class_token_attention",
+            "plot_confusion",
+            "plot_history",
+            "plot_images",
+            "plot_patches",
+            "plot_position_similarity",
+            "plot_regression",
+            "plot_softmax_temperature",
+            "regression_slider",
+            "show_figure",
+        ],
+        "profile": ["FIRST_VIT", "LARGE_VIT", "SMALL_VIT", "load_profile"],
+        "training": [
+            "count_parameters",
+            "crop_and_flip",
+            "learning_rate_schedule",
+            "make_dataset",
+            "vit_arguments",
+        ],
     },
 )

@@ -1,0 +1,33 @@
+# Two commands do everything: `make lab` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+LAB_OPTIONS ?=
+
+.PHONY: help lab test release data
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+lab: $(READY)  ## environment, data, JupyterLab on the student notebooks
+	$(BIN)/lab data --check
+	cd lab && ../$(BIN)/jupyter lab $(LAB_OPTIONS)
+
+test: $(READY)  ## environment and the whole test suite
+	$(BIN)/python -m pytest
+
+release: $(READY)  ## generate lab/ from solutions/
+	$(BIN)/python -m utilities.grading.release
+
+data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
+	$(BIN)/lab data
+
+# The stamp makes a second run start at once; new pins bring the environment up to date.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "Python 3.11 is needed; $(PYTHON) is another version. Install it, or name it: make lab PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@

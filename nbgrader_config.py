@@ -1,0 +1,39 @@
+"""The course for nbgrader: solutions/ is the source, lab/ the release, both without student folders.
+
+Every stock command works from this folder: generate_assignment, autograde, formgrader,
+generate_feedback, export.
+"""
+
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    IgnorePattern,
+    LimitOutput,
+    SaveAutoGrades,
+)
+
+from utilities.grading.execute import CourseExecute
+
+c = get_config()  # noqa: F821
+
+c.CourseDirectory.course_id = "attention-lab-kit"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "lab"
+
+# A release leaks through what nobody thought of, so only notebooks are copied.
+c.CourseDirectory.include = ["*.ipynb"]
+
+c.ClearSolutions.code_stub = {
+    "python": 'raise NotImplementedError("Write this step here, in place of this line.")'
+}
+c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
+
+c.Execute.timeout = 300
+c.Autograde.autograde_preprocessors = [
+    CourseExecute,
+    IgnorePattern,
+    LimitOutput,
+    SaveAutoGrades,
+    AssignLatePenalties,
+    CheckCellMetadata,
+]

@@ -1,0 +1,1 @@
+"""The instructor's side: release and grading. Never imported by a notebook."""
