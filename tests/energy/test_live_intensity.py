@@ -8,7 +8,7 @@ import pytest
 import requests
 from carbontracker.emissions.intensity.fetchers import electricitymaps
 
-from utilities.energy import EnergyMeter
+from utilities.energy import EnergyMeter, make_tracker
 
 SETTINGS = {
     "location": "DE",
@@ -55,24 +55,39 @@ def test_key_is_honoured(provider, clock, refused_connections, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_nobody_waits_for_a_silent_provider(monkeypatch, clock):
-    released = threading.Event()
+@pytest.fixture
+def askers(monkeypatch):
+    """A provider that never answers, and the names of the threads that wait for it."""
+    names, released = [], threading.Event()
 
     def silent(*arguments, **keywords):
-        assert threading.current_thread().name == "CarbonIntensityThread"
-        released.wait()
+        names.append(threading.current_thread().name)
+        released.wait(10)
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests, "get", silent)
-    try:
-        with EnergyMeter("run", **SETTINGS) as meter:
-            clock.advance(36.0)
-        report = meter.report  # complete, although the answer has not come
-    finally:
-        released.set()
-    assert report.kwh == pytest.approx(0.001)
-    assert "average of DE" in report.intensity_source
-    assert "electricitymaps gave no answer" in report.intensity_source
+    yield names
+    released.set()
+
+
+def test_no_meter_waits_for_a_silent_provider(askers, clock):
+    with EnergyMeter("run", **SETTINGS) as meter:
+        clock.advance(36.0)
+    assert meter.report.kwh == pytest.approx(0.001)
+    assert "average of DE" in meter.report.intensity_source
+    assert "electricitymaps gave no answer" in meter.report.intensity_source
+    assert set(askers) <= {"CarbonIntensityThread"}
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_no_tracker_waits_for_a_silent_provider(askers, clock, epochs):
+    """Neither at the end, nor after the first epoch, where carbontracker would predict."""
+    tracker = make_tracker(epochs, **SETTINGS)
+    tracker.epoch_start()
+    clock.advance(36.0)
+    tracker.epoch_end()
+    assert tracker.report.kwh == pytest.approx(0.001)
+    assert set(askers) <= {"CarbonIntensityThread"}
 
 
 def test_refused_network_falls_back_on_the_packaged_average(clock, capfd):

@@ -11,7 +11,7 @@ import importlib.metadata
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from threading import Event, Thread, current_thread
+from threading import Event, Thread
 
 from carbontracker import constants
 from carbontracker.components.component import Component, component_names
@@ -161,23 +161,25 @@ class QuietTracker(CarbonTracker):
 
 
 class Monitor(CarbonTrackerThread):
-    """carbontracker's thread that reads the components, without its way of ending the process."""
+    """carbontracker's thread that reads the components.
+
+    On an error it ends itself, where carbontracker's default is to end the process; the epochs'
+    times are kept all the same.
+    """
 
     def __init__(self, components: list[Component], logger: QuietLogger, update_interval: float):
         self.ready = Event()
         super().__init__(
-            components, logger, ignore_errors=True, delete=self.ready.set,
+            components,
+            logger,
+            ignore_errors=True,
+            delete=self.ready.set,  # called on an error, such as no component at all
             update_interval=update_interval,
         )
         self.ready.wait(START_TIMEOUT)  # so that even a very short first epoch gets its reading
 
     def begin(self) -> None:
         super().begin()
-        self.ready.set()
-
-    def _handle_error(self, error: Exception) -> None:
-        """Note the error and go on without readings; the epochs' times are kept all the same."""
-        self.logger.err_critical(f"monitoring ended: {error!r}")
         self.ready.set()
 
     def _components_shutdown_once(self) -> None:
@@ -232,12 +234,6 @@ class OfflineIntensity(IntensityService):
         if self.given is None:
             return super()._get_default_carbon_intensity()
         return IntensityFetch(float(self.given), self.address, self.country, False, True)
-
-    def fetch_carbon_intensity(self, time_duration=None) -> IntensityFetch:
-        """The live value, where carbontracker's own thread asks; nobody else waits for it."""
-        if isinstance(current_thread(), CarbonIntensityThread):
-            return super().fetch_carbon_intensity(time_duration)
-        return self.default_carbon_intensity
 
     def default_source(self) -> str:
         if self.given is not None:
