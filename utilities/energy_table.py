@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Iterator
 
@@ -32,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"lab energy: {error}", file=sys.stderr)
         return 2
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # in a file or a pipe nothing needs to be broken
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=160)  # in a file or a pipe there is room
     console.print(energy_table(reports, options.epochs))
     for note, labels in _notes(reports).items():
         console.print(f"{note} ({', '.join(labels)})", markup=False, highlight=False)

@@ -102,7 +102,8 @@ def test_missing_file(tmp_path, capsys):
     assert "none.json: cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
-def test_table(tmp_path, capsys):
+def test_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     files = [
         report_of("ViT [bold]").save(tmp_path / "a.json"),
         report_of("CNN", components=(CPU,), epochs=1, notes=("a note",)).save(tmp_path / "b.json"),
