@@ -1,83 +1,141 @@
-"""Judge attention: the formula with the observed weights, and the mistakes people make with it."""
+"""Judge attention: the formula, fed with the weights of the case, against what was observed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from utilities.checks import oracles
-from utilities.checks.case import Case, Observation
-from utilities.checks.judging import Mistake, Stage, Values, judge_stages
+from utilities.checks.attention.mistakes import (
+    ATTENTION_MISTAKES,
+    HEADS_MISTAKES,
+    WEIGHTS,
+    attention_oracle,
+    compared,
+)
+from utilities.checks.case import NOT_FINITE, RAISED, WRONG_VALUE, Case, Observation
+from utilities.checks.judging import Stage, Values, fact, judge_stages, problem_finding
 from utilities.checks.report import Finding
+
+HEADS_DEPTH = 4  # projection, scores, weighted mean, output projection
+
+ATTENTION_STAGES = [
+    Stage("one key", "with one key, every query returns its value"),
+    Stage("no mask", "softmax(QKᵀ/√d_k)V for any leading dimensions", 2.0),
+    Stage("mask", "masked keys get no weight, the others share all of it", 2.0),
+    Stage("mask of 0 and 1", "a mask of 0 and 1 works as one of False and True"),
+    Stage("broadcast mask", "one mask can serve many queries or many leading dimensions"),
+    Stage("float16", "float16 works, mask included"),
+    Stage("float64", "float64 works"),
+    Stage("traced", "works in Keras models, where the batch size is not known yet"),
+]
+
+HEADS_STAGES = [
+    Stage("one head", "one head: projected queries, keys and values, attention, W_o"),
+    Stage("self-attention", "self-attention: queries, keys and values from one input"),
+    Stage("heads", "several heads, each with its own projections, side by side", 2.0),
+    Stage("mask", "one mask holds for all heads"),
+    Stage("output alone", "return_attention_weights=False returns the output alone"),
+    Stage("model", "works in a functional Keras model"),
+    Stage("config", "a layer made anew from get_config() is the same"),
+]
 
 
 def scaled_dot_product_attention(
     cases: Sequence[Case], observations: Sequence[Observation]
 ) -> list[Finding]:
     """Judge output and weights, stage by stage."""
-    stages = [
-        Stage("one key", "with one key, every query returns its value"),
-        Stage("no mask", "softmax(QKᵀ/√d_k)V for any leading dimensions", 2.0),
-        Stage("mask", "masked keys get no weight, the others share all of it", 2.0),
-        Stage("float16", "float16 works, mask included"),
-        Stage("float64", "float64 works"),
-        Stage("traced", "works inside tf.function and Keras models"),
+    right = attention_oracle(oracles.scaled_dot_product_attention)
+    findings = judge_stages(cases, observations, ATTENTION_STAGES, right, ATTENTION_MISTAKES)
+    findings = _told_by_dtype(findings)
+    return _told_random(findings, observations)
+
+
+def multi_head_attention(
+    cases: Sequence[Case], observations: Sequence[Observation]
+) -> list[Finding]:
+    """Judge output, weights and what is trained, stage by stage."""
+    findings = judge_stages(
+        cases, observations, HEADS_STAGES, _right_heads, HEADS_MISTAKES, HEADS_DEPTH
+    )
+    seen = zip(cases, observations, strict=True)
+    trained = [_trained(*pair) for pair in seen if pair[0].stage == "weights"]
+    return _told_random(findings + trained, observations)
+
+
+def _right_heads(case: Case, _: Observation) -> Values:
+    arrays = (case[name].astype(np.float64) for name in ("q", "k", "v", *WEIGHTS))
+    return compared(case, *oracles.multi_head_attention(*arrays, case["mask"]))
+
+
+def _trained(case: Case, observation: Observation) -> Finding:
+    """Return the finding on what is trained: the four weights, and nothing else."""
+    name = "W_q, W_k, W_v and W_o are trained, and nothing else"
+    stopped = problem_finding(name, observation)
+    if stopped:
+        return stopped
+
+    def lacking(value: str) -> str:
+        holds = zip(WEIGHTS, np.ravel(observation[value]), strict=True)
+        return ", ".join(weight for weight, held in holds if not held)
+
+    extra = int(observation["trainable_count"]) - sum(case[weight].size for weight in WEIGHTS)
+    if lacking("trainable"):
+        message = (
+            f"Keras does not train {lacking('trainable')}: it is missing from "
+            "layer.trainable_weights. How did you make it, and with which options?"
+        )
+        return fact(name, False, message, "weights not trainable")
+    if extra:
+        message = (
+            f"Your layer trains {extra} numbers besides W_q, W_k, W_v and W_o. The projections "
+            "have no biases; is there another layer or variable that is not needed?"
+        )
+        return fact(name, False, message, "extra weights")
+    message = (
+        f"No gradient reaches {lacking('gradient_reaches')}, so training would not change it. "
+        "Is it used at all, and with TensorFlow operations from there to the output?"
+    )
+    return fact(name, not lacking("gradient_reaches"), message, "no gradient")
+
+
+def _told_by_dtype(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with those explained that fail for one floating type only."""
+    by_stage = {stage.name: f for stage, f in zip(ATTENTION_STAGES, findings, strict=True)}
+    half, works = by_stage["float16"], by_stage["no mask"].kind != RAISED
+    if half.kind == NOT_FINITE and by_stage["mask"].held:
+        by_stage["float16"] = replace(
+            half,
+            mistake="too large for float16",
+            message=(
+                "Your mask gives nan in float16, whose largest number is 65504: −1e9 becomes −inf "
+                "there, and 0 times infinity is nan. Choose between two values, or add a number "
+                "that fits the type."
+            ),
+        )
+    for name in ("float16", "float64"):
+        finding = by_stage[name]
+        if finding.kind == RAISED and works:
+            advice = (
+                "Your code works for float32 alone: somewhere a number or tensor has a fixed type. "
+                "Take the type from the input."
+            )
+            message = f"{advice}\n{finding.message}"
+            by_stage[name] = replace(finding, mistake="float32 only", message=message)
+    return list(by_stage.values())
+
+
+def _told_random(findings: Sequence[Finding], observations: Sequence[Observation]) -> list[Finding]:
+    """Return the findings with wrong values explained where two equal calls differ."""
+    if all(bool(observation.values.get("repeats", True)) for observation in observations):
+        return list(findings)
+    message = (
+        "The same call twice gives different results: something random is at work, such as dropout "
+        "that is active outside training."
+    )
+    return [
+        replace(finding, mistake="random", message=message)
+        if finding.kind == WRONG_VALUE and not finding.mistake
+        else finding
+        for finding in findings
     ]
-    return judge_stages(cases, observations, stages, _attention, ATTENTION_MISTAKES)
-
-
-def _attention(case: Case, _: Observation) -> Values:
-    q, k, v = (case[name].astype(np.float64) for name in "qkv")
-    output, weights = oracles.scaled_dot_product_attention(q, k, v, case["mask"])
-    return {"attention_weights": weights, "output": output}
-
-
-def _wrong_attention(scale=None, axis=-1, mask_after=False, invert=False, ignore=False):
-    """Return the oracle of attention that goes wrong in the given way."""
-
-    def oracle(case: Case, _: Observation) -> Values:
-        q, k, v = (case[name].astype(np.float64) for name in "qkv")
-        mask = None if ignore or case["mask"] is None else np.asarray(case["mask"], bool)
-        factor = np.sqrt(k.shape[-1]) if scale is None else scale(q, k, v)
-        scores = q @ np.swapaxes(k, -1, -2) / factor
-        if mask is not None and not mask_after:
-            scores = oracles.masked(scores, ~mask if invert else mask)
-        weights = oracles.softmax(scores, axis)
-        if mask is not None and mask_after:
-            weights = np.where(mask, weights, 0.0)
-        return {"attention_weights": weights, "output": weights @ v}
-
-    return oracle
-
-
-ATTENTION_MISTAKES = [
-    Mistake(
-        "no scaling",
-        "Your output equals softmax(QKᵀ)V: the scores are not divided by √d_k.",
-        _wrong_attention(lambda q, k, v: 1.0),
-    ),
-    Mistake(
-        "divided by d_k",
-        "Your scores are divided by d_k itself; divide by its square root. "
-        "Which of the two keeps the variance of the scores at one?",
-        _wrong_attention(lambda q, k, v: k.shape[-1]),
-    ),
-    Mistake(
-        "softmax axis",
-        "Your softmax runs over the queries. Each query shares its attention among the keys, so "
-        "each row of the weights must sum to 1: normalise over the last axis.",
-        _wrong_attention(axis=-2),
-    ),
-    Mistake(
-        "mask inverted",
-        "Your mask is read the wrong way round: True (or 1) means that the query may attend to the "
-        "key, False (or 0) that it may not.",
-        _wrong_attention(invert=True),
-    ),
-    Mistake(
-        "mask after softmax",
-        "Your mask sets weights to zero after the softmax, so the rows no longer sum to 1. "
-        "Mask the scores before the softmax.",
-        _wrong_attention(mask_after=True),
-    ),
-    Mistake("mask ignored", "Your mask has no effect.", _wrong_attention(ignore=True)),
-]

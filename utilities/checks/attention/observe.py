@@ -1,53 +1,125 @@
 """Call attention implementations and return what they compute."""
 
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
-from utilities.checks.case import WRONG_SHAPE, WRONG_TYPE, Case
-from utilities.checks.observing import Stopped, as_array, as_pair
+from utilities.checks.case import NOT_ATTEMPTED, WRONG_SHAPE, WRONG_TYPE, Case
+from utilities.checks.observing import Stopped, as_array, as_pair, describe
 
 WEIGHTS = ("W_q", "W_k", "W_v", "W_o")
+Inputs = list[tf.Tensor]
+Mask = dict[str, tf.Tensor]
 
 
 def scaled_dot_product_attention(implementation: Any, case: Case) -> dict[str, np.ndarray]:
-    """Return output and attention weights, called eagerly or, in the traced stage, in a graph."""
-    if case.stage == "traced":
-        implementation = tf.function(implementation)
+    """Return output and weights, called eagerly or, in the traced stage, as a Keras model does."""
     q, k, v = (tf.constant(case[name]) for name in "qkv")
     mask = () if case["mask"] is None else (tf.constant(case["mask"]),)
-    result = implementation(q, k, v, *mask)
-    output, weights = as_pair(result, "output", "attention_weights")
-    return {
-        "output": as_array(output, "output"),
-        "attention_weights": as_array(weights, "attention weights"),
-    }
+    call = implementation
+    if case.stage == "traced":
+        call = _with_unknown_batch(implementation, (q, k, v), *mask)
+    seen = _seen(call(q, k, v, *mask))
+    return {**seen, "repeats": _same(seen, _seen(call(q, k, v, *mask)))}
 
 
 def multi_head_attention(implementation: Any, case: Case) -> dict[str, np.ndarray]:
-    """Return output, attention weights and facts of a layer that holds the case's weights."""
-    sizes = {"num_heads": case["num_heads"], "proj_dim": case["proj_dim"]}
+    """Return what a layer that holds the case's weights computes, each stage in its own way."""
     inputs = [tf.constant(case[name]) for name in "qkv"]
     mask = {} if case["mask"] is None else {"mask": tf.constant(case["mask"])}
-    layer = implementation(**sizes, return_attention_weights=True)
-    layer(*inputs, **mask)  # builds the weights
-    weights = assign_weights(layer, case)
-    output, attention_weights = as_pair(layer(*inputs, **mask), "output", "attention_weights")
+    return _BY_STAGE.get(case.stage, _called)(implementation, case, inputs, mask)
+
+
+def _called(implementation: Any, case: Case, inputs: Inputs, mask: Mask) -> dict[str, np.ndarray]:
+    """Return output and attention weights of a layer, and whether a second call gives the same."""
+    layer = _made(implementation, case, return_attention_weights=True)
+    layer(*inputs, **mask)  # the first call makes the weights
+    assign_weights(layer, case)
+    seen = _seen(layer(*inputs, **mask))
+    return {**seen, "repeats": _same(seen, _seen(layer(*inputs, **mask)))}
+
+
+def _output_alone(
+    implementation: Any, case: Case, inputs: Inputs, _: Mask
+) -> dict[str, np.ndarray]:
+    """Return the output of a layer that is not asked for its attention weights."""
+    layer = _made(implementation, case)
+    layer(*inputs)
+    assign_weights(layer, case)
+    output = layer(*inputs)
+    if isinstance(output, (tuple, list)):
+        raise Stopped(
+            WRONG_TYPE,
+            f"With return_attention_weights=False the layer returns {len(output)} values; "
+            "the output alone is expected.",
+        )
+    return {"output": as_array(output, "output")}
+
+
+def _weights(implementation: Any, case: Case, inputs: Inputs, _: Mask) -> dict[str, np.ndarray]:
+    """Return how many numbers are trained, and which of the weights the gradient reaches."""
+    layer = _made(implementation, case)
+    layer(*inputs)
+    assign_weights(layer, case)
+    with tf.GradientTape() as tape:
+        output = layer(*inputs)
+        output = output[0] if isinstance(output, (tuple, list)) else output
+        loss = tf.reduce_sum(tf.square(output))
+    gradients = tape.gradient(loss, [find_weight(layer, name) for name in WEIGHTS])
+    reached = [g is not None and bool(tf.reduce_any(g != 0)) for g in gradients]
+    trained = [id(weight) for weight in layer.trainable_weights]
     return {
-        **weights,
-        "output": as_array(output, "output"),
-        "attention_weights": as_array(attention_weights, "attention weights"),
-        "output_alone": as_array(_without_weights(implementation, sizes, inputs, mask, case), "output"),
         "trainable_count": np.array(sum(int(tf.size(w)) for w in layer.trainable_weights)),
-        "gradients": np.array(_gradients_reach(layer, inputs, mask)),
-        "config": np.array(_config_names(implementation, layer, sizes)),
+        "trainable": np.array([id(find_weight(layer, name)) in trained for name in WEIGHTS]),
+        "gradient_reaches": np.array(reached),
     }
 
 
-def assign_weights(layer: Any, case: Case) -> dict[str, np.ndarray]:
-    """Give the layer the weights of the case and return them as the layer holds them."""
-    values = {}
+def _in_model(implementation: Any, case: Case, inputs: Inputs, _: Mask) -> dict[str, np.ndarray]:
+    """Return output and attention weights of a functional model, its batch size unknown."""
+    layer = _made(implementation, case, return_attention_weights=True)
+    symbolic = [tf_keras.Input(shape=x.shape[1:]) for x in inputs]
+    output, weights = as_pair(layer(*symbolic), "output", "attention_weights")
+    assign_weights(layer, case)
+    return _seen(tf_keras.Model(symbolic, [output, weights])(inputs))
+
+
+def _from_config(implementation: Any, case: Case, inputs: Inputs, _: Mask) -> dict[str, np.ndarray]:
+    """Return output and attention weights of a layer made anew from another one's config."""
+    layer = _made(implementation, case, return_attention_weights=True)
+    try:
+        config = layer.get_config()
+    except NotImplementedError:
+        raise Stopped(
+            NOT_ATTEMPTED, "get_config is not written yet: Keras needs it to save and copy a layer."
+        ) from None
+    again = type(layer).from_config(config)
+    again(*inputs)
+    assign_weights(again, case)
+    result = again(*inputs)
+    if not isinstance(result, (tuple, list)):
+        raise Stopped(
+            WRONG_TYPE,
+            "A layer made with return_attention_weights=True and made anew from its get_config() "
+            "no longer returns the attention weights: the config must hold every argument.",
+        )
+    return _seen(result)
+
+
+_BY_STAGE: dict[str, Callable] = {
+    "output alone": _output_alone,
+    "weights": _weights,
+    "model": _in_model,
+    "config": _from_config,
+}
+
+
+def assign_weights(layer: Any, case: Case) -> None:
+    """Give the layer the weights of the case, or stop where it has no such weight."""
     for name in WEIGHTS:
         variable = find_weight(layer, name)
         if tuple(variable.shape) != case[name].shape:
@@ -57,43 +129,55 @@ def assign_weights(layer: Any, case: Case) -> dict[str, np.ndarray]:
                 f"{case[name].shape} is expected for {case.describe()}.",
             )
         variable.assign(tf.cast(case[name], variable.dtype))
-        values[name] = as_array(variable, name)
-    return values
 
 
 def find_weight(layer: Any, name: str) -> tf.Variable:
-    """Return the trainable weight of that name: as an attribute or as the variable's own name."""
+    """Return the weight of that name: as an attribute or as the variable's own name."""
     attribute = getattr(layer, name, None)
     if isinstance(attribute, tf.Variable):
         return attribute
-    for variable in getattr(layer, "trainable_weights", ()):
+    for variable in getattr(layer, "weights", ()):
         if variable.name.split("/")[-1].split(":")[0] == name:
             return variable
-    known = ", ".join(v.name for v in getattr(layer, "trainable_weights", ())) or "none"
+    known = ", ".join(v.name for v in getattr(layer, "weights", ())) or "none"
+    raise Stopped(WRONG_TYPE, f"The layer has no weight {name}. Its weights: {known}.")
+
+
+def _made(implementation: Any, case: Case, **options: bool) -> tf_keras.layers.Layer:
+    """Return a new layer with the sizes of the case, or stop where it is no Keras layer."""
+    if not callable(implementation) or isinstance(implementation, tf_keras.layers.Layer):
+        came = "a layer" if callable(implementation) else describe(implementation)
+        raise Stopped(
+            WRONG_TYPE, f"Give the class MultiHeadAttention itself to the check; you give {came}."
+        )
+    layer = implementation(case["num_heads"], case["proj_dim"], **options)
+    if isinstance(layer, tf_keras.layers.Layer):
+        return layer
+    base = "" if inspect.isclass(implementation) else f" It is {describe(implementation)}."
     raise Stopped(
-        WRONG_TYPE, f"The layer has no trainable weight {name}. Its trainable weights: {known}."
+        WRONG_TYPE,
+        "MultiHeadAttention must be a class that inherits from tf_keras.layers.Layer." + base,
     )
 
 
-def _without_weights(implementation, sizes, inputs, mask, case) -> Any:
-    """Return what a layer gives that is not asked for its attention weights."""
-    layer = implementation(**sizes)
-    layer(*inputs, **mask)
-    assign_weights(layer, case)
-    return layer(*inputs, **mask)
+def _seen(result: Any) -> dict[str, np.ndarray]:
+    output, weights = as_pair(result, "output", "attention_weights")
+    return {
+        "output": as_array(output, "output"),
+        "attention_weights": as_array(weights, "attention weights"),
+    }
 
 
-def _gradients_reach(layer, inputs, mask) -> list[bool]:
-    """Return for W_q, W_k, W_v, W_o whether the gradient of the output reaches it."""
-    variables = [find_weight(layer, name) for name in WEIGHTS]
-    with tf.GradientTape() as tape:
-        output = layer(*inputs, **mask)[0]
-        loss = tf.reduce_sum(output**2)
-    return [g is not None and bool(tf.reduce_any(g != 0)) for g in tape.gradient(loss, variables)]
+def _same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> np.ndarray:
+    """Return whether two calls with the same inputs gave exactly the same."""
+    return np.array(all(np.array_equal(first[n], second[n], equal_nan=True) for n in first))
 
 
-def _config_names(implementation, layer, sizes) -> list[bool]:
-    """Return for num_heads and proj_dim whether a layer made from the config has the same value."""
-    config = layer.get_config()
-    again = implementation.from_config(config).get_config()
-    return [config.get(name) == value == again.get(name) for name, value in sizes.items()]
+def _with_unknown_batch(implementation: Any, qkv: Sequence[tf.Tensor], mask: tf.Tensor) -> Callable:
+    """Return the implementation traced with an unknown batch size, as in a Keras model."""
+
+    def attend(q, k, v, mask):
+        return implementation(q, k, v, mask)
+
+    batched = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in qkv]
+    return tf.function(attend, input_signature=[*batched, tf.TensorSpec(mask.shape, mask.dtype)])

@@ -71,8 +71,8 @@ GAUSSIAN_MISTAKES = [
     ),
     Mistake(
         "sigma not squared",
-        "Your exponent divides by 2σ, not by 2σ². The exponent must not change when distances and σ "
-        "are given in centimetres in place of metres: does yours?",
+        "Your exponent divides by 2σ, not by 2σ². The exponent must not change when distances and "
+        "σ are given in centimetres in place of metres: does yours?",
         _kernel(lambda d, s: oracles.gaussian(d, np.sqrt(s))),
     ),
     Mistake(
@@ -291,7 +291,7 @@ REGRESSION_MISTAKES = [
     Mistake(
         "signed differences",
         "You hand q − k with its sign to the kernel. A distance is never negative, and differences "
-        "in several dimensions must not cancel: the kernel need not be symmetric as the Gaussian is.",
+        "in several dimensions must not cancel: not every kernel is symmetric as the Gaussian is.",
         _regression(distance=_of_differences(lambda difference: difference.sum(axis=-1))),
     ),
     Mistake(
