@@ -81,6 +81,17 @@ def problem_finding(name: str, observation: Observation, share: float = 1.0) -> 
     return Finding(name, False, problem.message, kind=problem.kind, detail=problem.detail, share=share)
 
 
+def when(condition: Callable[[Case, Observation], bool]) -> Oracle:
+    """Return the oracle of a mistake that is seen directly: it fits wherever the condition holds."""
+
+    def oracle(case: Case, observation: Observation) -> Values:
+        if not condition(case, observation):
+            raise ValueError("this mistake was not made")
+        return {}
+
+    return oracle
+
+
 def tolerance(expected: np.ndarray, dtype: np.dtype, terms: int, depth: int = 1) -> float:
     """Return the largest difference that rounding alone can explain.
 
@@ -111,7 +122,7 @@ def _judge_stage(stage, pairs, seen, oracle, mistakes, depth) -> Finding:
     wrong = [pair for pair in pairs if not _fits(oracle, *pair, depth)]
     if not wrong:
         return Finding(stage.finding, True, share=stage.share)
-    mistake = _recognise(mistakes, pairs, seen, depth)
+    mistake = recognise(mistakes, pairs, seen, depth)
     case, observation = min(wrong, key=lambda pair: sum(np.size(v) for v in pair[0].inputs.values()))
     kind, difference = _first_difference(oracle(case, observation), observation, case, depth)
     message = mistake.message if mistake else difference
@@ -130,12 +141,18 @@ def _fits(oracle: Oracle, case: Case, observation: Observation, depth: int) -> b
         return False  # a wrong oracle need not be defined for every shape
     return all(
         name in observation.values
-        and agrees(observation[name], np.asarray(value), case.longest_axis, depth)
+        and agrees(
+            observation[name],
+            np.asarray(value),
+            case.longest_axis,
+            depth,
+            _coarsest_dtype(case, observation[name]),
+        )
         for name, value in expected.items()
     )
 
 
-def _recognise(mistakes, pairs, seen, depth) -> Mistake | None:
+def recognise(mistakes, pairs, seen, depth: int = 1) -> Mistake | None:
     """Return the mistake that explains every case seen or, failing that, those of this stage."""
     whole = [(case, observation) for case, observation in seen if observation.problem is None]
     for evidence in (whole, pairs):
@@ -143,6 +160,13 @@ def _recognise(mistakes, pairs, seen, depth) -> Mistake | None:
             if all(_fits(mistake.oracle, *pair, depth) for pair in evidence):
                 return mistake
     return None
+
+
+def _coarsest_dtype(case: Case, observed: np.ndarray) -> np.dtype:
+    """Return the floating type with the fewest digits, of what went in and what came out."""
+    arrays = [observed, *(v for v in case.inputs.values() if isinstance(v, np.ndarray))]
+    floating = [array.dtype for array in arrays if array.dtype.kind == "f"]
+    return max(floating, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.float32))
 
 
 def _first_difference(expected: Values, observation: Observation, case: Case, depth: int):
@@ -161,8 +185,9 @@ def _first_difference(expected: Values, observation: Observation, case: Case, de
                 f"In the {label}, entry {list(where)} is {observed[where]}: look for a division by "
                 "zero, a root of a negative number, or infinity times zero."
             )
-        if not agrees(observed, value, case.longest_axis, depth):
-            limit = tolerance(value, observed.dtype, case.longest_axis, depth)
+        dtype = _coarsest_dtype(case, observed)
+        if not agrees(observed, value, case.longest_axis, depth, dtype):
+            limit = tolerance(value, dtype, case.longest_axis, depth)
             where = _index(np.abs(observed - value) > limit)
             return WRONG_VALUE, (
                 f"In the {label}, entry {list(where)} is {observed[where]:.6g}; "

@@ -6,6 +6,7 @@ or the problem that stopped it. Only KeyboardInterrupt passes, since it is the s
 
 import contextlib
 import inspect
+import re
 import sys
 import traceback
 import warnings
@@ -29,7 +30,14 @@ from utilities.checks.case import (
 )
 
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
-LIBRARIES = ("site-packages", "dist-packages", str(Path(__file__).parent))
+KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
+NODE_NAMES = re.compile(r"\{\{(function_)?node [^}]*\}\} ?|\[Op:\w+\]( name: ?)?")
+LIBRARIES = (
+    "site-packages",
+    "dist-packages",
+    "__autograph_generated_file",
+    str(Path(__file__).parent),
+)
 
 
 class Stopped(Exception):
@@ -61,7 +69,7 @@ def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarra
 
     `tensor`: only a TensorFlow tensor will do, since gradients must flow through the step.
     """
-    _refuse_nothing(value, name)
+    refuse_nothing(value, name)
     if isinstance(value, tf.Variable):
         value = tf.convert_to_tensor(value)
     if isinstance(value, (tf.Tensor, np.ndarray, np.generic, int, float)):
@@ -83,7 +91,7 @@ def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarra
 
 def as_pair(value: Any, first: str, second: str) -> tuple[Any, Any]:
     """Return the two parts of a result `(first, second)`, or stop and say what came instead."""
-    _refuse_nothing(value, "result")
+    refuse_nothing(value, "result")
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
         raise Stopped(WRONG_TYPE, f"Return two values, ({first}, {second}); you return {came}.")
@@ -116,7 +124,7 @@ def problem_of(error: BaseException) -> Problem:
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
     return Problem(
         RAISED,
-        f"Your code stopped with {type(error).__name__}: {_first_line(error)}",
+        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}",
         _own_traceback(error.__traceback__),
     )
 
@@ -157,7 +165,8 @@ def _same(after: Any, before: Any) -> bool:
     )
 
 
-def _refuse_nothing(value: Any, name: str) -> None:
+def refuse_nothing(value: Any, name: str) -> None:
+    """Stop where nothing was returned: None, or the placeholders of an unwritten step."""
     if value is None:
         raise Stopped(NOT_ATTEMPTED, f"The {name} is None: did you forget to return it?")
     if value is Ellipsis or value is NotImplemented:
@@ -188,10 +197,13 @@ def _changed_message(changed: Sequence[str]) -> str:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or "no message"
-    line = text.splitlines()[0]
-    return line if len(line) <= 300 else line[:297] + "..."
+def _telling_line(error: BaseException) -> str:
+    """Return the line of an error that says what went wrong, without what TensorFlow wraps it in."""
+    lines = str(error).split("Call arguments received by layer")[0].strip().splitlines()
+    wrapped = bool(lines) and lines[0].startswith(KERAS_WRAPPERS)
+    line = (lines or [""])[-1 if wrapped else 0].strip()
+    line = "" if line.startswith(KERAS_WRAPPERS) else NODE_NAMES.sub("", line).strip()
+    return (line if len(line) <= 300 else line[:297] + "...") or "no message"
 
 
 def _own_traceback(trace: TracebackType | None) -> str:

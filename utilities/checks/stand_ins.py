@@ -14,17 +14,10 @@ import tf_keras
 
 
 def scaled_dot_product_attention(q, k, v, mask=None):
-    """Attention through Keras' layer, any leading dimensions; returns (output, weights)."""
-    leading = q.shape[:-2]
-    merged = [tf.reshape(x, (-1, *x.shape[-2:])) for x in (q, k, v)]  # (prod(…), n, d)
-    scale = float(q.shape[-1]) ** -0.5
-    if mask is not None:
-        mask = tf.broadcast_to(tf.cast(mask, tf.bool), (*leading, q.shape[-2], k.shape[-2]))
-        mask = tf.reshape(mask, (-1, *mask.shape[-2:]))  # (prod(…), n_q, n_k)
-    scores = scale * tf.matmul(merged[0], merged[1], transpose_b=True)
-    weights = tf_keras.layers.Softmax()(scores, mask)
-    output = tf.matmul(weights, merged[2])
-    return tuple(tf.reshape(x, (*leading, *x.shape[-2:])) for x in (output, weights))
+    """Attention through Keras' softmax layer, any leading dimensions; returns (output, weights)."""
+    scores = float(q.shape[-1]) ** -0.5 * tf.matmul(q, k, transpose_b=True)  # (…, n_q, n_k)
+    weights = tf_keras.layers.Softmax(dtype=scores.dtype)(scores, mask)
+    return tf.matmul(weights, v), weights
 
 
 class MultiHeadAttention(tf_keras.layers.Layer):
