@@ -302,18 +302,6 @@ _IN_ATTENTION: list[tuple[str, str, Attend]] = [
         _going_wrong(finish=lambda s, w, q, k, v, m: (w @ k, w)),
     ),
     (
-        "keys and values swapped",
-        "The keys and the values have changed places: the scores come from queries and values, and "
-        "the keys are averaged. Look at the order of the arguments.",
-        lambda q, k, v, mask=None: _attend(q, v, k, mask),
-    ),
-    (
-        "queries and keys swapped",
-        "The queries and the keys have changed places. Each query asks all keys: the weights have "
-        "one row per query.",
-        lambda q, k, v, mask=None: _attend(k, q, v, mask),
-    ),
-    (
         "weights transposed",
         "The weights you return have one row per key. They belong the other way round: one row per "
         "query, shape (…, n_q, n_k).",
@@ -335,6 +323,18 @@ ATTENTION_MISTAKES = [
 HEADS_MISTAKES = [
     *(Mistake(name, message, heads_oracle(attend)) for name, message, attend in _IN_ATTENTION),
     Mistake("results swapped", _SWAPPED[1], heads_oracle(finish=lambda out, w, merged: (w, out))),
+    Mistake(
+        "keys and values swapped",
+        "The keys and the values have changed places: the scores come from queries and values, and "
+        "the keys are averaged. Look at the order of the arguments.",
+        heads_oracle(lambda q, k, v, mask: _attend(q, v, k, mask)),
+    ),
+    Mistake(
+        "queries and keys swapped",
+        "The queries and the keys have changed places. Each query asks all keys: the weights have "
+        "one row per query.",
+        heads_oracle(lambda q, k, v, mask: _attend(k, q, v, mask)),
+    ),
     Mistake(
         "heads merged before transposing back",
         "Your heads are merged before they are transposed back, so the entries of different tokens "

@@ -8,10 +8,15 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from utilities.checks.case import NOT_ATTEMPTED, WRONG_SHAPE, WRONG_TYPE, Case
+from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE, Case
 from utilities.checks.observing import Stopped, as_array, as_pair, describe
 
-WEIGHTS = ("W_q", "W_k", "W_v", "W_o")
+WEIGHTS = {
+    "W_q": "(num_heads, d_q, proj_dim)",
+    "W_k": "(num_heads, d_k, proj_dim)",
+    "W_v": "(num_heads, d_v, proj_dim)",
+    "W_o": "(num_heads·proj_dim, proj_dim)",
+}
 Inputs = list[tf.Tensor]
 Mask = dict[str, tf.Tensor]
 
@@ -97,7 +102,16 @@ def _from_config(implementation: Any, case: Case, inputs: Inputs, _: Mask) -> di
         raise Stopped(
             NOT_ATTEMPTED, "get_config is not written yet: Keras needs it to save and copy a layer."
         ) from None
-    again = type(layer).from_config(config)
+    try:
+        again = type(layer).from_config(config)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise Stopped(
+            RAISED,
+            f"No layer can be made anew from get_config(): {reason[0]}. The config must hold every "
+            "argument of the layer under its name, and the layer must take the arguments of every "
+            "Keras layer, such as name.",
+        ) from None
     again(*inputs)
     assign_weights(again, case)
     result = again(*inputs)
@@ -120,13 +134,13 @@ _BY_STAGE: dict[str, Callable] = {
 
 def assign_weights(layer: Any, case: Case) -> None:
     """Give the layer the weights of the case, or stop where it has no such weight."""
-    for name in WEIGHTS:
+    for name, axes in WEIGHTS.items():
         variable = find_weight(layer, name)
         if tuple(variable.shape) != case[name].shape:
             raise Stopped(
                 WRONG_SHAPE,
                 f"The weight {name} has shape {tuple(variable.shape)}; "
-                f"{case[name].shape} is expected for {case.describe()}.",
+                f"{case[name].shape} is expected, that is {axes}.",
             )
         variable.assign(tf.cast(case[name], variable.dtype))
 
@@ -139,7 +153,8 @@ def find_weight(layer: Any, name: str) -> tf.Variable:
     for variable in getattr(layer, "weights", ()):
         if variable.name.split("/")[-1].split(":")[0] == name:
             return variable
-    known = ", ".join(v.name for v in getattr(layer, "weights", ())) or "none"
+    names = [v.name.split(":")[0].split("/")[-2:] for v in getattr(layer, "weights", ())]
+    known = ", ".join("/".join(parts) for parts in names) or "none"
     raise Stopped(WRONG_TYPE, f"The layer has no weight {name}. Its weights: {known}.")
 
 
