@@ -31,7 +31,9 @@ from utilities.checks.case import (
 
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
 KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
-NODE_NAMES = re.compile(r"\{\{(function_)?node [^}]*\}\} ?|\[Op:\w+\]( name: ?)?")
+NODE_NAMES = re.compile(
+    r"for '\{\{node [^}]*\}\} = .*?' |\{\{(function_)?node [^}]*\}\} ?|\[Op:\w+\]( name: ?)?"
+)
 LIBRARIES = (
     "site-packages",
     "dist-packages",
@@ -203,6 +205,7 @@ def _telling_line(error: BaseException) -> str:
     wrapped = bool(lines) and lines[0].startswith(KERAS_WRAPPERS)
     line = (lines or [""])[-1 if wrapped else 0].strip()
     line = "" if line.startswith(KERAS_WRAPPERS) else NODE_NAMES.sub("", line).strip()
+    line = line.removeprefix(f"{type(error).__name__}: ")
     return (line if len(line) <= 300 else line[:297] + "...") or "no message"
 
 

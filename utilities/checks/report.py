@@ -91,11 +91,12 @@ class Report:
         said: set[str] = set()
         explanations = []
         for finding in self.findings:
-            repeated = finding.message in said and finding.message != ""
-            said.add(finding.message)
-            explanations.append(
-                ("The same as above.", "") if repeated else (finding.message, finding.detail)
-            )
+            if finding.message and finding.message in said:
+                explanations.append(("The same as above.", ""))
+            else:
+                detail = "" if finding.detail in said else finding.detail
+                explanations.append((finding.message, detail))
+            said |= {finding.message, finding.detail}
         return explanations
 
 

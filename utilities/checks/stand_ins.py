@@ -136,6 +136,8 @@ def _functions(implementation: Any) -> list[Callable]:
     if isinstance(implementation, functools.partial):
         return _functions(implementation.func)
     if inspect.isclass(implementation):
-        return [inspect.unwrap(m) for m in vars(implementation).values() if inspect.isfunction(m)]
+        own = [c for c in implementation.__mro__ if c.__module__ == implementation.__module__]
+        methods = [member for c in own for member in vars(c).values()]
+        return [inspect.unwrap(method) for method in methods if inspect.isfunction(method)]
     python_function = getattr(implementation, "python_function", implementation)  # tf.function
     return [inspect.unwrap(python_function)]
