@@ -11,7 +11,7 @@ help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 lab: $(READY)  ## environment, data, JupyterLab on the student notebooks
-	$(BIN)/lab data --check
+	$(BIN)/python -c "from utilities import load_cifar10; load_cifar10()"
 	cd lab && ../$(BIN)/jupyter lab $(LAB_OPTIONS)
 
 test: $(READY)  ## environment and the whole test suite

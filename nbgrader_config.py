@@ -4,17 +4,19 @@ Every stock command works from this folder: generate_assignment, autograde, form
 generate_feedback, export.
 """
 
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    CheckCellMetadata,
-    IgnorePattern,
-    LimitOutput,
-    SaveAutoGrades,
-)
+import os
+import sys
+from pathlib import Path
+
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import Execute
 
 from utilities.grading.execute import CourseExecute
 
 c = get_config()  # noqa: F821
+
+# A fresh gradebook is made by the command `alembic`, which nbgrader looks for on PATH.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 c.CourseDirectory.course_id = "attention-lab-kit"
 c.CourseDirectory.source_directory = "solutions"
@@ -30,10 +32,6 @@ c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 
 c.Execute.timeout = 300
 c.Autograde.autograde_preprocessors = [
-    CourseExecute,
-    IgnorePattern,
-    LimitOutput,
-    SaveAutoGrades,
-    AssignLatePenalties,
-    CheckCellMetadata,
+    CourseExecute if preprocessor is Execute else preprocessor
+    for preprocessor in Autograde.class_traits()["autograde_preprocessors"].default()
 ]

@@ -1,0 +1,14 @@
+"""For all tests: no network, here and in every process that a test starts."""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+NO_NETWORK = Path(__file__).parent / "no_network"
+
+runpy.run_path(str(NO_NETWORK / "sitecustomize.py"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    part for part in (str(NO_NETWORK), os.environ.get("PYTHONPATH")) if part
+)
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
