@@ -516,6 +516,17 @@ class WithOwnAttention(Heads):
 
 
 @correct("multi_head_attention")
+class WithGatheredHeads(Heads):
+    """One head at a time by tf.gather, whose gradient is sparse."""
+
+    def project(self, x, W):
+        return tf.stack([x @ tf.gather(W, i) for i in range(self.num_heads)], axis=1)
+
+    def merge(self, heads):
+        return tf.concat([tf.gather(heads, i, axis=1) for i in range(self.num_heads)], axis=2)
+
+
+@correct("multi_head_attention")
 class WithTracedHeads(Heads):
     """One head at a time in tf.map_fn, inside a tf.function."""
 
@@ -840,12 +851,19 @@ class OtherNames(Layer):
         return self.inner(q, v, k, attention_mask=mask, return_attention_scores=True)
 
 
-@wrong("multi_head_attention", told=RAISED)
+@wrong("multi_head_attention", told="one width for all")
 class OneWidthForAll(Heads):
     """Right for self-attention alone."""
 
     def make(self, q, k, v):
         super().make(q, q, q)
+
+
+@wrong("multi_head_attention", told="weights made at each call")
+class WeightsMadeAtEachCall(Heads):
+    def make(self, q, k, v):
+        super().make(q, k, v)
+        self.made = False
 
 
 @wrong("multi_head_attention", told="random")

@@ -40,6 +40,19 @@ HEADS_STAGES = [
     Stage("config", "a layer made anew from get_config() is the same"),
 ]
 
+ONE_WIDTH = (
+    "Your layer works where q, k and v have the same width, but stops where they differ. "
+    "From which input does each of W_q, W_k and W_v take its width?"
+)
+MADE_AT_EACH_CALL = (
+    "Your layer makes new weights each time it is called, so it forgets what it has learned. "
+    "Make them once, on the first call, and keep them."
+)
+RANDOM = (
+    "The same call twice gives different results: something random is at work, such as dropout "
+    "that is active outside training."
+)
+
 
 def scaled_dot_product_attention(
     cases: Sequence[Case], observations: Sequence[Observation]
@@ -60,6 +73,9 @@ def multi_head_attention(
     )
     seen = zip(cases, observations, strict=True)
     trained = [_trained(*pair) for pair in seen if pair[0].stage == "weights"]
+    findings = _told_by_width(findings)
+    if not all(bool(observation.values.get("made_once", True)) for observation in observations):
+        findings = _explained(findings, "weights made at each call", MADE_AT_EACH_CALL)
     return _told_random(findings + trained, observations)
 
 
@@ -125,16 +141,30 @@ def _told_by_dtype(findings: Sequence[Finding]) -> list[Finding]:
     return list(by_stage.values())
 
 
+def _told_by_width(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with those explained that stop unless q, k and v have one width."""
+    by_stage = {stage.name: f for stage, f in zip(HEADS_STAGES, findings, strict=True)}
+    if not by_stage["self-attention"].held:
+        return list(findings)
+    return [
+        replace(finding, mistake="one width for all", message=f"{ONE_WIDTH}\n{finding.message}")
+        if finding.kind == RAISED and by_stage["one head"].kind == RAISED
+        else finding
+        for finding in findings
+    ]
+
+
 def _told_random(findings: Sequence[Finding], observations: Sequence[Observation]) -> list[Finding]:
     """Return the findings with wrong values explained where two equal calls differ."""
     if all(bool(observation.values.get("repeats", True)) for observation in observations):
         return list(findings)
-    message = (
-        "The same call twice gives different results: something random is at work, such as dropout "
-        "that is active outside training."
-    )
+    return _explained(findings, "random", RANDOM)
+
+
+def _explained(findings: Sequence[Finding], mistake: str, message: str) -> list[Finding]:
+    """Return the findings with a mistake given to all wrong values that have no name yet."""
     return [
-        replace(finding, mistake="random", message=message)
+        replace(finding, mistake=mistake, message=message)
         if finding.kind == WRONG_VALUE and not finding.mistake
         else finding
         for finding in findings

@@ -43,9 +43,14 @@ def _called(implementation: Any, case: Case, inputs: Inputs, mask: Mask) -> dict
     """Return output and attention weights of a layer, and whether a second call gives the same."""
     layer = _made(implementation, case, return_attention_weights=True)
     layer(*inputs, **mask)  # the first call makes the weights
+    made = list(layer.weights)
     assign_weights(layer, case)
     seen = _seen(layer(*inputs, **mask))
-    return {**seen, "repeats": _same(seen, _seen(layer(*inputs, **mask)))}
+    return {
+        **seen,
+        "repeats": _same(seen, _seen(layer(*inputs, **mask))),
+        "made_once": np.array({id(w) for w in layer.weights} == {id(w) for w in made}),
+    }
 
 
 def _output_alone(
@@ -70,16 +75,17 @@ def _weights(implementation: Any, case: Case, inputs: Inputs, _: Mask) -> dict[s
     layer = _made(implementation, case)
     layer(*inputs)
     assign_weights(layer, case)
+    weights = [find_weight(layer, name) for name in WEIGHTS]
+    trained = {id(weight) for weight in layer.trainable_weights}
     with tf.GradientTape() as tape:
         output = layer(*inputs)
         output = output[0] if isinstance(output, (tuple, list)) else output
         loss = tf.reduce_sum(tf.square(output))
-    gradients = tape.gradient(loss, [find_weight(layer, name) for name in WEIGHTS])
-    reached = [g is not None and bool(tf.reduce_any(g != 0)) for g in gradients]
-    trained = [id(weight) for weight in layer.trainable_weights]
+    gradients = tape.gradient(loss, weights)
+    reached = [g is not None and np.any(tf.convert_to_tensor(g) != 0) for g in gradients]
     return {
         "trainable_count": np.array(sum(int(tf.size(w)) for w in layer.trainable_weights)),
-        "trainable": np.array([id(find_weight(layer, name)) in trained for name in WEIGHTS]),
+        "trainable": np.array([id(weight) in trained for weight in weights]),
         "gradient_reaches": np.array(reached),
     }
 

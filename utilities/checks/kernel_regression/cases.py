@@ -57,7 +57,7 @@ def _gaussian_case(rng, stage, shape, sigma_given, width=None, dtype=np.float64)
     """Return distances up to five widths, never near 1 for a single number, where d = d²."""
     sigma = _width(rng, width)
     if shape is None:
-        distance = round(float(rng.uniform(1.3, 1.8) * max(sigma, 1.0)), 2)
+        distance = np.float64(round(rng.uniform(1.3, 1.8) * max(sigma, 1.0), 2))
     else:
         distance = (rng.uniform(0, 3, size=shape) * sigma).astype(dtype)
         distance.flat[-1] = 4.2 * sigma  # far out in the tail, where nothing may be cut off
