@@ -134,6 +134,28 @@ def encoded_patches(patches, kernel, bias, class_token, positions) -> np.ndarray
     return np.concatenate([first, projected], axis=1) + positions
 
 
+def dense_parameter_count(*widths: int) -> int:
+    """Return the number of weights of Dense layers with biases, from the first width to the last."""
+    return sum((d_in + 1) * d_out for d_in, d_out in zip(widths, widths[1:], strict=False))
+
+
+def vit_parameter_count(
+    image_shape, patch_size, width, num_heads, layers, head_units, num_classes, mlp_units=None
+) -> int:
+    """Return the number of weights of a Vision Transformer with tokens and heads of one width.
+
+    image_shape (H, W, C); mlp_units: the widths of a block's MLP, [2·width, width] where not given.
+    """
+    height, across, channels = image_shape
+    num_tokens = 1 + (height // patch_size) * (across // patch_size)
+    projection = dense_parameter_count(patch_size**2 * channels, width)
+    encoding = projection + width + num_tokens * width  # class token, positions
+    attention = 4 * num_heads * width**2  # W_q, W_k, W_v, W_o, without biases
+    mlp_units = (2 * width, width) if mlp_units is None else mlp_units
+    block = attention + 4 * width + dense_parameter_count(width, *mlp_units)  # two normalisations
+    return encoding + layers * block + dense_parameter_count(width, *head_units, num_classes)
+
+
 def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Return the flattened images times the kernel; kernel (…, p, C), images (n, …) → (…, n, C)."""
     return images.reshape(len(images), -1).astype(np.float64) @ kernel
@@ -164,20 +186,32 @@ def crossentropy_gradient_of(images: np.ndarray, labels: np.ndarray, of_logits=N
 
 
 def adamw(
-    kernel: np.ndarray, gradients, learning_rates, weight_decay=0.0, beta_1=0.9, beta_2=0.999
+    kernel: np.ndarray,
+    gradients,
+    learning_rates,
+    weight_decay=0.0,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
 ) -> np.ndarray:
     """Return the weights after each step of AdamW, (steps, *kernel.shape).
 
-    gradients: one function weights → gradient a step; learning_rates: one number a step.
-    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2.
+    gradients: one function weights → gradient a step; learning_rates: one number a step, and
+    weight_decay one for all steps or one a step.
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2;
+    epsilon stands where Keras has it, at the mean square before its correction.
     """
     weights = kernel.astype(np.float64)
     mean, square, steps = np.zeros_like(weights), np.zeros_like(weights), []
-    for i, (gradient, rate) in enumerate(zip(gradients, learning_rates, strict=True), start=1):
+    decays = np.broadcast_to(weight_decay, len(gradients))
+    for i, (gradient, rate, decay) in enumerate(
+        zip(gradients, learning_rates, decays, strict=True), start=1
+    ):
         g = gradient(weights)
         mean = beta_1 * mean + (1 - beta_1) * g
         square = beta_2 * square + (1 - beta_2) * g**2
-        update = mean / (1 - beta_1**i) / (np.sqrt(square / (1 - beta_2**i)) + 1e-7)
-        weights = weights - rate * (update + weight_decay * weights)
+        correction = np.sqrt(1 - beta_2**i) / (1 - beta_1**i)
+        update = correction * mean / (np.sqrt(square) + epsilon)
+        weights = weights - rate * (update + decay * weights)
         steps.append(weights)
     return np.array(steps)
