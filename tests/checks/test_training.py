@@ -35,7 +35,7 @@ def test_right_callback_drives_a_real_tracker():
 def test_check_leaves_everything_as_it_was(capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     iterate = tf.data.Dataset.__iter__
-    report = utilities.test_run_experiment.report(catalogue.with_saved_model_folder)
+    report = utilities.test_run_experiment.report(catalogue.with_checkpoint)
     assert report.passed, str(report)
     assert capfd.readouterr() == ("", "")
     assert Path.cwd() == tmp_path and os.listdir(tmp_path) == []
