@@ -19,11 +19,13 @@ class Case:
     """One call of an implementation: the stage it belongs to and what goes in.
 
     `inputs` maps names to NumPy arrays and plain numbers or strings, nothing else, so that a
-    case can be drawn again from its seed on the trusted side.
+    case can be drawn again from its seed on the trusted side. `unsaid` are the names of inputs
+    that tell a reader nothing, such as the weights to compute with.
     """
 
     stage: str
     inputs: dict[str, Any]
+    unsaid: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.inputs[name]
@@ -37,9 +39,9 @@ class Case:
     def describe(self) -> str:
         """Return the inputs in one line: shapes of arrays, values of the rest."""
         return ", ".join(
-            f"{name} {_shape(value)}" if np.ndim(value) else f"{name} = {value}"
+            f"{name} = {value}" if np.ndim(value) == 0 else f"{name} {_in_short(value)}"
             for name, value in self.inputs.items()
-            if value is not None
+            if value is not None and name not in self.unsaid
         )
 
 
@@ -65,3 +67,9 @@ class Observation:
 
 def _shape(value: Any) -> str:
     return "(" + ", ".join(str(length) for length in np.shape(value)) + ")"
+
+
+def _in_short(value: np.ndarray) -> str:
+    """Return sizes, a few whole numbers in a row, as they are; of other arrays the shape."""
+    sizes = np.ndim(value) == 1 and np.asarray(value).dtype.kind in "iu" and np.size(value) <= 4
+    return str(np.asarray(value).tolist()) if sizes else _shape(value)

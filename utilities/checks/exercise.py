@@ -82,17 +82,19 @@ class Exercise:
         trusted = with_trusted(earlier)
         if trusted.fraction <= own.fraction:
             return own
-        culprits = [
-            name for name in earlier if with_trusted([name]).fraction >= trusted.fraction
-        ] or earlier
+        culprits = list(earlier)
+        for name in reversed(earlier):  # a later step is not to blame for what an earlier one does
+            others = [culprit for culprit in culprits if culprit != name]
+            if others and with_trusted(others).fraction >= trusted.fraction:
+                culprits = others
         trusted.notes.append(_mend_first(self.name, culprits, trusted.passed))
         return trusted
 
 
 def _mend_first(name: str, culprits: Sequence[str], passed: bool) -> str:
-    steps = " or ".join(culprits)
+    steps = " and ".join(culprits)
     verdict = "is right" if passed else "does better"
     return (
         f"Your {name} {verdict} with a correct {steps} in place of yours, so it was judged that way. "
-        f"Mend your {steps} first: go back to its check."
+        f"Mend your {steps} first: go back to {'its check' if len(culprits) == 1 else 'their checks'}."
     )

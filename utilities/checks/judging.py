@@ -3,6 +3,7 @@
 The trusted side of a check: NumPy only, and nothing of the student's runs here.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,10 +53,12 @@ def judge_stages(
     depth: how many dependent operations lead to an output; tolerances grow with it.
     """
     seen = list(zip(cases, observations, strict=True))
+    complete = [pair for pair in seen if pair[1].problem is None]
+    whole = functools.cache(lambda: recognise(mistakes, complete, depth))
     findings = []
     for stage in stages:
         pairs = [(case, observation) for case, observation in seen if case.stage == stage.name]
-        findings.append(_judge_stage(stage, pairs, seen, oracle, mistakes, depth))
+        findings.append(_judge_stage(stage, pairs, whole, oracle, mistakes, depth))
     return findings
 
 
@@ -114,7 +117,7 @@ def agrees(
     return bool(np.all(np.abs(observed.astype(np.float64) - expected) <= limit))
 
 
-def _judge_stage(stage, pairs, seen, oracle, mistakes, depth) -> Finding:
+def _judge_stage(stage, pairs, whole, oracle, mistakes, depth) -> Finding:
     for case, observation in pairs:
         stopped = problem_finding(stage.finding, observation, stage.share)
         if stopped:
@@ -122,7 +125,7 @@ def _judge_stage(stage, pairs, seen, oracle, mistakes, depth) -> Finding:
     wrong = [pair for pair in pairs if not _fits(oracle, *pair, depth)]
     if not wrong:
         return Finding(stage.finding, True, share=stage.share)
-    mistake = recognise(mistakes, pairs, seen, depth)
+    mistake = whole() or recognise(mistakes, pairs, depth)
     case, observation = min(wrong, key=lambda pair: sum(np.size(v) for v in pair[0].inputs.values()))
     kind, difference = _first_difference(oracle(case, observation), observation, case, depth)
     message = mistake.message if mistake else difference
@@ -152,13 +155,11 @@ def _fits(oracle: Oracle, case: Case, observation: Observation, depth: int) -> b
     )
 
 
-def recognise(mistakes, pairs, seen, depth: int = 1) -> Mistake | None:
-    """Return the mistake that explains every case seen or, failing that, those of this stage."""
-    whole = [(case, observation) for case, observation in seen if observation.problem is None]
-    for evidence in (whole, pairs):
-        for mistake in mistakes:
-            if all(_fits(mistake.oracle, *pair, depth) for pair in evidence):
-                return mistake
+def recognise(mistakes: Sequence[Mistake], pairs, depth: int = 1) -> Mistake | None:
+    """Return the first mistake that explains all of these cases, or None."""
+    for mistake in mistakes:
+        if all(_fits(mistake.oracle, *pair, depth) for pair in pairs):
+            return mistake
     return None
 
 

@@ -140,6 +140,8 @@ def _undisturbed() -> Iterator[None]:
     """
     tensor_float_32 = tf.config.experimental.tensor_float_32_execution_enabled()
     recursion_limit = sys.getrecursionlimit()
+    log_level = tf.get_logger().level  # its handler holds the real stderr
+    tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         with (
@@ -152,6 +154,7 @@ def _undisturbed() -> Iterator[None]:
             yield
     finally:
         sys.setrecursionlimit(recursion_limit)
+        tf.get_logger().setLevel(log_level)
         tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
 
 
