@@ -115,16 +115,15 @@ def _tells_epochs_apart(kernel, kernels: np.ndarray, data: dict, best: int) -> b
     accuracies, losses = oracles.scores(kernels, data["x_val"], data["y_val"])
     before = np.concatenate([kernel[None], kernels[:-1]])  # (epochs, p, C)
     training_accuracies, training_losses = oracles.scores(before, *batch)
-    worst, last = int(accuracies.argmin()), len(kernels) - 1
+    worst, last = {int(accuracies.argmin()), int(losses.argmax())}, len(kernels) - 1
     in_training = {int(training_accuracies.argmax()), int(training_losses.argmin())}
     clear = np.delete(losses, best).min() > 1.02 * losses[best]
     clear = clear and np.delete(accuracies, best).max() < 1 - 1.5 / len(data["y_val"])
     gradient = np.abs(oracles.crossentropy_gradient_of(*batch)(kernel))
     return (
         clear
-        and worst not in (best, last)
-        and int(losses.argmax()) not in (best, last)
-        and not in_training & {best, worst, last}
+        and not worst & {best, last}
+        and not in_training & {best, last, *worst}
         and gradient.min() > 3e-4  # an optimiser's own epsilon makes no difference
     )
 
