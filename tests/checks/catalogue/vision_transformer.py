@@ -68,9 +68,7 @@ class SpaceToDepth(layers.Layer):
 
     def call(self, images):
         if self.patch_size == 1:  # TensorFlow's operation wants blocks of two and more
-            return layers.Flatten()(images)[:, :, None] if images.shape[-1] == 1 else tf.reshape(
-                images, (-1, images.shape[1] * images.shape[2], images.shape[3])
-            )
+            return layers.Reshape((-1, images.shape[-1]))(images)
         blocks = tf.nn.space_to_depth(images, self.patch_size)
         batch = tf.shape(blocks)[0]
         return tf.reshape(blocks, (batch, blocks.shape[1] * blocks.shape[2], blocks.shape[3]))
@@ -687,14 +685,14 @@ class NotProjected(_Encoding):
         return tf.concat([self.repeated(patches), patches], axis=1)
 
 
-@wrong("patch_encoder", told=None)
+@wrong("patch_encoder", told="weights too many")
 class TwoProjections(_Encoding):
     def __init__(self, num_patches, proj_dim):
         super().__init__(num_patches, proj_dim)
         self.projection = tf_keras.Sequential([layers.Dense(proj_dim), layers.Dense(proj_dim)])
 
 
-@wrong("patch_encoder", told=None)
+@wrong("patch_encoder", told="weights too many")
 class Normalised(_Encoding):
     def __init__(self, num_patches, proj_dim):
         super().__init__(num_patches, proj_dim)
@@ -702,3 +700,659 @@ class Normalised(_Encoding):
 
     def call(self, patches):
         return self.norm(super().call(patches))
+
+
+# --- the classifier's earlier steps ----------------------------------------------------------
+
+
+def scaled_dot_product_attention(q, k, v, mask=None):
+    scores = tf.matmul(q, k, transpose_b=True) / tf.sqrt(tf.cast(tf.shape(k)[-1], q.dtype))
+    weights = tf.nn.softmax(scores, axis=-1)
+    return tf.matmul(weights, v), weights
+
+
+class MultiHeadAttention(layers.Layer):
+    def __init__(self, num_heads, proj_dim, return_attention_weights=False, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads, self.proj_dim = num_heads, proj_dim
+        self.return_attention_weights = return_attention_weights
+
+    def build(self, input_shape):
+        size = (self.num_heads, input_shape[-1], self.proj_dim)
+        self.W_q = self.add_weight("W_q", size)
+        self.W_k = self.add_weight("W_k", size)
+        self.W_v = self.add_weight("W_v", size)
+        self.W_o = self.add_weight("W_o", (self.num_heads * self.proj_dim, self.proj_dim))
+
+    def call(self, q, k, v, mask=None):
+        q, k, v = (
+            tf.einsum("bnd,hdp->bhnp", x, W)
+            for x, W in ((q, self.W_q), (k, self.W_k), (v, self.W_v))
+        )
+        heads, weights = scaled_dot_product_attention(q, k, v, mask)
+        heads = tf.transpose(heads, (0, 2, 1, 3))  # (B, n, h, p)
+        merged = tf.reshape(heads, (-1, heads.shape[1], self.num_heads * self.proj_dim))
+        output = tf.matmul(merged, self.W_o)
+        return (output, weights) if self.return_attention_weights else output
+
+
+def mlp(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        x = layers.Dense(units, activation=tf.nn.gelu)(x)
+        x = layers.Dropout(dropout_rate)(x)
+    return x
+
+
+def transformer_block(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    attended = MultiHeadAttention(num_heads, proj_dim)(x, x, x)
+    x = layers.LayerNormalization(epsilon=1e-6)(x + layers.Dropout(dropout_rate)(attended))
+    update = layers.Dropout(dropout_rate)(mlp(x, mlp_units, dropout_rate))
+    return layers.LayerNormalization(epsilon=1e-6)(x + update)
+
+
+# --- classifiers, right ----------------------------------------------------------------------
+
+
+@correct("vit_classifier")
+def create_vit_classifier(
+    input_shape,
+    num_classes,
+    patch_size,
+    embedding_proj_dim,
+    num_heads,
+    msa_proj_dim,
+    transformer_layers,
+    msa_dropout_rate,
+    mlp_classification_head_units,
+    mlp_classification_head_dropout_rate,
+    data_augmentation=None,
+):
+    inputs = layers.Input(shape=input_shape)
+    x = inputs if data_augmentation is None else data_augmentation(inputs)
+    patches = PatchExtractor(patch_size)(x)
+    x = PatchEncoder(patches.shape[1], embedding_proj_dim)(patches)
+    for _ in range(transformer_layers):
+        mlp_units = [2 * embedding_proj_dim, embedding_proj_dim]
+        x = transformer_block(x, num_heads, msa_proj_dim, mlp_units, msa_dropout_rate)
+    x = mlp(x[:, 0], mlp_classification_head_units, mlp_classification_head_dropout_rate)
+    return tf_keras.Model(inputs, layers.Dense(num_classes)(x))
+
+
+@correct("vit_classifier")
+def with_sequential_parts(
+    input_shape,
+    num_classes,
+    patch_size,
+    embedding_proj_dim,
+    num_heads,
+    msa_proj_dim,
+    transformer_layers,
+    msa_dropout_rate,
+    mlp_classification_head_units,
+    mlp_classification_head_dropout_rate,
+    data_augmentation=None,
+):
+    """Encoder and head as Sequential models, Lambda for the token, Keras' own attention, relu."""
+    height, width, _ = input_shape
+    num_patches = (height // patch_size) * (width // patch_size)
+    embed = tf_keras.Sequential(
+        [ExtractPatchesOp(patch_size), BuiltLate(num_patches, embedding_proj_dim)]
+    )
+    head = tf_keras.Sequential([layers.Lambda(lambda tokens: tokens[:, 0, :])], name="head")
+    for units in mlp_classification_head_units:
+        head.add(layers.Dense(units, activation="relu"))
+        head.add(layers.Dropout(mlp_classification_head_dropout_rate))
+    head.add(layers.Dense(num_classes))
+
+    images = tf_keras.Input(input_shape, name="images")
+    augment = data_augmentation or layers.Activation("linear")
+    tokens = embed(augment(images))
+    for _ in range(transformer_layers):
+        attention = layers.MultiHeadAttention(num_heads, msa_proj_dim, use_bias=False)
+        attended = layers.Dropout(msa_dropout_rate)(attention(tokens, tokens))
+        tokens = layers.LayerNormalization()(layers.Add()([attended, tokens]))
+        hidden = layers.Dense(2 * embedding_proj_dim, activation="relu")(tokens)
+        hidden = layers.Dropout(msa_dropout_rate)(hidden)
+        hidden = layers.Dense(embedding_proj_dim, activation="relu")(hidden)
+        hidden = layers.Dropout(msa_dropout_rate)(hidden)
+        tokens = layers.LayerNormalization()(layers.Add()([hidden, tokens]))
+    return tf_keras.Model(inputs=images, outputs=head(tokens), name="vit")
+
+
+class Block(layers.Layer):
+    """A block as a layer; its parts are made in another order than they are used."""
+
+    def __init__(self, num_heads, proj_dim, mlp_units, rate):
+        super().__init__()
+        self.norms = [layers.LayerNormalization(epsilon=1e-5) for _ in range(2)]
+        self.mlp = tf_keras.Sequential()
+        for units in mlp_units:
+            self.mlp.add(layers.Dense(units, "swish"))
+            self.mlp.add(layers.Dropout(rate))
+        self.attention = MultiHeadAttention(num_heads, proj_dim, return_attention_weights=True)
+        self.dropout = layers.Dropout(rate)
+
+    def call(self, x, training=None):
+        attended, self.last_weights = self.attention(x, x, x)
+        x = self.norms[0](x + self.dropout(attended, training=training))
+        return self.norms[1](x + self.dropout(self.mlp(x, training=training), training=training))
+
+
+class SubclassedViT(tf_keras.Model):
+    """Everything in one Model; the class token is taken with tf.gather."""
+
+    def __init__(self, patches, encoder, blocks, head, augmentation):
+        super().__init__()
+        self.patches, self.encoder, self.blocks = patches, encoder, blocks
+        self.head, self.augmentation = head, augmentation
+
+    def call(self, images, training=False):
+        if self.augmentation is not None:
+            images = self.augmentation(images, training=training)
+        x = self.encoder(self.patches(images))
+        for block in self.blocks:
+            x = block(x, training=training)
+        return self.head(tf.gather(x, 0, axis=1), training=training)
+
+
+@correct("vit_classifier")
+def subclassed_model(
+    input_shape,
+    num_classes,
+    patch_size,
+    embedding_proj_dim,
+    num_heads,
+    msa_proj_dim,
+    transformer_layers,
+    msa_dropout_rate,
+    mlp_classification_head_units,
+    mlp_classification_head_dropout_rate,
+    data_augmentation=None,
+):
+    height, width, _ = input_shape
+    mlp_units = (embedding_proj_dim * 2, embedding_proj_dim)
+    head = tf_keras.Sequential()
+    for units in mlp_classification_head_units:
+        head.add(layers.Dense(units))
+        head.add(layers.Activation("swish"))
+        head.add(layers.Dropout(mlp_classification_head_dropout_rate))
+    head.add(layers.Dense(num_classes, activation=None))
+    return SubclassedViT(
+        PatchExtractor(patch_size),
+        PlainVariables((height // patch_size) * (width // patch_size), embedding_proj_dim),
+        [
+            Block(num_heads, msa_proj_dim, mlp_units, msa_dropout_rate)
+            for _ in range(transformer_layers)
+        ],
+        head,
+        data_augmentation,
+    )
+
+
+@correct("vit_classifier")
+def convolution_embeds_patches(input_shape, num_classes, **sizes):
+    """Conv2D cuts and projects in one; last layer starts at zero; pixels are scaled inside."""
+    width, rate = sizes["embedding_proj_dim"], sizes["msa_dropout_rate"]
+    x = inputs = tf_keras.Input(input_shape)
+    if sizes.get("data_augmentation") is not None:
+        x = sizes["data_augmentation"](x)
+    x = layers.Rescaling(1 / 127.5, offset=-1)(x)
+    x = layers.Conv2D(width, sizes["patch_size"], strides=sizes["patch_size"])(x)
+    x = layers.Reshape((-1, width))(x)
+    x = TokenAndPositions()(x)
+    for _ in range(sizes["transformer_layers"]):
+        x = transformer_block(x, sizes["num_heads"], width, [2 * width, width], rate)
+    class_token = layers.Flatten()(layers.Cropping1D((0, x.shape[1] - 1))(x))
+    x = mlp(
+        class_token,
+        sizes["mlp_classification_head_units"],
+        sizes["mlp_classification_head_dropout_rate"],
+    )
+    logits = layers.Dense(num_classes, kernel_initializer="zeros", name="logits")(x)
+    return tf_keras.Model(inputs, logits)
+
+
+class TokenAndPositions(layers.Layer):
+    def build(self, input_shape):
+        _, number, width = input_shape
+        self.class_token = self.add_weight("class_token", (1, 1, width), initializer="zeros")
+        self.pos = self.add_weight("positions", (number + 1, width), initializer="zeros")
+
+    def call(self, x):
+        class_token = tf.broadcast_to(self.class_token, (tf.shape(x)[0], 1, x.shape[-1]))
+        return tf.concat([class_token, x], axis=1) + self.pos
+
+
+class FusedAttention(layers.Layer):
+    """Queries, keys and values from one Dense layer, without biases."""
+
+    def __init__(self, num_heads, proj_dim):
+        super().__init__()
+        self.num_heads, self.proj_dim = num_heads, proj_dim
+        self.qkv = layers.Dense(3 * num_heads * proj_dim, use_bias=False)
+        self.out = layers.Dense(proj_dim, use_bias=False)
+
+    def call(self, x):
+        length = x.shape[1]
+        qkv = tf.reshape(self.qkv(x), (-1, length, 3, self.num_heads, self.proj_dim))
+        q, k, v = tf.unstack(tf.transpose(qkv, (2, 0, 3, 1, 4)))  # each (B, h, n, p)
+        weights = tf.nn.softmax(q @ tf.linalg.matrix_transpose(k) * self.proj_dim**-0.5)
+        heads = tf.transpose(weights @ v, (0, 2, 1, 3))  # (B, n, h, p)
+        return self.out(tf.reshape(heads, (-1, length, self.num_heads * self.proj_dim)))
+
+
+@correct("vit_classifier")
+def fused_projections(**sizes):
+    """Attention whose weights have other shapes; pixels divided by 255 in the open."""
+    width = sizes["embedding_proj_dim"]
+    inputs = tf_keras.Input(sizes["input_shape"])
+    x = inputs / 255.0
+    if sizes.get("data_augmentation"):
+        x = sizes["data_augmentation"](x)
+    patches = LoopOverPatches(sizes["patch_size"])(x)
+    x = PositionsOneByOne(patches.shape[1], width)(patches)
+    for _ in range(sizes["transformer_layers"]):
+        attended = FusedAttention(sizes["num_heads"], sizes["msa_proj_dim"])(x)
+        x = x + layers.Dropout(sizes["msa_dropout_rate"])(attended)
+        x = y = layers.LayerNormalization(epsilon=1e-3)(x)
+        for units in (2 * width, width):
+            y = layers.Dense(units, activation="gelu")(y)
+            y = layers.Dropout(sizes["msa_dropout_rate"])(y)
+        x = layers.LayerNormalization(epsilon=1e-3)(x + y)
+    y = layers.Lambda(lambda tokens: tf.squeeze(tokens[:, :1], axis=1))(x)
+    for units in sizes["mlp_classification_head_units"]:
+        y = layers.Dense(units, activation="gelu")(y)
+        y = layers.Dropout(sizes["mlp_classification_head_dropout_rate"])(y)
+    return tf_keras.Model(inputs, layers.Dense(sizes["num_classes"])(y))
+
+
+@correct("vit_classifier")
+def nested_models(
+    input_shape,
+    num_classes,
+    patch_size,
+    embedding_proj_dim,
+    num_heads,
+    msa_proj_dim,
+    transformer_layers,
+    msa_dropout_rate,
+    mlp_classification_head_units,
+    mlp_classification_head_dropout_rate,
+    data_augmentation=None,
+):
+    """A model of tokens inside a model of images; blocks and hidden layers made by recursion."""
+
+    def chain(tokens, number):
+        if number == 0:
+            return tokens
+        before = chain(tokens, number - 1)
+        widths = [embedding_proj_dim * factor for factor in (2, 1)]
+        return transformer_block(
+            before, num_heads, msa_proj_dim, mlp_units=widths, dropout_rate=msa_dropout_rate
+        )
+
+    height, width, channels = input_shape
+    num_patches = height * width // patch_size**2
+    patches = tf_keras.Input((num_patches, patch_size**2 * channels))
+    tokens = SublayerForTheToken(num_patches, embedding_proj_dim)(patches)
+    encoder = tf_keras.Model(patches, chain(tokens, transformer_layers), name="encoder")
+    model = tf_keras.Sequential([tf_keras.Input(input_shape)])
+    if data_augmentation is not None:
+        model.add(data_augmentation)
+    model.add(SplitTwice(patch_size))
+    model.add(encoder)
+    model.add(layers.Lambda(lambda tokens: tf.unstack(tokens, axis=1)[0]))
+    for units in mlp_classification_head_units:
+        model.add(layers.Dense(units, activation=lambda x: tf.nn.gelu(x, approximate=True)))
+        model.add(layers.Dropout(mlp_classification_head_dropout_rate))
+    model.add(layers.Dense(num_classes, dtype="float32"))
+    return model
+
+
+# --- classifiers, wrong ----------------------------------------------------------------------
+
+
+def _classifier(
+    input_shape,
+    num_classes,
+    patch_size,
+    embedding_proj_dim,
+    num_heads,
+    msa_proj_dim,
+    transformer_layers,
+    msa_dropout_rate,
+    mlp_classification_head_units,
+    mlp_classification_head_dropout_rate,
+    data_augmentation=None,
+    *,
+    augment=lambda layer, images: images if layer is None else layer(images),
+    encoder=PatchEncoder,
+    encode=None,
+    block=transformer_block,
+    blocks=None,
+    factors=(2, 1),
+    read=lambda tokens: tokens[:, 0],
+    head=mlp,
+    activation=None,
+):
+    """The right classifier with one of its parts replaced by a wrong one."""
+    inputs = tf_keras.Input(input_shape)
+    patches = PatchExtractor(patch_size)(augment(data_augmentation, inputs))
+    if encode is not None:
+        x = encode(patches, embedding_proj_dim)
+    else:
+        x = encoder(patches.shape[1], embedding_proj_dim)(patches)
+    mlp_units = [factor * embedding_proj_dim for factor in factors]
+    arguments = (num_heads, msa_proj_dim, mlp_units, msa_dropout_rate)
+    if blocks is not None:
+        x = blocks(x, transformer_layers, *arguments)
+    else:
+        for _ in range(transformer_layers):
+            x = block(x, *arguments)
+    x = head(read(x), mlp_classification_head_units, mlp_classification_head_dropout_rate)
+    return tf_keras.Model(inputs, layers.Dense(num_classes, activation=activation)(x))
+
+
+@wrong("vit_classifier", told=NOT_ATTEMPTED)
+def classifier_stub(**sizes):
+    raise NotImplementedError
+
+
+@wrong("vit_classifier", told=NOT_ATTEMPTED)
+def classifier_forgot_return(**sizes):
+    _classifier(**sizes)
+
+
+@wrong("vit_classifier", told=WRONG_TYPE)
+def tensor_in_place_of_model(**sizes):
+    return _classifier(**sizes).output
+
+
+@wrong("vit_classifier", told=WRONG_TYPE)
+def inputs_and_outputs(**sizes):
+    model = _classifier(**sizes)
+    return model.input, model.output
+
+
+@wrong("vit_classifier", told="mean of all tokens")
+def mean_of_all_tokens(**sizes):
+    return _classifier(**sizes, read=layers.GlobalAveragePooling1D())
+
+
+@wrong("vit_classifier", told="mean of the patches")
+def mean_of_the_patches(**sizes):
+    return _classifier(**sizes, read=lambda tokens: tf.reduce_mean(tokens[:, 1:], axis=1))
+
+
+@wrong("vit_classifier", told="largest of all tokens")
+def largest_of_all_tokens(**sizes):
+    return _classifier(**sizes, read=layers.GlobalMaxPooling1D())
+
+
+@wrong("vit_classifier", told="last token read")
+def last_token(**sizes):
+    return _classifier(**sizes, read=lambda tokens: tokens[:, -1])
+
+
+@wrong("vit_classifier", told="first patch read")
+def first_patch(**sizes):
+    return _classifier(**sizes, read=lambda tokens: tokens[:, 1, :])
+
+
+@wrong("vit_classifier", told="head reads all tokens")
+def all_tokens_flattened(**sizes):
+    return _classifier(**sizes, read=layers.Flatten())
+
+
+@wrong("vit_classifier", told="softmax in the model")
+def softmax_at_the_end(**sizes):
+    return _classifier(**sizes, activation="softmax")
+
+
+@wrong("vit_classifier", told="sigmoid in the model")
+def sigmoid_at_the_end(**sizes):
+    return _classifier(**sizes, activation="sigmoid")
+
+
+@wrong("vit_classifier", told="non-linearity after the last layer")
+def number_of_classes_among_the_head_units(**sizes):
+    units = [*sizes["mlp_classification_head_units"], sizes["num_classes"]]
+    model = _classifier(**{**sizes, "mlp_classification_head_units": units})
+    before_last = model.layers[-2]
+    return tf_keras.Model(model.input, before_last.output)
+
+
+@wrong("vit_classifier", told="no positions")
+def no_positions_used(**sizes):
+    return _classifier(**sizes, encoder=PositionsForgotten)
+
+
+@wrong("vit_classifier", told="no positions")
+def positions_kept_but_unused(**sizes):
+    class Encoder(_Encoding):
+        def call(self, patches):
+            return self.tokens(patches) + 0.0 * self.table()
+
+    return _classifier(**sizes, encoder=Encoder)
+
+
+@wrong("vit_classifier", told="positions not trainable")
+def positions_in_the_open(**sizes):
+    """The Embedding is called on tf.range in the functional model: nobody tracks it."""
+
+    def encode(patches, width):
+        class Tokens(_Encoding):
+            def call(self, patches):
+                return self.tokens(patches)
+
+        tokens = Tokens(patches.shape[1], width)(patches)
+        rows = patches.shape[1] + 1
+        return tokens + layers.Embedding(rows, width)(tf.range(rows))
+
+    return _classifier(**sizes, encode=encode)
+
+
+@wrong("vit_classifier", told="class token or its position missing")
+def class_token_of_zeros(**sizes):
+    return _classifier(**sizes, encoder=TokenOfZeros)
+
+
+@wrong("vit_classifier", told="no class token")
+def first_patch_for_want_of_a_token(**sizes):
+    return _classifier(**sizes, encoder=NoToken)
+
+
+@wrong("vit_classifier", told="augmentation ignored")
+def augmentation_ignored(**sizes):
+    return _classifier(**sizes, augment=lambda layer, images: images)
+
+
+@wrong("vit_classifier", told="augmentation ignored")
+def augmentation_result_dropped(**sizes):
+    sizes.pop("data_augmentation", None)
+    return _classifier(**sizes)
+
+
+@wrong("vit_classifier", told="augmentation always on")
+def augmentation_always_on(**sizes):
+    def augment(layer, images):
+        return images if layer is None else layer(images, training=True)
+
+    return _classifier(**sizes, augment=augment)
+
+
+@wrong("vit_classifier", told="wrong number of blocks")
+def one_block_too_many(**sizes):
+    return _classifier(**{**sizes, "transformer_layers": sizes["transformer_layers"] + 1})
+
+
+@wrong("vit_classifier", told="wrong number of blocks")
+def one_block_too_few(**sizes):
+    number = len(range(1, sizes["transformer_layers"]))
+    return _classifier(**{**sizes, "transformer_layers": number})
+
+
+@wrong("vit_classifier", told="one block only")
+def same_block_again_and_again(**sizes):
+    def blocks(x, number, *arguments):
+        inputs = tf_keras.Input(x.shape[1:])
+        shared = tf_keras.Model(inputs, transformer_block(inputs, *arguments))
+        for _ in range(number):
+            x = shared(x)
+        return x
+
+    return _classifier(**sizes, blocks=blocks)
+
+
+@wrong("vit_classifier", told="blocks not chained")
+def every_block_reads_the_first_tokens(**sizes):
+    def blocks(tokens, number, *arguments):
+        x = tokens
+        for _ in range(number):
+            x = transformer_block(tokens, *arguments)
+        return x
+
+    return _classifier(**sizes, blocks=blocks)
+
+
+@wrong("vit_classifier", told="wrong MLP widths")
+def mlp_not_widened(**sizes):
+    return _classifier(**sizes, factors=(1, 1))
+
+
+@wrong("vit_classifier", told="wrong MLP widths")
+def mlp_four_times_as_wide(**sizes):
+    return _classifier(**sizes, factors=(4, 1))
+
+
+@wrong("vit_classifier", told=RAISED)
+def mlp_not_back_to_d(**sizes):
+    return _classifier(**sizes, factors=(2,))
+
+
+@wrong("vit_classifier", told="no hidden layers in the head")
+def no_hidden_layers(**sizes):
+    return _classifier(**sizes, head=lambda x, units, rate: layers.Dropout(rate)(x))
+
+
+@wrong("vit_classifier", told="too few hidden layers in the head")
+def first_hidden_layer_only(**sizes):
+    return _classifier(**sizes, head=lambda x, units, rate: mlp(x, units[:1], rate))
+
+
+@wrong("vit_classifier", told="head without non-linearity")
+def linear_head(**sizes):
+    def head(x, units, rate):
+        for n in units:
+            x = layers.Dropout(rate)(layers.Dense(n)(x))
+        return x
+
+    return _classifier(**sizes, head=head)
+
+
+@wrong("vit_classifier", told="dropout always on")
+def dropout_always_on(**sizes):
+    def head(x, units, rate):
+        for n in units:
+            x = layers.Dropout(rate)(layers.Dense(n, activation="gelu")(x), training=True)
+        return x
+
+    return _classifier(**sizes, head=head)
+
+
+@wrong("vit_classifier", told="dropout rates swapped or unused")
+def dropout_rates_swapped(**sizes):
+    names = "msa_dropout_rate", "mlp_classification_head_dropout_rate"
+    swapped = {names[0]: sizes[names[1]], names[1]: sizes[names[0]]}
+    return _classifier(**{**sizes, **swapped})
+
+
+@wrong("vit_classifier", told="dropout rates swapped or unused")
+def default_dropout_in_blocks(**sizes):
+    return _classifier(**{**sizes, "msa_dropout_rate": 0.0})
+
+
+@wrong("vit_classifier", told="number of classes fixed")
+def ten_classes(**sizes):
+    return _classifier(**{**sizes, "num_classes": 10})
+
+
+@wrong("vit_classifier", told="another patch size")
+def patches_of_one_pixel(**sizes):
+    return _classifier(**{**sizes, "patch_size": 1})
+
+
+@wrong("vit_classifier", told="number of heads ignored")
+def one_head_always(**sizes):
+    return _classifier(**{**sizes, "num_heads": 1})
+
+
+def _keras_block(x, num_heads, proj_dim, mlp_units, rate, key_dim, use_bias):
+    attention = layers.MultiHeadAttention(num_heads, key_dim, use_bias=use_bias)
+    x = layers.LayerNormalization()(x + layers.Dropout(rate)(attention(x, x)))
+    return layers.LayerNormalization()(x + layers.Dropout(rate)(mlp(x, mlp_units, rate)))
+
+
+@wrong("vit_classifier", told="biases in attention")
+def keras_attention_with_biases(**sizes):
+    def block(x, num_heads, proj_dim, mlp_units, rate):
+        return _keras_block(x, num_heads, proj_dim, mlp_units, rate, proj_dim, True)
+
+    return _classifier(**sizes, block=block)
+
+
+@wrong("vit_classifier", told="narrow heads")
+def heads_share_the_width(**sizes):
+    def block(x, num_heads, proj_dim, mlp_units, rate):
+        return _keras_block(x, num_heads, proj_dim, mlp_units, rate, proj_dim // num_heads, False)
+
+    return _classifier(**sizes, block=block)
+
+
+@wrong("vit_classifier", told="pre-norm")
+def blocks_normalise_first(**sizes):
+    def block(x, num_heads, proj_dim, mlp_units, rate):
+        normed = layers.LayerNormalization(epsilon=1e-6)(x)
+        attended = MultiHeadAttention(num_heads, proj_dim)(normed, normed, normed)
+        x = x + layers.Dropout(rate)(attended)
+        normed = layers.LayerNormalization(epsilon=1e-6)(x)
+        return x + layers.Dropout(rate)(mlp(normed, mlp_units, rate))
+
+    return _classifier(**sizes, block=block)
+
+
+@wrong("vit_classifier", told="no residual")
+def blocks_without_residual(**sizes):
+    def block(x, num_heads, proj_dim, mlp_units, rate):
+        attended = MultiHeadAttention(num_heads, proj_dim)(x, x, x)
+        x = layers.LayerNormalization(epsilon=1e-6)(layers.Dropout(rate)(attended))
+        update = layers.Dropout(rate)(mlp(x, mlp_units, rate))
+        return layers.LayerNormalization(epsilon=1e-6)(update)
+
+    return _classifier(**sizes, block=block)
+
+
+@wrong("vit_classifier", told="normalisation too many")
+def normalised_before_the_head(**sizes):
+    def read(tokens):
+        return layers.LayerNormalization(epsilon=1e-6)(tokens)[:, 0]
+
+    return _classifier(**sizes, read=read)
+
+
+@wrong("vit_classifier", told="weights without gradient")
+def gradient_stopped_at_the_encoder(**sizes):
+    class Encoder(PatchEncoder):
+        def call(self, patches):
+            return tf.stop_gradient(super().call(patches))
+
+    return _classifier(**sizes, encoder=Encoder)
+
+
+@wrong("vit_classifier", told=None)
+def positions_added_twice(**sizes):
+    class Encoder(_Encoding):
+        def call(self, patches):
+            return self.tokens(patches) + 2.0 * self.table()
+
+    return _classifier(**sizes, encoder=Encoder)

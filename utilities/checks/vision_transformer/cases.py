@@ -47,9 +47,7 @@ def patch_encoder(rng: np.random.Generator, thorough: bool) -> list[Case]:
     return cases
 
 
-def _images_case(
-    rng, stage, batch, height, width, channels, patch_size, dtype=np.float32
-) -> Case:
+def _images_case(rng, stage, batch, height, width, channels, patch_size, dtype=np.float32) -> Case:
     shape = (batch, height, width, channels)
     if dtype == np.uint8:
         images = rng.integers(0, 256, size=shape, dtype=np.uint8)
@@ -65,17 +63,95 @@ def _encoder_case(
 
     alone: class token and positions are zero; full: nothing is; else only the positions are.
     """
-    inputs: dict[str, Any] = {
-        "num_patches": num_patches,
-        "proj_dim": proj_dim,
-        "patches": _normal(rng, batch, num_patches, values),
-        "kernel": _normal(rng, values, proj_dim) / np.float32(np.sqrt(values)),
+    sizes = {"num_patches": num_patches, "proj_dim": proj_dim}
+    weights = {
+        "kernel": _kernel(rng, values, proj_dim),
         "bias": _normal(rng, proj_dim),
         "class_token": _normal(rng, 1, 1, proj_dim) * np.float32(not alone),
         "positions": _normal(rng, num_patches + 1, proj_dim) * np.float32(full),
     }
-    return Case(stage, inputs)
+    patches = _normal(rng, batch, num_patches, values)
+    return Case(stage, {**sizes, "patches": patches, **weights}, unsaid=tuple(weights))
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.normal(size=shape).astype(np.float32)
+
+
+def vit_classifier(rng: np.random.Generator, thorough: bool) -> list[Case]:
+    """Draw models of no block, one and several; the one in the middle alone drops inside blocks.
+
+    No two weights of a model have the same shape unless they may hold the same values.
+    """
+    cases = [
+        _vit_case(
+            rng, "no blocks", 2, image=(4, 6, 1), patch_size=2, width=8, num_heads=3, layers=0,
+            head_units=(9,), num_classes=3, head_rate=0.5,
+        ),
+        _vit_case(
+            rng, "one block", 1, image=(6, 9, 2), patch_size=3, width=10, num_heads=4, layers=1,
+            head_units=(13,), num_classes=6, block_rate=0.5,
+        ),
+        _vit_case(
+            rng, "blocks", 2, image=(8, 16, 3), patch_size=4, width=12, num_heads=3, layers=2,
+            head_units=(14, 11), num_classes=5,
+        ),
+    ]  # fmt: skip
+    if thorough:
+        width = int(rng.choice([8, 10, 11]))
+        cases.append(
+            _vit_case(
+                rng, "blocks", 3, image=(9, 6, 1), patch_size=3, width=width, num_heads=5, layers=3,
+                head_units=(23, 13, 6), num_classes=4,
+            )
+        )  # fmt: skip
+    return cases
+
+
+def _vit_case(
+    rng, stage, batch, image, patch_size, width, num_heads, layers, head_units, num_classes,
+    block_rate=0.0, head_rate=0.0,
+) -> Case:  # fmt: skip
+    """Return a classifier's arguments, images, and weights: one value for all weights of a shape.
+
+    W stands for W_q, W_k and W_v of every block, kernel_1 and kernel_2 for the MLP of every block,
+    bias_d for every bias and shift of length d: so it does not matter in which order a model
+    holds its weights.
+    """
+    height, across, channels = image
+    num_patches = (height // patch_size) * (across // patch_size)
+    widths = (width, *head_units, num_classes)
+    arguments: dict[str, Any] = {
+        "height": height,
+        "width": across,
+        "channels": channels,
+        "num_classes": num_classes,
+        "patch_size": patch_size,
+        "embedding_proj_dim": width,
+        "num_heads": num_heads,
+        "msa_proj_dim": width,
+        "transformer_layers": layers,
+        "msa_dropout_rate": block_rate,
+        "mlp_classification_head_units": np.array(head_units),
+        "mlp_classification_head_dropout_rate": head_rate,
+        "images": _normal(rng, batch, *image),
+    }
+    weights = {
+        "patch_kernel": _kernel(rng, patch_size**2 * channels, width),
+        "class_token": _normal(rng, 1, 1, width),
+        "positions": _normal(rng, num_patches + 1, width),
+        "W": _kernel(rng, num_heads, width, width),
+        "W_o": _kernel(rng, num_heads * width, width),
+        "kernel_1": _kernel(rng, width, 2 * width),
+        "kernel_2": _kernel(rng, 2 * width, width),
+        "bias_1": _normal(rng, 2 * width) / 2,
+        "bias_d": _normal(rng, width) / 2,
+    }
+    for i, (d_in, d_out) in enumerate(zip(widths, widths[1:], strict=False), start=1):
+        weights[f"head_kernel_{i}"] = _kernel(rng, d_in, d_out)
+        weights[f"head_bias_{i}"] = _normal(rng, d_out) / 2
+    return Case(stage, {**arguments, **weights}, unsaid=tuple(weights))
+
+
+def _kernel(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return _normal(rng, *shape) / np.float32(np.sqrt(shape[-2]))

@@ -1,4 +1,4 @@
-"""Judge patches, their encoding and the classifier, and name the mistakes people make."""
+"""Judge patches and their encoding, and name the mistakes people make."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -9,6 +9,9 @@ from utilities.checks import oracles
 from utilities.checks.case import RAISED, Case, Observation
 from utilities.checks.judging import Mistake, Oracle, Stage, Values, agrees, fact, judge_stages
 from utilities.checks.report import Finding
+from utilities.checks.vision_transformer.judge_classifier import vit_classifier
+
+__all__ = ["patch_extractor", "patch_encoder", "vit_classifier"]
 
 FUNCTIONAL = "works inside a functional model, for any batch size"
 
@@ -328,8 +331,9 @@ def _without_bias(case: Case, observation: Observation) -> Values:
 
 def _activated(activation: Callable) -> Oracle:
     return _wrong_tokens(
-        lambda projected, class_token, positions: _prepended(activation(projected), class_token)
-        + positions
+        lambda projected, class_token, positions: (
+            _prepended(activation(projected), class_token) + positions
+        )
     )
 
 
@@ -472,4 +476,5 @@ def _is_trained(pairs: Sequence[tuple[Case, Observation]], findings: list[Findin
         count == expected,
         f"The layer has {count} trainable numbers; {expected} are expected for "
         f"{case['num_patches']} patches of {values} numbers and proj_dim {proj_dim}.",
+        "weights too many" if count > expected else "weights too few",
     )
