@@ -53,7 +53,7 @@ def transformer_block(rng: np.random.Generator, thorough: bool) -> list[Case]:
 def _mlp_case(rng, stage, shape, units) -> Case:
     """Return an MLP with weights that keep the size of x (…, d); dropout must not show in it."""
     weights = _mlp_weights(rng, shape[-1], units)
-    return Case(stage, _mlp_inputs(_normal(rng, *shape), units, RATE, weights))
+    return _mlp_case_of(stage, _normal(rng, *shape), units, RATE, weights)
 
 
 def _mlp_dropout_case(rng, stage, shape, units, rate) -> Case:
@@ -66,11 +66,12 @@ def _mlp_dropout_case(rng, stage, shape, units, rate) -> Case:
     for i, (d_in, d_out) in enumerate(zip([shape[-1], *units], units, strict=False), start=1):
         weights[f"kernel_{i}"] = np.eye(d_in, d_out, dtype=np.float32)
         weights[f"bias_{i}"] = _uniform(rng, d_out)
-    return Case(stage, _mlp_inputs(_uniform(rng, *shape), units, rate, weights))
+    return _mlp_case_of(stage, _uniform(rng, *shape), units, rate, weights)
 
 
-def _mlp_inputs(x, units, rate, weights) -> dict:
-    return {"x": x, "hidden_units": np.array(units), "dropout_rate": rate, **weights}
+def _mlp_case_of(stage, x, units, rate, weights) -> Case:
+    inputs = {"x": x, "hidden_units": np.array(units), "dropout_rate": rate}
+    return Case(stage, inputs | weights, unsaid=tuple(weights))
 
 
 def _block_case(rng, stage, shape, num_heads, units, silent=()) -> Case:
@@ -84,7 +85,7 @@ def _block_case(rng, stage, shape, num_heads, units, silent=()) -> Case:
     }
     for name in silent:
         weights[name] = np.zeros_like(weights[name])
-    return Case(stage, _block_inputs(_normal(rng, *shape), num_heads, units, RATE, weights))
+    return _block_case_of(stage, _normal(rng, *shape), num_heads, units, RATE, weights)
 
 
 def _block_dropout_case(rng, shape, num_heads, units, rate) -> Case:
@@ -112,18 +113,18 @@ def _block_dropout_case(rng, shape, num_heads, units, rate) -> Case:
     weights[f"kernel_{last}"] = np.zeros_like(weights[f"kernel_{last}"])
     weights[f"bias_{last}"] = _uniform(rng, width)
     weights[f"bias_{last}"][:ANCHORS] = 0.0
-    return Case("training", _block_inputs(x, num_heads, units, rate, weights))
+    return _block_case_of("training", x, num_heads, units, rate, weights)
 
 
-def _block_inputs(x, num_heads, units, rate, weights) -> dict:
-    return {
+def _block_case_of(stage, x, num_heads, units, rate, weights) -> Case:
+    inputs = {
         "x": x,
         "num_heads": num_heads,
         "proj_dim": x.shape[-1],
         "mlp_units": np.array(units),
         "dropout_rate": rate,
-        **weights,
     }
+    return Case(stage, inputs | weights, unsaid=tuple(weights))
 
 
 def _mlp_weights(rng, width, units) -> dict[str, np.ndarray]:
