@@ -15,11 +15,11 @@ ENCODER_WEIGHTS = ("kernel", "bias", "class_token", "positions")
 def patch_extractor(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     """Return the patches; in the functional stage from a model, with the static shape."""
     images = tf.constant(case["images"])  # (B, H, W, C)
-    patches = as_array(implementation(case["patch_size"])(images), "output")
+    patches = as_array(_layer(implementation, case["patch_size"])(images), "output")
     if case.stage != "functional":
         return {"output": patches}
     inputs = tf_keras.Input(images.shape[1:])
-    outputs = implementation(case["patch_size"])(inputs)
+    outputs = _layer(implementation, case["patch_size"])(inputs)
     model = tf_keras.Model(inputs, outputs)
     return {
         "output": as_array(model(images), "output"),
@@ -31,10 +31,11 @@ def patch_extractor(implementation: Any, case: Case) -> dict[str, np.ndarray]:
 def patch_encoder(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     """Return the tokens of an encoder that holds the case's weights, and facts about these."""
     patches = tf.constant(case["patches"])  # (B, N, p)
-    encoder = implementation(case["num_patches"], case["proj_dim"])
+    sizes = case["num_patches"], case["proj_dim"]
+    encoder = _layer(implementation, *sizes)
     as_array(encoder(patches), "output")  # builds the weights
     if case.stage == "functional":
-        encoder = _functional_model(implementation(case["num_patches"], case["proj_dim"]), patches)
+        encoder = _functional_model(_layer(implementation, *sizes), patches)
     found = _encoder_weights(encoder, case)
     for name, variable in found.items():
         variable.assign(np.resize(case[name], variable.shape))
@@ -57,6 +58,13 @@ def patch_encoder(implementation: Any, case: Case) -> dict[str, np.ndarray]:
         ),
         "trainable_count": np.array(sum(int(tf.size(w)) for w in encoder.trainable_weights)),
     }
+
+
+def _layer(implementation: Any, *arguments: int) -> Any:
+    """Return the layer that the implementation makes, or stop where it makes none."""
+    layer = implementation(*arguments)
+    refuse_nothing(layer, "layer")
+    return layer
 
 
 def _functional_model(layer: Any, example: tf.Tensor) -> tf_keras.Model:
