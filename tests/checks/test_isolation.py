@@ -38,7 +38,8 @@ class HeadsNotTransposedBack(layers.Layer):
 
     def build(self, shape):
         h, d, p = self.num_heads, shape[-1], self.proj_dim
-        self.W_q, self.W_k, self.W_v = (self.add_weight(n, (h, d, p)) for n in ("W_q", "W_k", "W_v"))
+        names = ("W_q", "W_k", "W_v")
+        self.W_q, self.W_k, self.W_v = (self.add_weight(name, (h, d, p)) for name in names)
         self.W_o = self.add_weight("W_o", (h * p, p))
 
     def call(self, q, k, v, mask=None):

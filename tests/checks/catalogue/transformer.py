@@ -425,7 +425,8 @@ def plus_signs_and_default_epsilon(x, num_heads, proj_dim, mlp_units, dropout_ra
 @correct("transformer_block")
 def keras_attention(inputs, heads, width, units, rate=0.1):
     attention = layers.MultiHeadAttention(heads, width, use_bias=False)
-    x1 = layers.LayerNormalization(epsilon=1e-5)(inputs + layers.Dropout(rate)(attention(inputs, inputs)))
+    attended = layers.Dropout(rate)(attention(inputs, inputs))
+    x1 = layers.LayerNormalization(epsilon=1e-5)(inputs + attended)
     return layers.LayerNormalization(epsilon=1e-5)(x1 + layers.Dropout(rate)(mlp(x1, units, rate)))
 
 
@@ -632,7 +633,8 @@ def normalised_over_tokens(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
 @wrong("transformer_block", told="LayerNormalization axis")
 def normalised_over_tokens_and_width(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return block_with(
-        lambda: layers.LayerNormalization(axis=(1, 2)), x, num_heads, proj_dim, mlp_units, dropout_rate
+        lambda: layers.LayerNormalization(axis=(1, 2)),
+        x, num_heads, proj_dim, mlp_units, dropout_rate,
     )
 
 
@@ -782,7 +784,7 @@ def heads_and_width_swapped(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1)
     return transformer_block(x, proj_dim, num_heads, mlp_units, dropout_rate)
 
 
-@wrong("transformer_block", told=None)
+@wrong("transformer_block", told="attention sizes")
 def one_head_only(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return transformer_block(x, 1, proj_dim, mlp_units, dropout_rate)
 

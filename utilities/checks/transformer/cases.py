@@ -42,7 +42,8 @@ def transformer_block(rng: np.random.Generator, thorough: bool) -> list[Case]:
     ]
     if thorough:
         for depth in (1, 3):
-            batch, tokens, width, heads, *units = (int(n) for n in rng.permutation(np.arange(2, 10)))
+            sizes = (int(n) for n in rng.permutation(np.arange(2, 10)))
+            batch, tokens, width, heads, *units = sizes
             shape = (batch, tokens, width)
             units = [*units[: depth - 1], width]
             cases.append(_block_case(rng, "whole block", shape, heads if depth == 1 else 1, units))

@@ -38,7 +38,7 @@ def transformer_block(implementation: Any, case: Case) -> dict[str, np.ndarray]:
 
 
 def build_model(shape: Sequence[int], build: Callable) -> tf_keras.Model:
-    """Return the model from an input (B, …) of that shape, batch left open, to what `build` makes."""
+    """Return the model from an input of that shape, batch left open, to what `build` makes."""
     inputs = tf_keras.Input(shape[1:])
     outputs = build(inputs)
     refuse_nothing(outputs, "result")
