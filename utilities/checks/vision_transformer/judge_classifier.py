@@ -25,7 +25,7 @@ from utilities.checks.judging import (
     when,
 )
 from utilities.checks.report import Finding
-from utilities.checks.transformer.judge import ACCEPTED
+from utilities.checks.transformer.formulas import ACCEPTED
 
 Pairs = Sequence[tuple[Case, Observation]]
 DEPTH = 4  # rounding grows slowly here: every block ends in a normalisation
