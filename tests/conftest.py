@@ -5,8 +5,11 @@ import runpy
 import sys
 from pathlib import Path
 
+from utilities.quiet import quiet_tensorflow
+
 NO_NETWORK = Path(__file__).parent / "no_network"
 
+quiet_tensorflow()
 runpy.run_path(str(NO_NETWORK / "sitecustomize.py"))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     part for part in (str(NO_NETWORK), os.environ.get("PYTHONPATH")) if part

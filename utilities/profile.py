@@ -48,7 +48,7 @@ class Profile:
 FIRST_VIT = ViTSize(16, 512, 4, 512, 3, 0.1, (2048,), 0.5)
 # The models of question 10, as wide and deep as ViT-Base.
 LARGE_VIT = ViTSize(16, 768, 12, 768, 12, 0.1, (3074,), 0.5)
-# What a laptop can train in ten minutes: small patches, narrow, regularised by augmentation.
+# What a laptop trains in about ten minutes: small patches, narrow, regularised by augmentation.
 SMALL_VIT = ViTSize(4, 64, 4, 64, 4, 0.0, (128,), 0.0)
 
 PROFILES = {
@@ -56,7 +56,7 @@ PROFILES = {
     for profile in (
         Profile("quick", 256, 64, 64, Training(1, 64, 1e-4), Training(1, 64, 1.5e-3, 1e-2)),
         Profile(
-            "standard", 7500, 2500, 2000, Training(5, 64, 1e-4), Training(30, 64, 1.5e-3, 1e-2, 3)
+            "standard", 7500, 2500, 2000, Training(8, 64, 1e-4), Training(40, 64, 1.5e-3, 1e-2, 3)
         ),
         Profile(
             "full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)

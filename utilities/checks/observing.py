@@ -145,6 +145,7 @@ def _undisturbed() -> Iterator[None]:
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         with (
+            contextlib.redirect_stdout(sys.stdout),  # puts it back if the implementation takes it
             contextlib.redirect_stderr(sys.stdout),
             warnings.catch_warnings(),
             np.errstate(all="ignore"),

@@ -124,12 +124,11 @@ def standing_in(implementation: Any, names: Sequence[str]) -> Iterator[None]:
 
 def _scopes(implementation: Any) -> list[dict]:
     """Return the global namespaces in which the implementation's code looks names up."""
-    scopes: list[dict] = []
-    for function in _functions(implementation):
-        scope = getattr(function, "__globals__", None)
-        if scope is not None and not any(scope is known for known in scopes):
-            scopes.append(scope)
-    return scopes
+    try:
+        found = [getattr(function, "__globals__", None) for function in _functions(implementation)]
+    except Exception:  # an object that answers no question calls no earlier step either
+        return []
+    return list({id(scope): scope for scope in found if scope is not None}.values())
 
 
 def _functions(implementation: Any) -> list[Callable]:

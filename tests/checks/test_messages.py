@@ -1,0 +1,126 @@
+"""What a student reads: seven different problems, plain words, their own traceback and no other."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import utilities
+from utilities.checks.case import (
+    INPUT_CHANGED,
+    NOT_ATTEMPTED,
+    NOT_FINITE,
+    RAISED,
+    WRONG_SHAPE,
+    WRONG_TYPE,
+    WRONG_VALUE,
+)
+from utilities.checks.report import CheckFailed
+
+
+def right(q, k, v, kernel, sigma=1.0):
+    similarity = kernel(np.linalg.norm(q[:, None] - k[None], axis=-1), sigma)  # (n_q, n_k)
+    weights = similarity / similarity.sum(axis=-1, keepdims=True)
+    return weights @ v, weights
+
+
+def unwritten(q, k, v, kernel, sigma=1.0):
+    raise NotImplementedError
+
+
+def forgot_to_return(q, k, v, kernel, sigma=1.0):
+    right(q, k, v, kernel, sigma)
+
+
+def divides_by_a_name_that_is_not_there(q, k, v, kernel, sigma=1.0):
+    return right(q, k, v, kernel, sigma) / total  # noqa: F821
+
+
+def returns_lists(q, k, v, kernel, sigma=1.0):
+    return tuple(part.tolist() for part in right(q, k, v, kernel, sigma))
+
+
+def sums_over_queries(q, k, v, kernel, sigma=1.0):
+    prediction, weights = right(q, k, v, kernel, sigma)
+    return prediction.sum(axis=0), weights
+
+
+def zero_by_zero(q, k, v, kernel, sigma=1.0):
+    prediction, weights = right(q, k, v, kernel, sigma)
+    return prediction * np.nan, weights
+
+
+def scales_in_place(q, k, v, kernel, sigma=1.0):
+    q /= 2
+    return right(q, k, v, kernel, sigma)
+
+
+def one_too_many(q, k, v, kernel, sigma=1.0):
+    prediction, weights = right(q, k, v, kernel, sigma)
+    return prediction + 1, weights
+
+
+@pytest.mark.parametrize(
+    "implementation, kind, words",
+    [
+        (unwritten, NOT_ATTEMPTED, "not written yet"),
+        (forgot_to_return, NOT_ATTEMPTED, "forget to return"),
+        (divides_by_a_name_that_is_not_there, RAISED, "NameError: name 'total' is not defined"),
+        (returns_lists, WRONG_TYPE, "is a list"),
+        (sums_over_queries, WRONG_SHAPE, "is expected"),
+        (zero_by_zero, NOT_FINITE, "nan"),
+        (scales_in_place, INPUT_CHANGED, "changes its input q in place"),
+        (one_too_many, WRONG_VALUE, "is expected"),
+    ],
+)
+def test_each_problem_has_its_own_message(implementation, kind, words):
+    report = utilities.test_nadaraya_watson.report(implementation)
+    finding = next(finding for finding in report.findings if not finding.held)
+    assert finding.kind == kind
+    assert words in f"{finding.message} {finding.detail}"
+
+
+def test_all_problems_are_told_apart():
+    implementations = [unwritten, divides_by_a_name_that_is_not_there, returns_lists]
+    implementations += [sums_over_queries, zero_by_zero, scales_in_place, one_too_many]
+    reports = [utilities.test_nadaraya_watson.report(function) for function in implementations]
+    firsts = [next(f for f in report.findings if not f.held) for report in reports]
+    assert len({finding.kind for finding in firsts}) == 7
+    assert len({finding.message for finding in firsts}) == 7
+
+
+def test_the_student_sees_their_own_line_and_none_of_ours():
+    report = utilities.test_nadaraya_watson.report(divides_by_a_name_that_is_not_there)
+    text = str(report)
+    assert "return right(q, k, v, kernel, sigma) / total" in text
+    assert "utilities" not in text and "Traceback" not in text
+
+
+def test_a_report_is_html_in_jupyter_and_text_elsewhere(capsys):
+    with pytest.raises(CheckFailed) as caught:
+        utilities.test_nadaraya_watson(one_too_many)
+    assert "✗" in capsys.readouterr().out
+    report = caught.value.report
+    html = report._repr_html_()
+    assert 'aria-label="does not hold"' in html and "<script" not in html
+    assert caught.value._render_traceback_() == str(report).split("\n")
+
+
+def test_markup_in_a_students_words_is_shown_and_not_run():
+    def raises_markup(distance, sigma=1.0):
+        raise ValueError("<img src=x onerror=alert(1)>")
+
+    html = utilities.test_gaussian.report(raises_markup)._repr_html_()
+    assert "<img" not in html and "&lt;img" in html
+
+
+@pytest.mark.parametrize("points", [1, 2, 6, 7.5])
+def test_points_are_partial_and_never_full_for_wrong_work(points):
+    def without_scaling(q, k, v, mask=None):
+        scores = tf.matmul(q, k, transpose_b=True)
+        if mask is not None:
+            scores = tf.where(tf.cast(mask, tf.bool), scores, scores.dtype.min)
+        weights = tf.nn.softmax(scores)
+        return weights @ v, weights
+
+    check = utilities.test_scaled_dot_product_attention
+    assert 0 <= check(without_scaling, points=points) < points

@@ -1,0 +1,79 @@
+"""The margin on both sides: how near correct work comes to a tolerance, and wrong work."""
+
+import numpy as np
+import pytest
+
+import utilities
+from tests.checks.catalogue import entries
+from utilities.checks import judging, oracles
+from utilities.checks.case import WRONG_VALUE
+from utilities.checks.judging import tolerance
+
+SEEDS = range(20)
+NAME = "scaled_dot_product_attention"
+
+
+def worst_ratio(implementation, seed, stages) -> float | None:
+    """Return the largest difference from the formula, in tolerances; None if nothing came back."""
+    exercise = getattr(utilities, f"test_{NAME}")
+    cases = exercise.cases(seed)
+    ratios = []
+    for case, seen in zip(cases, exercise.observe(implementation, cases), strict=True):
+        if case.stage not in stages or seen.problem:
+            continue
+        q, k, v = (case[name].astype(np.float64) for name in "qkv")
+        answer = oracles.scaled_dot_product_attention(q, k, v, case["mask"])
+        for name, expected in zip(("output", "attention_weights"), answer, strict=True):
+            observed = seen[name]
+            if observed.shape != expected.shape or not np.all(np.isfinite(observed)):
+                return np.inf
+            dtype = judging._coarsest_dtype(case, observed)
+            limit = tolerance(expected, dtype, case.longest_axis)
+            ratios.append(float(np.max(np.abs(observed - expected)) / limit))
+    return max(ratios, default=None)
+
+
+@pytest.mark.parametrize("stages", [["float16"], ["no mask", "mask"], ["float64"]], ids=str)
+def test_correct_work_stays_well_below(stages, capsys):
+    ratios = [
+        worst_ratio(entry.implementation, seed, stages)
+        for entry in entries()
+        if entry.exercise == NAME and entry.is_correct
+        for seed in SEEDS
+    ]
+    worst = max(ratio for ratio in ratios if ratio is not None)
+    with capsys.disabled():
+        print(f"\n{stages}: the worst of {len(ratios)} correct runs is at {worst:.2f} tolerances")
+    assert worst < 0.5
+
+
+def test_wrong_work_stays_well_above(capsys):
+    stages = {case.stage for case in getattr(utilities, f"test_{NAME}").cases()}
+    ratios = {
+        str(entry): min(
+            ratio
+            for seed in SEEDS
+            if (ratio := worst_ratio(entry.implementation, seed, stages)) is not None
+        )
+        for entry in entries()
+        if entry.exercise == NAME and not entry.is_correct and wrong_in_value(entry)
+    }
+    closest = min(ratios, key=ratios.get)
+    with capsys.disabled():
+        print(f"\nof {len(ratios)} wrong ones, {closest} is nearest: {ratios[closest]:.0f} tolerances")
+    assert ratios[closest] > 10
+
+
+def wrong_in_value(entry) -> bool:
+    """Return whether an entry is wrong in its numbers, not in type, in shape or by an error."""
+    report = getattr(utilities, f"test_{NAME}").report(entry.implementation)
+    return any(finding.kind == WRONG_VALUE for finding in report.findings)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_grows_with_the_dtype_the_terms_and_the_depth(dtype):
+    values = np.ones(3)
+    assert tolerance(values, dtype, 4) == 2 * tolerance(values, dtype, 1)
+    assert tolerance(values, dtype, 4, depth=3) == pytest.approx(3 * tolerance(values, dtype, 4))
+    assert tolerance(2 * values, dtype, 4) == 2 * tolerance(values, dtype, 4)
+    assert tolerance(values, np.float16, 1) / tolerance(values, np.float32, 1) == 2**13
