@@ -183,18 +183,21 @@ def _first_difference(expected: Values, observation: Observation, case: Case, de
         if not np.all(np.isfinite(observed)):
             where = _index(~np.isfinite(observed))
             return NOT_FINITE, (
-                f"In the {label}, entry {list(where)} is {observed[where]}: look for a division by "
-                "zero, a root of a negative number, or infinity times zero."
+                f"{_place(label, where)} is {observed[where]}: look for a division by zero, a root "
+                "of a negative number, or infinity times zero."
             )
         dtype = _coarsest_dtype(case, observed)
         if not agrees(observed, value, case.longest_axis, depth, dtype):
             limit = tolerance(value, dtype, case.longest_axis, depth)
             where = _index(np.abs(observed - value) > limit)
             return WRONG_VALUE, (
-                f"In the {label}, entry {list(where)} is {observed[where]:.6g}; "
-                f"{value[where]:.6g} is expected."
+                f"{_place(label, where)} is {observed[where]:.6g}; {value[where]:.6g} is expected."
             )
     raise AssertionError("called for values that agree")
+
+
+def _place(label: str, where: tuple[int, ...]) -> str:
+    return f"In the {label}, entry {list(where)}" if where else f"The {label}"
 
 
 def _index(wrong: np.ndarray) -> tuple[int, ...]:

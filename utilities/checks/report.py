@@ -108,8 +108,8 @@ class CheckFailed(AssertionError):
         self.report = report
 
     def _render_traceback_(self) -> list[str]:
-        """Return the lines IPython prints for this error."""
-        return str(self.report).split("\n")
+        """Return what IPython prints for this error; the report itself was shown before it."""
+        return [f"{self.report.headline}: see above."]
 
 
 def show(report: Report) -> None:
