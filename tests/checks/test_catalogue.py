@@ -10,6 +10,7 @@ from tests.checks.table import table
 from tests.course import ROOT
 
 SEEDS = [(42, False), (7, False), (271, True)]
+SEEDS_FOR_WRONG = [(42, False), (271, True)]  # each wrong one is seen twice with stand-ins anyway
 JARGON = re.compile(r"\b(oracle|observation|stage|judge|mutant|stand-in|fixture)s?\b", re.IGNORECASE)
 
 
@@ -25,7 +26,7 @@ def test_correct_implementation_passes(entry, seed, thorough):
     assert report.passed, str(report)
 
 
-@pytest.mark.parametrize("seed, thorough", SEEDS)
+@pytest.mark.parametrize("seed, thorough", SEEDS_FOR_WRONG)
 @pytest.mark.parametrize("entry", [e for e in entries() if not e.is_correct], ids=str)
 def test_wrong_implementation_fails_and_is_told_why(entry, seed, thorough):
     report = report_of(entry, seed, thorough)

@@ -48,6 +48,7 @@ LESS_USUAL = [
 ]
 SATURATING = [oracles.sigmoid, np.tanh]
 ACCEPTED = USUAL + LESS_USUAL
+MIXED = [oracles.gelu, LESS_USUAL[0], relu]  # what one model may have in different places
 
 Pattern = Callable[[Activation, int], list[Activation]]
 

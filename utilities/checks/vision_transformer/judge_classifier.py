@@ -25,7 +25,7 @@ from utilities.checks.judging import (
     when,
 )
 from utilities.checks.report import Finding
-from utilities.checks.transformer.formulas import ACCEPTED
+from utilities.checks.transformer.formulas import ACCEPTED, MIXED
 
 Pairs = Sequence[tuple[Case, Observation]]
 DEPTH = 4  # rounding grows slowly here: every block ends in a normalisation
@@ -76,12 +76,17 @@ def _class_token(tokens: np.ndarray) -> np.ndarray:
 
 
 def _right(case: Case, seen: Observation) -> Values:
-    """Return the logits with any usual non-linearity, epsilon and scaling of the pixels."""
+    """Return the logits with any usual non-linearity, epsilon and scaling of the pixels.
+
+    The head may have another non-linearity than the blocks: None stands for the same one.
+    """
     raw = case["images"].astype(np.float64)
     for images in (seen["images_seen"].astype(np.float64), raw / 255.0, raw / 127.5 - 1.0):
-        for logits in _candidates(case, seen, images, ACCEPTED):
-            if agrees(seen["output"], logits, case.longest_axis, DEPTH):
-                return {"output": logits}
+        for activations, head_activation in [(ACCEPTED, None), *((MIXED, head) for head in MIXED)]:
+            ways = {"head_activation": head_activation}
+            for logits in _candidates(case, seen, images, activations, **ways):
+                if agrees(seen["output"], logits, case.longest_axis, DEPTH):
+                    return {"output": logits}
     return {"output": next(_candidates(case, seen, seen["images_seen"], ACCEPTED))}
 
 
