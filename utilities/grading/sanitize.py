@@ -190,7 +190,7 @@ def _recognise(cells: Sequence[NotebookNode], known: Sequence[TrustedCell]) -> d
     match(_grade_id, lambda k: k.name)
     match(lambda c: c.get("id"), lambda k: k.id)
     match(lambda c: c.source.strip(), lambda k: k.source.strip() if k.fixed else "")
-    match(_visible, lambda k: _without_hidden(k.source) if k.fixed else "")
+    match(_visible, lambda k: without_hidden(k.source) if k.fixed else "")
     match(
         lambda c: _definitions(c.source) if c.cell_type == "code" else None,
         lambda k: k.defines if k.solution else None,
@@ -226,7 +226,7 @@ def _visible(cell: NotebookNode) -> str:
     return cell.source.strip()
 
 
-def _without_hidden(source: str) -> str:
+def without_hidden(source: str) -> str:
     """Return what a student sees of a graded cell."""
     lines, hidden = [], False
     for line in source.split("\n"):
