@@ -79,7 +79,7 @@ class RepairCells(NbGraderPreprocessor):
         """Repair a notebook from the gradebook and, for the order, the source notebook."""
         names = resources["nbgrader"]
         course = self.parent.parent.coursedir if self.parent is not None else None
-        order = _source_notebook(course, names["assignment"], names["notebook"]) if course else None
+        order = source_notebook(course, names["assignment"], names["notebook"]) if course else None
         with Gradebook(names["db_url"]) as gradebook:
             trusted = read_trusted(gradebook, names["assignment"], names["notebook"], order)
         return repair(nb, trusted), resources
@@ -260,7 +260,7 @@ def _ordered(cells: dict[str, TrustedCell], order: NotebookNode | None) -> list[
     return ordered + list(cells.values())
 
 
-def _source_notebook(course: Any, assignment: str, notebook: str) -> NotebookNode | None:
+def source_notebook(course: Any, assignment: str, notebook: str) -> NotebookNode | None:
     """Return the instructor's notebook: only order and cell ids are read from it."""
     folder = course.format_path(course.source_directory, ".", assignment)
     path = Path(folder) / f"{notebook}.ipynb"

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,18 @@ LAST_MESSAGES_SECONDS = 3.0  # after the reply, for outputs that are still on th
 HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
+
+
+_stopping = threading.Event()
+
+
+def stop_all() -> None:
+    """Have every session of this process end its kernel and give up."""
+    _stopping.set()
+
+
+class GradingStopped(RuntimeError):
+    """The grader was interrupted: what ran is given up, to be done again."""
 
 
 class KernelNotStarted(RuntimeError):
@@ -66,6 +79,8 @@ class Session:
 
     async def start(self) -> None:
         """Start a kernel in a new room. Raises KernelNotStarted."""
+        if _stopping.is_set():
+            raise GradingStopped("The grader was interrupted.")
         self.starts += 1
         self.folder = Path(tempfile.mkdtemp(prefix="lab-"))
         self.folder.chmod(0o711)
@@ -166,6 +181,8 @@ class Session:
                 pass
             except Exception:  # noqa: S112  not signed by the kernel, or not a message
                 continue
+            if _stopping.is_set():
+                raise GradingStopped("The grader was interrupted.")
             fatal = await self._ill()
             if fatal:
                 return stopped or fatal, False
