@@ -1,13 +1,17 @@
 """A stand-in course: the first two steps of the core and one question, NumPy alone, so fast."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config, PyFileConfigLoader
+
+from utilities.grading.engine import Grader, Row
 
 ROOT = Path(__file__).parents[2]
 ASSIGNMENT = NOTEBOOK = "kernels"
@@ -116,3 +120,27 @@ def _marked(cell: NotebookNode, grade_id: str, **marks) -> NotebookNode:
     defaults = {"grade": False, "solution": False, "locked": False, "task": False}
     cell.metadata["nbgrader"] = {**defaults, **marks, "grade_id": grade_id, "schema_version": 3}
     return cell
+
+
+def copy_course(blank: Path, target: Path) -> Path:
+    """Return a copy of a course, with a gradebook of its own."""
+    shutil.copytree(blank, target)
+    return target
+
+
+def grade(course: Path, students: list[str], workers: int, **limits) -> dict[str, Row]:
+    """Grade students of the stand-in course with short limits and return their rows."""
+    short = config(course)
+    short.CourseExecute.update(
+        {"timeout": 10, "grace": 2.0, "memory": 1 << 30, "processes": 200, **limits}
+    )
+    grader = Grader(short, ASSIGNMENT)
+    with ThreadPoolExecutor(workers) as pool:
+        return {row.student: row for row in grader.grade(students, pool, workers)}
+
+
+def scores(course: Path, student: str) -> dict[str, float]:
+    """Return the points of the stand-in course's checks as the gradebook holds them."""
+    with Gradebook(f"sqlite:///{course}/gradebook.db", "attention-lab-kit") as gradebook:
+        grades = gradebook.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student).grades
+        return {grade.name: grade.auto_score for grade in grades if grade.name in POINTS}
