@@ -132,7 +132,7 @@ def grade(course: Path, students: list[str], workers: int, **limits) -> dict[str
     """Grade students of the stand-in course with short limits and return their rows."""
     short = config(course)
     short.CourseExecute.update(
-        {"timeout": 10, "grace": 2.0, "memory": 1 << 30, "processes": 200, **limits}
+        {"timeout": 10, "grace": 2.0, "memory": 1 << 30, "home": 64 << 20, "processes": 200, **limits}
     )
     grader = Grader(short, ASSIGNMENT)
     with ThreadPoolExecutor(workers) as pool:

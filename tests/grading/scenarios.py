@@ -175,17 +175,17 @@ fault("sys.exit in the cell", after("import sys; sys.exit()"))
 fault("exit() at the end of the cell", after("exit()"), lost={GAUSSIAN}, says="exit or quit")
 fault("quit in a cell of their own", own_cell("quit"), says="exit or quit")
 fault(
-    "shuts the kernel down", own_cell("await get_ipython().kernel.do_shutdown(False)\nimport os, signal\n"
-    "os.kill(os.getpid(), signal.SIGKILL)"), says=DIED,
+    "shuts the kernel down a moment later",
+    own_cell("import os, threading; threading.Timer(0.1, lambda: os._exit(0)).start()"), says=DIED,
 )  # fmt: skip
+fault("asks the kernel to shut down", own_cell("get_ipython().kernel.do_shutdown(False)"), says=DIED)
 fault("closes all files", own_cell("import os; os.closerange(3, 4096)"))
 
 # Memory, processes, files
 fault("asks for a terabyte", inside("bytearray(10**12)"), lost={GAUSSIAN}, says="MemoryError")
 fault(
     "fills memory step by step",
-    inside("kept = []\nwhile True: kept.append(np.ones(10_000_000))"), lost={GAUSSIAN},
-    says="MemoryError",
+    inside("kept = []\nwhile True: kept.append(np.ones(10_000_000))"), lost={GAUSSIAN}, says="emory",
 )  # fmt: skip
 fault(
     "fills memory that is shared",
@@ -224,8 +224,7 @@ fault("function under another name", on_cell(
     says="There is no gaussian")  # fmt: skip
 fault("input() in the function", inside("input()"), lost={GAUSSIAN}, says="StdinNotImplementedError")
 fault("input() in a cell of their own", own_cell("input('Your name? ')"))
-fault("names of builtins reused", after("list = sum = min = float = print = isinstance = len = 3"),
-      lost=BOTH)  # fmt: skip
+fault("names of builtins reused", after("list = sum = min = float = print = isinstance = len = 3"))
 fault("name of the check reused", after("test_gaussian = 3"))
 fault("deletes the import", after("del np"), lost=BOTH, says="NameError")
 fault("%reset", own_cell("%reset -f"), lost={REGRESSION})

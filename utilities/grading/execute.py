@@ -26,7 +26,7 @@ from utilities.grading.judge import Answer, Verdict, judge_cell
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
 from utilities.grading.sanitize import RECORD as REPAIRS
-from utilities.grading.session import Outcome, Session
+from utilities.grading.session import DIED, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
 LARGEST_FILE = 50 << 20
@@ -55,6 +55,7 @@ class CourseExecute(Execute):
         Limits.grace_seconds, help="Seconds to react to an interrupt before the kernel is ended."
     ).tag(config=True)
     memory = Integer(Limits.memory, help="Bytes of memory of one submission.").tag(config=True)
+    home = Integer(Limits.home, help="Bytes of files of one submission.").tag(config=True)
     processes = Integer(
         Limits.processes, help="Processes and threads of one submission."
     ).tag(config=True)
@@ -73,6 +74,7 @@ class CourseExecute(Execute):
             notebook_seconds=self.notebook_timeout,
             grace_seconds=self.grace,
             memory=self.memory,
+            home=self.home,
             processes=self.processes,
             cell_output=self.max_output_bytes,
             restarts=self.max_restarts,
@@ -175,7 +177,7 @@ class _Run:
     async def _run_cell(self, index: int, cell: NotebookNode) -> None:
         """Run a cell of the student's, or a locked one, and keep what it shows."""
         lost = await self._ready()
-        outcome = Outcome(stopped=lost) if lost else await self._run(cell.source)
+        outcome = Outcome(stopped=lost) if lost else await self._run_twice(cell.source)
         cell.outputs = clean_outputs(outcome.outputs)
         cell.execution_count = outcome.count
         if lost:
@@ -197,7 +199,7 @@ class _Run:
         lost = await self._ready()
         if lost:
             return Answer(lost=lost)
-        outcome = await self._run(source)
+        outcome = await self._run_twice(source)
         if outcome.died:
             self._blame(index, outcome.stopped)
         if outcome.stopped:
@@ -207,6 +209,14 @@ class _Run:
             reason = f" ({errors[0].ename}: {errors[0].evalue[:300]})" if errors else ""
             return Answer(lost=f"Your kernel sent no observations for this check{reason}.")
         return Answer(outcome.answers)
+
+    async def _run_twice(self, source: str) -> Outcome:
+        """Run a source, and once more where the kernel went suddenly: an earlier cell may be why."""
+        outcome = await self._run(source)
+        if not outcome.sudden:
+            return outcome
+        lost = await self._ready()
+        return outcome if lost else await self._run(source)
 
     async def _run(self, source: str) -> Outcome:
         seconds = min(self.limits.cell_seconds, max(self.deadline - time.monotonic(), 1.0))
@@ -232,8 +242,8 @@ class _Run:
             if not code or index in self.culprits:
                 continue
             outcome = await self._run(cell.source)
-            if outcome.died:
-                self._blame(index, outcome.stopped)
+            if outcome.died or not await self.session.settled():
+                self._blame(index, outcome.stopped or DIED)
                 return
 
     def _blame(self, index: int, reason: str) -> None:

@@ -32,6 +32,8 @@ LAST_MESSAGES_SECONDS = 3.0  # after the reply, for outputs that are still on th
 HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
+DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
+SETTLE_SECONDS = 0.2
 
 
 _stopping = threading.Event()
@@ -55,6 +57,7 @@ class Outcome:
     """What became of one source: what it showed, what it answered, and why it ended early.
 
     stopped: one sentence where the grader ended it, empty otherwise. died: the kernel is gone.
+    sudden: it went by itself, so that what ran before may have to do with it.
     """
 
     outputs: list[NotebookNode] = field(default_factory=list)
@@ -62,6 +65,7 @@ class Outcome:
     count: int | None = None
     stopped: str = ""
     died: bool = False
+    sudden: bool = False
 
 
 class Session:
@@ -126,13 +130,20 @@ class Session:
             await asyncio.gather(listener, return_exceptions=True)
         outcome = shown.outcome(stopped)
         if not replied:
-            outcome.died = True
+            outcome.died, outcome.sudden = True, stopped == DIED
             await self.end()
         elif not shown.idle:
             await self._connect()  # a message beyond all bounds has cut the line
             shown.too_much()
             outcome = shown.outcome(stopped)
         return outcome
+
+    async def settled(self) -> bool:
+        """Return whether the kernel still lives a moment after a cell; where not, end its room."""
+        await asyncio.sleep(SETTLE_SECONDS)
+        if self.alive and not await self.manager.is_alive():
+            await self.end()
+        return self.alive
 
     def _new_manager(self) -> AsyncKernelManager:
         manager = AsyncKernelManager(
@@ -196,7 +207,7 @@ class Session:
     async def _ill(self) -> str:
         """Return why the kernel cannot go on, if so."""
         if not await self.manager.is_alive():
-            return "The kernel died while this cell ran: it ended itself, crashed, or was killed."
+            return DIED
         if next(sandbox.stray_files(self.room.channel), None) is not None:
             return f"{STOPPED}: it wrote into the folder of the grader's channel."
         if _memory(self.manager.provisioner.pid) > self.limits.memory:
