@@ -199,7 +199,7 @@ class _Run:
         lost = await self._ready()
         if lost:
             return Answer(lost=lost)
-        outcome = await self._run_twice(source)
+        outcome = await self._run_twice(source, noted=False)
         if outcome.died:
             self._blame(index, outcome.stopped)
         if outcome.stopped:
@@ -210,17 +210,20 @@ class _Run:
             return Answer(lost=f"Your kernel sent no observations for this check{reason}.")
         return Answer(outcome.answers)
 
-    async def _run_twice(self, source: str) -> Outcome:
-        """Run a source, and once more where the kernel went suddenly: an earlier cell may be why."""
-        outcome = await self._run(source)
-        if not outcome.sudden:
-            return outcome
-        lost = await self._ready()
-        return outcome if lost else await self._run(source)
+    async def _run_twice(self, source: str, noted: bool = True) -> Outcome:
+        """Run a source, and once more where the kernel went suddenly: an earlier cell may be why.
 
-    async def _run(self, source: str) -> Outcome:
+        A request of the grader's (not `noted`) is also repeated where its answer got lost.
+        """
+        outcome = await self._run(source, noted)
+        unanswered = not noted and outcome.cut and not outcome.answers
+        if not (outcome.sudden or unanswered) or await self._ready():
+            return outcome
+        return await self._run(source, noted)
+
+    async def _run(self, source: str, noted: bool = True) -> Outcome:
         seconds = min(self.limits.cell_seconds, max(self.deadline - time.monotonic(), 1.0))
-        return await self.session.run(source, seconds)
+        return await self.session.run(source, seconds, noted)
 
     async def _ready(self) -> str:
         """Have a kernel that has run all earlier cells; return why there is none, if so."""

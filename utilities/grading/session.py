@@ -28,7 +28,7 @@ from utilities.grading import sandbox
 from utilities.grading.sandbox import Limits, Room
 
 START_SECONDS = 120
-LAST_MESSAGES_SECONDS = 3.0  # after the reply, for outputs that are still on their way
+LAST_MESSAGES_SECONDS = 10.0  # after the reply, for outputs that are still on their way
 HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
@@ -57,7 +57,8 @@ class Outcome:
     """What became of one source: what it showed, what it answered, and why it ended early.
 
     stopped: one sentence where the grader ended it, empty otherwise. died: the kernel is gone.
-    sudden: it went by itself, so that what ran before may have to do with it.
+    sudden: it went by itself, so that what ran before may have to do with it. cut: not all that
+    it sent has arrived.
     """
 
     outputs: list[NotebookNode] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Outcome:
     stopped: str = ""
     died: bool = False
     sudden: bool = False
+    cut: bool = False
 
 
 class Session:
@@ -116,10 +118,15 @@ class Session:
             self.context.destroy(linger=0)
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def run(self, source: str, seconds: float) -> Outcome:
-        """Run a source for at most so many seconds; the kernel is ended where nothing else helps."""
+    async def run(self, source: str, seconds: float, noted: bool = True) -> Outcome:
+        """Run a source for at most so many seconds; the kernel is ended where nothing else helps.
+
+        noted: the source enters the kernel's history, as a cell of the notebook does.
+        """
         shown = _Shown(self.limits)
-        message_id = self.client.execute(source, allow_stdin=False, stop_on_error=False)
+        message_id = self.client.execute(
+            source, allow_stdin=False, stop_on_error=False, store_history=noted
+        )
         listener = asyncio.create_task(self._listen(message_id, shown))
         try:
             stopped, replied = await self._wait(message_id, shown, time.monotonic() + seconds)
@@ -133,9 +140,10 @@ class Session:
             outcome.died, outcome.sudden = True, stopped == DIED
             await self.end()
         elif not shown.idle:
-            await self._connect()  # a message beyond all bounds has cut the line
             shown.too_much()
             outcome = shown.outcome(stopped)
+            outcome.cut = True
+            await self._connect_again(outcome)
         return outcome
 
     async def settled(self) -> bool:
@@ -163,6 +171,15 @@ class Session:
         self.client = self.manager.client(context=self.context)
         self.client.start_channels(hb=False)
         await self.client.wait_for_ready(timeout=START_SECONDS)
+
+    async def _connect_again(self, outcome: Outcome) -> None:
+        """Mend a line that a message beyond all bounds has cut, if there is anybody to talk to."""
+        try:
+            await self._connect()
+        except RuntimeError:
+            outcome.died = outcome.sudden = True
+            outcome.stopped = outcome.stopped or DIED
+            await self.end()
 
     async def _listen(self, message_id: str, shown: "_Shown") -> None:
         """Take what is published until the kernel says that it is idle again."""
