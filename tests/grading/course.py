@@ -144,3 +144,9 @@ def scores(course: Path, student: str) -> dict[str, float]:
     with Gradebook(f"sqlite:///{course}/gradebook.db", "attention-lab-kit") as gradebook:
         grades = gradebook.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student).grades
         return {grade.name: grade.auto_score for grade in grades if grade.name in POINTS}
+
+
+def write_gradebook(course: Path) -> bool:
+    """Generate the stand-in assignment again, into a fresh gradebook if there is none."""
+    api = NbGraderAPI(config=config(course))
+    return api.generate_assignment(ASSIGNMENT, create=True, force=True)["success"]

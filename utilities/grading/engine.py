@@ -40,7 +40,7 @@ from utilities.grading.execute import (
     write_verdict,
 )
 from utilities.grading.intake import take_in
-from utilities.grading.judge import CARRIED_OUT, NotJudgeable, Verdict, checks_called
+from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
 from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
@@ -231,8 +231,9 @@ class Grader:
                 judged = cell.cell_type == "code" and cell.grade and not cell.solution
                 if judged and not checks_called(cell.source):
                     raise CourseError(
-                        f"{name}.ipynb, cell {cell.name}: {NotJudgeable.__doc__} Call a test_… of "
-                        "utilities in it, or grade it by hand."
+                        f"{name}.ipynb, cell {cell.name} calls no check of the kit, so that nothing "
+                        "outside the student's kernel can judge it. Call a test_… of utilities in "
+                        "it, or grade it by hand."
                     )
         return trusted
 
