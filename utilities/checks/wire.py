@@ -17,8 +17,9 @@ from utilities.checks.case import Case, Observation, Problem
 
 MIME = "application/vnd.attention-lab.observations+json"
 LARGEST_MESSAGE = 48_000_000  # bytes of one message; a right answer to any check is far smaller
+LONGEST_ITEM = 1024  # bytes of one entry of an array
 LONGEST_TEXT = 4_000  # characters of a problem's message or detail
-KINDS = "fiub"  # floating, signed, unsigned, boolean
+KINDS = "fiubU"  # floating, signed, unsigned, boolean, text
 
 
 class WireError(ValueError):
@@ -95,7 +96,7 @@ def _array(text: str) -> np.ndarray:
         data = stream.read()
     except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise WireError(f"an array cannot be read: {error}") from None
-    if dtype.kind not in KINDS or dtype.itemsize > 16 or len(shape) > 32:
+    if dtype.kind not in KINDS or dtype.itemsize > LONGEST_ITEM or len(shape) > 32:
         raise WireError(f"an array holds {dtype} values: numbers were expected")
     if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != len(data):
         raise WireError("an array is not as long as it says")

@@ -42,7 +42,7 @@ NEEDED = ("bwrap", "prlimit")
 # All that a check's kernel side consists of; whatever is not named here stays outside.
 KERNEL_SIDE = ("__init__.py", "case.py", "exercise.py", "observer.py", "observing.py",
                "replacing.py", "report.py", "wire.py")
-LESSON_SIDE = ("__init__.py", "cases.py", "observe.py")
+LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
 OUTSIDE = ("grading", "checks", "__pycache__")
 
 
