@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import json
 import os
 import shutil
 import subprocess
@@ -17,7 +18,15 @@ from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
 from tests.grading.test_command import lab_grade
 
-SECONDS = 120
+SECONDS = 60
+ASK = """
+import json, os, sys
+from distributed import Client
+with Client(scheduler_file=sys.argv[1]) as client:
+    client.wait_for_workers(2, timeout=100)
+    seen = client.run(os.path.exists, sys.argv[2])
+    print(json.dumps({"address": client.scheduler.address, "seen": list(seen.values())}))
+"""
 
 
 @pytest.fixture
@@ -49,24 +58,24 @@ def cluster(course, tmp_path):
         for command in ([], scheduler), (hide, worker), (hide, worker):
             process = subprocess.Popen(
                 [*command[0], *python[:2], *command[1]], cwd=elsewhere,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_with_own_address(),
             )  # fmt: skip
             stack.callback(process.wait)
             stack.callback(process.terminate)
             _wait_for(address_file.exists)
-        from distributed import Client
-
-        with Client(scheduler_file=str(address_file)) as client:
-            client.wait_for_workers(2, timeout=SECONDS)
-            seen = client.run(os.path.exists, str(course / "gradebook.db"))
-            if hide:
-                assert not any(seen.values())
-            address = client.scheduler.address
-        yield address
+        asked = subprocess.run(
+            [sys.executable, "-c", ASK, str(address_file), str(course / "gradebook.db")],
+            capture_output=True, text=True, timeout=SECONDS, env=_with_own_address(),
+        )  # fmt: skip
+        assert asked.returncode == 0, asked.stderr
+        answer = json.loads(asked.stdout)
+        assert len(answer["seen"]) == 2
+        assert not (hide and any(answer["seen"])), "the workers see the gradebook"
+        yield answer["address"]
 
 
 def test_grades_on_a_cluster(sandboxed, course, cluster):
-    done = lab_grade(course, "--cluster", cluster)
+    done = lab_grade(course, "--cluster", cluster, **_with_own_address())
     assert done.returncode == 0, done.stdout + done.stderr
     for student in ("one", "two"):
         assert stand_in.scores(course, student) == stand_in.POINTS
@@ -122,6 +131,13 @@ def _postgres_binaries() -> Path | None:
     on_path = shutil.which("initdb")
     places += [Path(on_path).parent] if on_path else []
     return next((place for place in places if (place / "pg_ctl").exists()), None)
+
+
+def _with_own_address() -> dict[str, str]:
+    """Return the environment for Dask, which asks the network for this machine's own address."""
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    kept = [part for part in path if not part.endswith("no_network")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(stand_in.ROOT), *kept])}
 
 
 def _wait_for(condition) -> None:
