@@ -73,5 +73,3 @@ def graded(course, student: str) -> tuple[dict[str, float], nbformat.NotebookNod
     """Return the points in the gradebook and the graded notebook of a student."""
     path = course / "autograded" / student / stand_in.ASSIGNMENT / f"{stand_in.NOTEBOOK}.ipynb"
     return stand_in.scores(course, student), nbformat.read(path, 4) if path.exists() else None
-
-

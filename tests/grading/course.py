@@ -34,6 +34,10 @@ NADARAYA_WATSON = """def nadaraya_watson(q, k, v, kernel, sigma=1.0):
     return weights @ v, weights
     ### END SOLUTION"""
 
+ANSWER = """### BEGIN SOLUTION
+By its kernel.
+### END SOLUTION"""
+
 CHECK = """points = [test_{name}({name}, points={points})]
 ### BEGIN HIDDEN TESTS
 points += [test_{name}({name}, seed=seed, points={points}, thorough=True) for seed in (1009, 7919)]
@@ -53,7 +57,7 @@ def source_notebook() -> NotebookNode:
         ),
         _check("nadaraya_watson", 4),
         _marked(
-            new_markdown_cell("### BEGIN SOLUTION\nBy its kernel.\n### END SOLUTION", id="answer-01"),
+            new_markdown_cell(ANSWER, id="answer-01"),
             "question_01", solution=True, grade=True, points=3,
         ),
     ]  # fmt: skip
@@ -98,12 +102,12 @@ def is_answer(cell: NotebookNode) -> bool:
 
 
 def cell_named(notebook: NotebookNode, name: str) -> NotebookNode:
-    return next(
-        c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name
-    )
+    return next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
 
 
-def hand_in(course: Path, student: str, notebook: NotebookNode, assignment: str = ASSIGNMENT) -> Path:
+def hand_in(
+    course: Path, student: str, notebook: NotebookNode, assignment: str = ASSIGNMENT
+) -> Path:
     """Write a submission and return its folder."""
     folder = course / "submitted" / student / assignment
     folder.mkdir(parents=True)
@@ -112,7 +116,9 @@ def hand_in(course: Path, student: str, notebook: NotebookNode, assignment: str 
 
 
 def _check(name: str, points: int) -> NotebookNode:
-    cell = new_code_cell(CHECK.format(name=name, points=points), id=f"check-{name.replace('_', '-')}")
+    cell = new_code_cell(
+        CHECK.format(name=name, points=points), id=f"check-{name.replace('_', '-')}"
+    )
     return _marked(cell, f"check_{name}", locked=True, grade=True, points=points)
 
 
@@ -132,7 +138,14 @@ def grade(course: Path, students: list[str], workers: int, **limits) -> dict[str
     """Grade students of the stand-in course with short limits and return their rows."""
     short = config(course)
     short.CourseExecute.update(
-        {"timeout": 10, "grace": 2.0, "memory": 1 << 30, "home": 64 << 20, "processes": 200, **limits}
+        {
+            "timeout": 10,
+            "grace": 2.0,
+            "memory": 1 << 30,
+            "home": 64 << 20,
+            "processes": 200,
+            **limits,
+        }
     )
     grader = Grader(short, ASSIGNMENT)
     with ThreadPoolExecutor(workers) as pool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  one line an entry, code in texts
 """Faults in otherwise right submissions: what each does, and which points it may cost.
 
 One entry a fault. `lost` names the checks whose points the fault touches; all others must be
@@ -22,8 +23,8 @@ GAUSSIAN, REGRESSION = "check_gaussian", "check_nadaraya_watson"
 BOTH = {GAUSSIAN, REGRESSION}
 RIGHT = "    return np.exp(-np.square(distance) / (2 * sigma**2))"
 
-Change = Callable[[NotebookNode], NotebookNode | None]
-Spoil = Callable[[Path], None]
+Change = Callable[[NotebookNode], object]
+Spoil = Callable[[Path], object]
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,10 @@ fault("dies in both functions", lambda nb: (
     inside("import os; os._exit(0)")(nb),
     on_cell("nadaraya_watson", lambda c: c.update(
         source="def nadaraya_watson(*a, **k):\n    import os; os._exit(0)"))(nb),
-) and None, lost=BOTH, says=DIED)  # fmt: skip
-fault("sys.exit in the function", inside("import sys; sys.exit()"), lost={GAUSSIAN}, says="SystemExit")
+), lost=BOTH, says=DIED)  # fmt: skip
+fault(
+    "sys.exit in the function", inside("import sys; sys.exit()"), lost={GAUSSIAN}, says="SystemExit"
+)
 fault("sys.exit in the cell", after("import sys; sys.exit()"))
 fault("exit() at the end of the cell", after("exit()"), lost={GAUSSIAN}, says="exit or quit")
 fault("quit in a cell of their own", own_cell("quit"), says="exit or quit")
@@ -199,13 +202,18 @@ fault("fork bomb", inside("import os, time\nwhile True:\n    try:\n        if os
 fault("threads without end", inside(
     "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(60,)).start()"),
     lost={GAUSSIAN})  # fmt: skip
-fault("a file larger than allowed", inside(
-    "with open('big', 'wb') as f:\n    while True: f.write(b'x' * 10_000_000)"), lost={GAUSSIAN})
+fault(
+    "a file larger than allowed",
+    inside("with open('big', 'wb') as f:\n    while True: f.write(b'x' * 10_000_000)"),
+    lost={GAUSSIAN},
+)
 fault("fills the home with files", inside(
     "for i in range(10**6): open(f'f{i}', 'wb').write(b'x' * 10_000_000)"), lost={GAUSSIAN},
     says="No space left")  # fmt: skip
-fault("leaves a thread running", after(
-    "import threading, time; threading.Thread(target=time.sleep, args=(9999,)).start()"))
+fault(
+    "leaves a thread running",
+    after("import threading, time; threading.Thread(target=time.sleep, args=(9999,)).start()"),
+)
 fault("leaves a child running", after("import subprocess; subprocess.Popen(['sleep', '9999'])"))
 fault("infinite recursion", inside("return gaussian(distance, sigma)"), lost={GAUSSIAN},
       says="RecursionError")  # fmt: skip
@@ -222,7 +230,9 @@ fault("returns nothing", inside("pass"), lost={GAUSSIAN}, says="forget to return
 fault("function under another name", on_cell(
     "gaussian", lambda c: c.update(source=c.source.replace("gaussian", "gauss"))), lost={GAUSSIAN},
     says="There is no gaussian")  # fmt: skip
-fault("input() in the function", inside("input()"), lost={GAUSSIAN}, says="StdinNotImplementedError")
+fault(
+    "input() in the function", inside("input()"), lost={GAUSSIAN}, says="StdinNotImplementedError"
+)
 fault("input() in a cell of their own", own_cell("input('Your name? ')"))
 fault("names of builtins reused", after("list = sum = min = float = print = isinstance = len = 3"))
 fault("name of the check reused", after("test_gaussian = 3"))
@@ -239,7 +249,9 @@ fault("characters beyond Unicode", own_cell("x = '\\ud800'; print(repr(x))"))
 TOO_MUCH = "left out"
 fault("endless output", own_cell("while True: print('x' * 1000)"), says="without end")
 fault("200 MB in one print", own_cell("print('x' * 200_000_000)"), says=TOO_MUCH)
-fault("200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output")
+fault(
+    "200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output"
+)
 fault("20,000 displays", own_cell("for i in range(20_000): display(i)"), says=TOO_MUCH)
 fault("a display of 80 MB", own_cell("from IPython.display import HTML; HTML('x' * 80_000_000)"),
       says=TOO_MUCH)  # fmt: skip
@@ -255,14 +267,18 @@ fault("stdout replaced", after("import sys, io; sys.stdout = sys.stderr = io.Str
 
 # Cells deleted, copied, moved, changed
 fault("check deleted", _without(GAUSSIAN), says="was missing; it was put back")
-fault("all checks deleted", lambda nb: [_without(n)(nb) for n in BOTH] and None, says="put back")
+fault("all checks deleted", lambda nb: [_without(n)(nb) for n in BOTH], says="put back")
 fault("imports deleted", _without("imports"), says="put back")
 fault("answer deleted", _without("gaussian"), lost={GAUSSIAN}, says="was missing")
 fault("question deleted", _without("question_01"), says="was missing")
 fault("check copied", lambda nb: nb.cells.append(cell_named(nb, GAUSSIAN).copy()))
 fault("answer copied", lambda nb: nb.cells.insert(3, cell_named(nb, "gaussian").copy()))
-fault("first copy empty", lambda nb: nb.cells.insert(
-    1, nbformat.from_dict({**cell_named(nb, "gaussian"), "source": "def gaussian(d): ..."})))
+fault(
+    "first copy empty",
+    lambda nb: nb.cells.insert(
+        1, nbformat.from_dict({**cell_named(nb, "gaussian"), "source": "def gaussian(d): ..."})
+    ),
+)
 fault("every cell twice", _in_order(lambda cells: [c for c in cells for c in (c, c.copy())]))
 fault("checks first", _in_order(lambda cells: sorted(
     cells, key=lambda c: not c.metadata.get("nbgrader", {}).get("grade_id", "").startswith("check"))),
@@ -272,35 +288,60 @@ fault("answer split in two", lambda nb: (
     on_cell("gaussian", lambda c: c.update(source="def square(x): return x * x"))(nb),
     nb.cells.insert(3, new_code_cell(
         "def gaussian(distance, sigma=1.0):\n    return np.exp(-square(np.asarray(distance)) / (2 * sigma**2))")),
-) and None)  # fmt: skip
+))  # fmt: skip
 fault("answer and check merged", lambda nb: (
     on_cell("gaussian", lambda c: c.update(source=c.source + "\n" + cell_named(nb, GAUSSIAN).source))(nb),
     _without(GAUSSIAN)(nb),
-) and None, says="put back")  # fmt: skip
+), says="put back")  # fmt: skip
 fault("answer moved into a cell of their own", lambda nb: (
     nb.cells.insert(2, new_code_cell(cell_named(nb, "gaussian").source)), _without("gaussian")(nb),
-) and None)  # fmt: skip
+))  # fmt: skip
 fault("check tagged skip-execution", _tagged(GAUSSIAN, "skip-execution"))
 fault("answer tagged skip-execution", _tagged("gaussian", "skip-execution", "raises-exception"))
 fault("check edited", on_cell(GAUSSIAN, lambda c: c.update(source="raise SystemExit")))
 fault("imports edited", on_cell("imports", lambda c: c.update(source="import math")))
 fault("check worth more", on_cell(GAUSSIAN, lambda c: c.metadata.nbgrader.update(points=100)))
 fault("check without points", on_cell(GAUSSIAN, lambda c: c.metadata.nbgrader.pop("points")))
-fault("check turned into text", on_cell(GAUSSIAN, lambda c: (
-    c.update(cell_type="markdown"), c.pop("outputs"), c.pop("execution_count"))))
-fault("answer turned into text", on_cell("gaussian", lambda c: (
-    c.update(cell_type="markdown"), c.pop("outputs"), c.pop("execution_count"))))
+fault(
+    "check turned into text",
+    on_cell(
+        GAUSSIAN,
+        lambda c: (c.update(cell_type="markdown"), c.pop("outputs"), c.pop("execution_count")),
+    ),
+)
+fault(
+    "answer turned into text",
+    on_cell(
+        "gaussian",
+        lambda c: (c.update(cell_type="markdown"), c.pop("outputs"), c.pop("execution_count")),
+    ),
+)
 fault("a raw cell", lambda nb: nb.cells.insert(1, new_raw_cell("\\begin{x}")))
-fault("grade id unknown", on_cell("gaussian", lambda c: c.metadata.nbgrader.update(grade_id="mine")))
+fault(
+    "grade id unknown", on_cell("gaussian", lambda c: c.metadata.nbgrader.update(grade_id="mine"))
+)
 fault("grade metadata broken", on_cell("gaussian", lambda c: c.metadata.update(nbgrader="yes")))
-fault("metadata lost", lambda nb: [c.update(metadata={}) for c in nb.cells] and None)
-fault("metadata and ids lost", lambda nb: [
-    c.update(metadata={}, id=f"new-{i}") for i, c in enumerate(nb.cells)] and None)
-fault("only metadata of the answers lost", lambda nb: [
-    cell_named(nb, n).update(metadata={}, id=f"x-{n}") for n in ("gaussian", "nadaraya_watson")] and None)
+fault("metadata lost", lambda nb: [c.update(metadata={}) for c in nb.cells])
+fault(
+    "metadata and ids lost",
+    lambda nb: [c.update(metadata={}, id=f"new-{i}") for i, c in enumerate(nb.cells)],
+)
+fault(
+    "only metadata of the answers lost",
+    lambda nb: (
+        [
+            cell_named(nb, n).update(metadata={}, id=f"x-{n}")
+            for n in ("gaussian", "nadaraya_watson")
+        ]
+    ),
+)
 fault("notebook metadata lost", lambda nb: nb.update(metadata={}))
-fault("another kernel", lambda nb: nb.metadata.update(
-    kernelspec={"name": "julia-1.9", "display_name": "Julia", "language": "julia"}))
+fault(
+    "another kernel",
+    lambda nb: nb.metadata.update(
+        kernelspec={"name": "julia-1.9", "display_name": "Julia", "language": "julia"}
+    ),
+)
 fault("attachments and odd metadata", on_cell("question_01", lambda c: c.update(
     attachments={"a.png": {"image/png": "AAAA"}})))  # fmt: skip
 
@@ -359,8 +400,12 @@ NOTHING = "Nothing could be graded"
 fault("old format 3", spoil=rewritten(_version_3))
 fault("format 4.0, no cell ids", spoil=rewritten(_version_4_0))
 fault("conflict marks", spoil=rewritten(_conflict), says="merge conflict")
-fault("conflict marks that cannot be undone", spoil=rewritten(
-    lambda d: b"<<<<<<< HEAD\n{\n=======\n" + d + b">>>>>>> x\n"), lost=BOTH, says="merge conflict")
+fault(
+    "conflict marks that cannot be undone",
+    spoil=rewritten(lambda d: b"<<<<<<< HEAD\n{\n=======\n" + d + b">>>>>>> x\n"),
+    lost=BOTH,
+    says="merge conflict",
+)
 fault("cut off", spoil=rewritten(lambda d: d[: len(d) // 2]), lost=BOTH, says="no valid JSON")
 fault("empty file", spoil=rewritten(lambda d: b""), lost=BOTH, says="is empty")
 fault("empty JSON", spoil=rewritten(lambda d: b"{}"), lost=BOTH, says="no Jupyter notebook")
@@ -368,13 +413,21 @@ fault("a list", spoil=rewritten(lambda d: b"[1, 2]"), lost=BOTH, says="no Jupyte
 fault("cells of another kind", spoil=rewritten(lambda d: b'{"cells": 7, "nbformat": 4}'), lost=BOTH,
       says=NOTHING)  # fmt: skip
 fault("a picture", spoil=rewritten(lambda d: b"\x89PNG\r\n\x1a\n\0\0\0"), lost=BOTH, says=NOTHING)
-fault("nested beyond all bounds", spoil=rewritten(lambda d: b"[" * 100_000), lost=BOTH, says=NOTHING)
+fault(
+    "nested beyond all bounds", spoil=rewritten(lambda d: b"[" * 100_000), lost=BOTH, says=NOTHING
+)
 fault("missing", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").unlink(), lost=BOTH, says="handed in")
 fault("renamed", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").rename(f / "kernels (1) final.ipynb"),
       says="was handed in as")  # fmt: skip
-fault("in a folder of its own", spoil=lambda f: (
-    (f / "deep" / "er").mkdir(parents=True),
-    (f / f"{NOTEBOOK}.ipynb").rename(f / "deep" / "er" / f"{NOTEBOOK}.ipynb")) and None)
+fault(
+    "in a folder of its own",
+    spoil=lambda f: (
+        (
+            (f / "deep" / "er").mkdir(parents=True),
+            (f / f"{NOTEBOOK}.ipynb").rename(f / "deep" / "er" / f"{NOTEBOOK}.ipynb"),
+        )
+    ),
+)
 fault("30 MB of outputs", _full_of_outputs)
 fault("60 MB", spoil=rewritten(lambda d: d + b" " * (60 << 20)), lost=BOTH, says="MB")
 fault("a link to a file of the system", spoil=_link_out, lost=BOTH, says="handed in")
@@ -382,13 +435,24 @@ fault("a link beside the notebook", spoil=lambda f: (f / "data").symlink_to("/et
       says="is not followed")  # fmt: skip
 fault("numpy.py beside the notebook", spoil=file("numpy.py", "raise SystemExit"))
 fault("utilities.py beside the notebook", spoil=file("utilities.py", "raise SystemExit"))
-fault("sitecustomize.py beside the notebook", spoil=file("sitecustomize.py", "import os; os._exit(1)"))
-fault("ipykernel.py beside the notebook", spoil=file("ipykernel_launcher.py", "import os; os._exit(1)"))
-fault("a module of their own", lambda nb: on_cell("gaussian", lambda c: c.update(
-    source="from mine import gaussian"))(nb), spoil=file(
-    "mine.py", "import numpy as np\ndef gaussian(distance, sigma=1.0):\n" + RIGHT))
-fault("not UTF-8", lambda nb: nb.cells.append(new_markdown_cell("Größe")), spoil=rewritten(
-    lambda d: d.decode().encode("cp1252")), says="not in UTF-8")
+fault(
+    "sitecustomize.py beside the notebook", spoil=file("sitecustomize.py", "import os; os._exit(1)")
+)
+fault(
+    "ipykernel.py beside the notebook",
+    spoil=file("ipykernel_launcher.py", "import os; os._exit(1)"),
+)
+fault(
+    "a module of their own",
+    lambda nb: on_cell("gaussian", lambda c: c.update(source="from mine import gaussian"))(nb),
+    spoil=file("mine.py", "import numpy as np\ndef gaussian(distance, sigma=1.0):\n" + RIGHT),
+)
+fault(
+    "not UTF-8",
+    lambda nb: nb.cells.append(new_markdown_cell("Größe")),
+    spoil=rewritten(lambda d: d.decode().encode("cp1252")),
+    says="not in UTF-8",
+)
 fault("UTF-16", spoil=rewritten(lambda d: d.decode().encode("utf-16")), says="not in UTF-8")
 fault("byte order mark", spoil=rewritten(lambda d: b"\xef\xbb\xbf" + d))
 fault("zip", spoil=_zipped(1), says="was unpacked")

@@ -70,7 +70,9 @@ def test_grades_a_class_and_says_so(sandboxed, handed_in):
 
 def test_feedback_holds_reports_and_nothing_hidden(sandboxed, handed_in):
     notebook = stand_in.solved(handed_in)
-    stand_in.cell_named(notebook, "gaussian").source += "\nimport numpy.linalg\nnumpy.linalg.inv('a')"
+    stand_in.cell_named(
+        notebook, "gaussian"
+    ).source += "\nimport numpy.linalg\nnumpy.linalg.inv('a')"
     stand_in.hand_in(handed_in, "loud", notebook)
     assert lab_grade(handed_in).returncode == 0
     result = NbGraderAPI(config=stand_in.config(handed_in)).generate_feedback("kernels")
@@ -86,7 +88,15 @@ def test_feedback_holds_reports_and_nothing_hidden(sandboxed, handed_in):
     assert "LinAlgError" in pages["loud"]
     for page in pages.values():
         text = re.sub(r"<style.*?</style>|<script.*?</script>|<[^>]*>", "", page, flags=re.DOTALL)
-        for hidden in ("1009", "7919", "thorough", "HIDDEN", sys.prefix, str(handed_in), "oracles.py"):
+        for hidden in (
+            "1009",
+            "7919",
+            "thorough",
+            "HIDDEN",
+            sys.prefix,
+            str(handed_in),
+            "oracles.py",
+        ):
             assert hidden not in text, hidden
 
 
@@ -145,7 +155,9 @@ def test_refuses_with_a_reason(sandboxed, course, options, reason):
 
 
 def test_without_bubblewrap_it_refuses_and_names_the_way_out(handed_in, monkeypatch):
-    monkeypatch.setattr(sandbox, "_which", lambda name: None if name == "bwrap" else shutil.which(name))
+    monkeypatch.setattr(
+        sandbox, "_which", lambda name: None if name == "bwrap" else shutil.which(name)
+    )
     with pytest.raises(sandbox.SandboxUnavailable, match="apt-get install bubblewrap.*--unsafe"):
         sandbox.check_available()
 

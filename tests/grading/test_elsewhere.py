@@ -31,7 +31,7 @@ with Client(scheduler_file=sys.argv[1]) as client:
 
 @pytest.fixture
 def course(blank_course, tmp_path):
-    """A course with two submissions that are the same to the byte, and one that kills its kernel."""
+    """A course with two submissions of the same bytes, and one that kills its kernel."""
     course = stand_in.copy_course(blank_course, tmp_path / "course")
     for student in ("one", "two"):
         stand_in.hand_in(course, student, stand_in.solved(course))
@@ -52,7 +52,14 @@ def cluster(course, tmp_path):
                  "--no-dashboard", "--scheduler-file", str(address_file)]  # fmt: skip
     worker = [f"{python[-1]}.dask_worker", "--scheduler-file", str(address_file), "--nthreads", "1",
               "--no-dashboard", "--no-nanny"]  # fmt: skip
-    hidden = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none "{course}" && exec "$@"', "sh"]
+    hidden = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount -t tmpfs none "{course}" && exec "$@"',
+        "sh",
+    ]
     hide = hidden if os.geteuid() == 0 else []
     with contextlib.ExitStack() as stack:
         for command in ([], scheduler), (hide, worker), (hide, worker):
@@ -87,7 +94,9 @@ def postgres():
     """A PostgreSQL server of our own on a Unix socket; returns a database's address."""
     binaries = _postgres_binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL's server (initdb, pg_ctl) is not installed: apt-get install postgresql")
+        pytest.skip(
+            "PostgreSQL's server (initdb, pg_ctl) is not installed: apt-get install postgresql"
+        )
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="lab-pg-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

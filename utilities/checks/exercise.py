@@ -15,7 +15,7 @@ SANDBOX = "LAB_SANDBOX"  # set in the grader's sandbox, where nothing is judged
 
 
 class Observer(Protocol):
-    """Where the implementation runs: in this process, or in a sandbox that only the grader knows."""
+    """Where the implementation runs: in this process, or in the grader's sandbox."""
 
     def observe(self, cases: Sequence[Case], trusted: Sequence[str] = ()) -> list[Observation]:
         """Return what the implementation does, with trusted steps in place of the named ones."""
@@ -41,7 +41,11 @@ class Exercise:
     hands_over: tuple[str, ...] = ()
 
     def __call__(
-        self, implementation: Any, seed: int = 42, points: float | None = None, thorough: bool = False
+        self,
+        implementation: Any,
+        seed: int = 42,
+        points: float | None = None,
+        thorough: bool = False,
     ) -> float | None:
         """Check an implementation and show what was found.
 

@@ -100,8 +100,8 @@ def _array(text: str) -> np.ndarray:
         raise WireError(f"an array holds {dtype} values: numbers were expected")
     if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != len(data):
         raise WireError("an array is not as long as it says")
-    order = "F" if fortran else "C"
-    return np.frombuffer(data, dtype).reshape(shape, order=order).astype(dtype.newbyteorder("="))
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return array.astype(dtype.newbyteorder("="))
 
 
 def _plain(value: Any) -> Any:
@@ -125,5 +125,5 @@ def _value(item: Any) -> Any:
         return array[()] if item["scalar"] else array
     if "dict" in item:
         return {name: _value(part) for name, part in item["dict"].items()}
-    (kind, parts), = item.items()
+    ((kind, parts),) = item.items()
     return {"tuple": tuple, "list": list}[kind](_value(part) for part in parts)

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from utilities.grading import sandbox
 
+NUMBERS = ("points", "by hand", "seconds")
 ALL_GRADED, NEEDS_A_PERSON, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--student", metavar="ID", help="this student only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
     parser.add_argument("--force", action="store_true", help="grade again what is graded already")
-    parser.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: .)")
+    parser.add_argument(
+        "--course", type=Path, default=Path(), help="the course's folder (default: .)"
+    )
     parser.add_argument("--db-url", metavar="URL", help="another gradebook than the course's own")
     parser.add_argument(
         "--unsafe",
@@ -113,9 +116,8 @@ def _configuration(options: argparse.Namespace):
 def _table(assignment: str, rows: list, unsafe: bool) -> Table:
     title = f"{assignment}: {len(rows)} submissions" + (" — UNSAFE, no sandbox" if unsafe else "")
     table = Table(title=title, title_style="bold red" if unsafe else "bold")
-    for name, justify in (("student", "left"), ("status", "left"), ("points", "right"),
-                          ("by hand", "right"), ("seconds", "right"), ("remarks", "left")):
-        table.add_column(name, justify=justify)
+    for name in ("student", "status", "points", "by hand", "seconds", "remarks"):
+        table.add_column(name, justify="right" if name in NUMBERS else "left")
     for row in rows:
         remark = (row.trouble or row.remarks or [""])[0]
         more = len(row.trouble or row.remarks) - 1

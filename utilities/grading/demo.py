@@ -1,3 +1,4 @@
+# ruff: noqa: E501  code in texts
 """`make grade-demo`: a class of the core assignment, graded from start to feedback.
 
 Eighteen students, made from the instructor's own solution: right ones, the mistakes that people
@@ -186,9 +187,15 @@ def _give_back(course: Path) -> None:
     """Write the feedback pages and grades.csv, with nbgrader's own commands."""
     import subprocess
 
-    for arguments in (["generate_feedback", ASSIGNMENT, "--force"], ["export", "--to", "grades.csv"]):
+    for arguments in (
+        ["generate_feedback", ASSIGNMENT, "--force"],
+        ["export", "--to", "grades.csv"],
+    ):
         done = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *arguments], cwd=course, capture_output=True, text=True
+            [sys.executable, "-m", "nbgrader", *arguments],
+            cwd=course,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise RuntimeError(done.stderr[-2000:])

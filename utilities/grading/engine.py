@@ -84,6 +84,7 @@ class Row:
     remarks: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     restarts: int = 0
     unsafe: bool = False
 
@@ -194,6 +195,7 @@ class Grader:
             row.remarks += [*record["remarks"], *nb.metadata.get(REPAIRS, {}).get("notes", [])]
             row.trouble += record["trouble"]
             row.seconds += record["seconds"]
+            row.cpu_seconds += record["cpu_seconds"]
             row.restarts += record["restarts"]
             put_remarks(nb)
         self._save(student, notebooks, prepared.digest, row)
@@ -231,9 +233,9 @@ class Grader:
                 judged = cell.cell_type == "code" and cell.grade and not cell.solution
                 if judged and not checks_called(cell.source):
                     raise CourseError(
-                        f"{name}.ipynb, cell {cell.name} calls no check of the kit, so that nothing "
-                        "outside the student's kernel can judge it. Call a test_… of utilities in "
-                        "it, or grade it by hand."
+                        f"{name}.ipynb, cell {cell.name} calls no check of the kit, so that "
+                        "nothing outside the student's kernel can judge it. Call a test_… of "
+                        "utilities in it, or grade it by hand."
                     )
         return trusted
 
@@ -292,8 +294,9 @@ class _Score(Autograde):
         self.scratch = scratch
         self._sanitizing = False
         self.create_student = True
+        steps = Autograde(coursedir=own, config=config).autograde_preprocessors
         self.autograde_preprocessors = [
-            step for step in self.autograde_preprocessors if not issubclass(step, CourseExecute)
+            step for step in steps if not issubclass(step, CourseExecute)
         ]
 
     @property
@@ -314,13 +317,15 @@ def _blank(trusted: Trusted) -> NotebookNode:
 
 
 def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
-    """Return the notebook that stands for a submission that cannot be read: 0 points, one reason."""
+    """Return the notebook that stands for one that cannot be read: 0 points and the reason."""
     nb.metadata[REPAIRS]["notes"] = []
     nb.metadata[RECORD] = asdict(Record(remarks=[f"Nothing could be graded: {reason}"]))
     for cell in nb.cells:
         if is_judged(cell):
             name = cell.metadata.nbgrader["grade_id"]
-            write_verdict(cell, Verdict(0.0, [Report(name, [Finding(CARRIED_OUT, False, reason)])], []))
+            write_verdict(
+                cell, Verdict(0.0, [Report(name, [Finding(CARRIED_OUT, False, reason)])], [])
+            )
     return nb
 
 

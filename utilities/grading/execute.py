@@ -39,6 +39,7 @@ class Record:
     remarks: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     restarts: int = 0
     unsafe: bool = False
 
@@ -56,9 +57,9 @@ class CourseExecute(Execute):
     ).tag(config=True)
     memory = Integer(Limits.memory, help="Bytes of memory of one submission.").tag(config=True)
     home = Integer(Limits.home, help="Bytes of files of one submission.").tag(config=True)
-    processes = Integer(
-        Limits.processes, help="Processes and threads of one submission."
-    ).tag(config=True)
+    processes = Integer(Limits.processes, help="Processes and threads of one submission.").tag(
+        config=True
+    )
     max_output_bytes = Integer(Limits.cell_output, help="Bytes that one cell may show.").tag(
         config=True
     )
@@ -133,7 +134,9 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
         new_output("display_data", {"text/html": r._repr_html_(), "text/plain": str(r)})
         for r in verdict.reports
     ]
-    result = new_output("execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None)
+    result = new_output(
+        "execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None
+    )
     cell.outputs = [*reports, result]
 
 
@@ -163,6 +166,7 @@ class _Run:
             write_verdict(self.nb.cells[index], verdict)
             self.record.trouble += verdict.trouble
         self.record.seconds = round(time.monotonic() - began, 2)
+        self.record.cpu_seconds = round(self.session.cpu_seconds, 2)
         self.record.restarts = self.session.starts - 1
         self.nb.metadata[RECORD] = vars(self.record)
         return self.nb

@@ -30,7 +30,7 @@ from utilities.checks.case import RAISED, Case, Observation, Problem
 from utilities.checks.exercise import Exercise
 from utilities.checks.observer import STAND_INS
 from utilities.checks.report import CheckFailed, Finding, Report
-from utilities.grading.slices import slice_source
+from utilities.grading.slices import parse, slice_source
 
 CHECKS = Path(inspect.getfile(Exercise)).parent
 ORACLES = "utilities.checks.oracles"
@@ -143,7 +143,9 @@ class _Referee:
             return _not_carried_out(exercise, self.lost)
         except Exception as error:  # a forged answer, or a fault of a judge: a person decides
             self.trouble.append(f"{exercise.name}: {type(error).__name__}: {error}")
-            reason = "What your kernel sent is not what this check observes. A person will look at it."
+            reason = (
+                "What your kernel sent is not what this check observes. A person will look at it."
+            )
             return _not_carried_out(exercise, reason)
 
 
@@ -228,8 +230,11 @@ def _not_carried_out(exercise: Exercise, reason: str) -> Report:
 
 def _evaluate(source: str, referee: _Referee) -> Any:
     """Run a cell and return the value of its last expression."""
-    tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    tree = parse(source)
+    last = tree.body[-1] if tree.body else None
+    last = last if isinstance(last, ast.Expr) else None
+    if last is not None:
+        tree.body.pop()
     scope: dict[str, Any] = {name: _stand_for(name, referee) for name in _names(source)}
     exec(compile(tree, "<graded cell>", "exec"), scope)
     if last is None:
@@ -249,6 +254,6 @@ def _exercise(name: str) -> Exercise | None:
 
 def _names(source: str) -> list[str]:
     """Return the names that a source reads and that are no builtins."""
-    read = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name))
+    read = (n for n in ast.walk(parse(source)) if isinstance(n, ast.Name))
     names = dict.fromkeys(n.id for n in read if isinstance(n.ctx, ast.Load))
     return [name for name in names if not hasattr(builtins, name)]

@@ -17,7 +17,9 @@ KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "
 TAG = re.compile(r"<[A-Za-z/!?]")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 LIBRARY_FOLDERS = sorted(
-    {sysconfig.get_paths()[name] for name in ("purelib", "platlib", "stdlib")}, key=len, reverse=True
+    {sysconfig.get_paths()[name] for name in ("purelib", "platlib", "stdlib")},
+    key=len,
+    reverse=True,
 )
 PREFIXES = sorted(
     {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])},
@@ -53,7 +55,9 @@ def _clean(output: NotebookNode) -> NotebookNode | None:
         output.ename, output.evalue = str(output.ename), hide_paths(str(output.evalue))
         output.traceback = [hide_paths(str(line)) for line in output.traceback]
     else:
-        data = {kind: _clean_data(kind, value) for kind, value in output.data.items() if kind in KEPT}
+        data = {
+            kind: _clean_data(kind, value) for kind, value in output.data.items() if kind in KEPT
+        }
         output.data = NotebookNode({kind: value for kind, value in data.items() if value})
         output.metadata = NotebookNode()
         if not output.data:

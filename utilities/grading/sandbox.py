@@ -40,8 +40,16 @@ SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/loc
 NEEDED = ("bwrap", "prlimit")
 
 # All that a check's kernel side consists of; whatever is not named here stays outside.
-KERNEL_SIDE = ("__init__.py", "case.py", "exercise.py", "observer.py", "observing.py",
-               "replacing.py", "report.py", "wire.py")
+KERNEL_SIDE = (
+    "__init__.py",
+    "case.py",
+    "exercise.py",
+    "observer.py",
+    "observing.py",
+    "replacing.py",
+    "report.py",
+    "wire.py",
+)
 LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
 OUTSIDE = ("grading", "checks", "__pycache__")
 
@@ -120,8 +128,10 @@ def kit_folder(linked: bool = False) -> Path:
     package = folder / "utilities"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(*OUTSIDE))
     checks = PACKAGE / "checks"
-    for path in [*(checks / name for name in KERNEL_SIDE),
-                 *(path for path in checks.glob("*/*.py") if path.name in LESSON_SIDE)]:
+    for path in [
+        *(checks / name for name in KERNEL_SIDE),
+        *(path for path in checks.glob("*/*.py") if path.name in LESSON_SIDE),
+    ]:
         target = package / path.relative_to(PACKAGE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
@@ -198,8 +208,16 @@ def sandbox_command(command: Sequence[str], room: Room, user_id: int | None = No
     ]
     prepare = 'cp -RP /submission/. . 2>/dev/null; exec "$@"'
     inner = [*_limited(room.limits), "/bin/sh", "-c", prepare, "sh", *command]
-    alone = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts",
-             "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"]
+    alone = [
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]
     outer = [_which("bwrap") or "bwrap", *alone, *mounts.arguments, *settings, "--cap-drop", "ALL"]
     if user_id is None:
         return [*outer, "--unshare-user", "--disable-userns", *inner]
@@ -288,9 +306,7 @@ def _python_prefixes() -> list[str]:
     folders = {sys.prefix, sys.base_prefix, sysconfig.get_paths()["purelib"]}
     folders |= {str(Path(os.path.realpath(sys.executable)).parents[1])}
     folders |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
-    outermost = [
-        f for f in folders if not any(f != o and f.startswith(f"{o}/") for o in folders)
-    ]
+    outermost = [f for f in folders if not any(f != o and f.startswith(f"{o}/") for o in folders)]
     return sorted(f for f in outermost if f != "/usr" and os.path.isdir(f))
 
 

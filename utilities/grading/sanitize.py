@@ -20,6 +20,7 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from utilities.grading.outputs import clean_markup
+from utilities.grading.slices import parse
 
 RECORD = "attention_lab_intake"  # the notebook's metadata entry with what was repaired
 MISSING_CODE = "# This cell was missing from the submission: there is nothing to run."
@@ -110,7 +111,9 @@ def repair(nb: NotebookNode, trusted: Trusted) -> NotebookNode:
     """Return the submission's answers in the shape of the assignment, with notes on the repairs."""
     known = _recognise(nb.cells, trusted.cells)
     notes: list[str] = []
-    in_order = [place for place in (known.get(i) for i in range(len(nb.cells))) if place is not None]
+    in_order = [
+        place for place in (known.get(i) for i in range(len(nb.cells))) if place is not None
+    ]
     if in_order != sorted(in_order):
         notes.append("Cells of the assignment stood in another order; they were put back in place.")
     answers: dict[int, NotebookNode] = {}
@@ -135,7 +138,7 @@ def repair(nb: NotebookNode, trusted: Trusted) -> NotebookNode:
 
 
 def _rebuilt(known: TrustedCell, submitted: NotebookNode | None, notes: list[str]) -> NotebookNode:
-    """Return a cell of the assignment: its source the instructor's or, in an answer, the student's."""
+    """Return a cell of the assignment; its source is the student's where it is an answer."""
     if known.fixed:
         if submitted is None:
             notes.append(f"The cell {known.name} was missing; it was put back.")
@@ -241,7 +244,7 @@ def without_hidden(source: str) -> str:
 
 def _definitions(source: str) -> frozenset[str]:
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
     kinds = (ast.FunctionDef, ast.ClassDef)

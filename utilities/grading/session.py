@@ -76,7 +76,8 @@ class Session:
     def __init__(self, files: Path, limits: Limits, unsafe: bool = False):
         self.files, self.limits, self.unsafe = files, limits, unsafe
         self.starts = 0
-        self.manager: AsyncKernelManager | None = None
+        self.cpu_seconds = 0.0
+        self.manager: Any = None  # an AsyncKernelManager while a kernel lives
         self.client: Any = None
 
     @property
@@ -110,6 +111,8 @@ class Session:
             self.client.stop_channels()
             self.client = None
         if self.manager is not None:
+            if self.manager.provisioner is not None:
+                self.cpu_seconds += _cpu_seconds(self.manager.provisioner.pid)
             with contextlib.suppress(Exception):
                 await self.manager.shutdown_kernel(now=True)
             with contextlib.suppress(Exception):
@@ -233,7 +236,10 @@ class Session:
         return ""
 
     def _overdue(self, shown: "_Shown", deadline: float) -> str:
-        if shown.bytes > FLOOD * self.limits.cell_output or shown.number > FLOOD * self.limits.outputs:
+        if (
+            shown.bytes > FLOOD * self.limits.cell_output
+            or shown.number > FLOOD * self.limits.outputs
+        ):
             return f"{STOPPED}: it shows more and more without end."
         if time.monotonic() > deadline:
             return f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
@@ -300,14 +306,16 @@ class _Shown:
             self._show(kind, message, (content.get("transient") or {}).get("display_id"))
 
     def replied(self, reply: dict) -> bool:
-        """Take the reply: an error not shown is shown now; return whether the kernel ends itself."""
+        """Take the reply, show an error not yet shown, return whether the kernel ends itself."""
         content = reply["content"]
         self.count = content.get("execution_count")
         errors = [o for o in self.outputs if o.output_type == "error"]
         if content.get("status") == "error" and not errors:
             lines = [str(line) for line in content.get("traceback") or []]
             lines = lines or [f"{content.get('ename')}: {content.get('evalue')}"]
-            self.outputs.append(_error(str(content.get("ename")), str(content.get("evalue")), lines))
+            self.outputs.append(
+                _error(str(content.get("ename")), str(content.get("evalue")), lines)
+            )
         return any(item.get("source") == "ask_exit" for item in content.get("payload") or [])
 
     def too_much(self) -> None:
@@ -325,7 +333,7 @@ class _Shown:
         count = self.count if isinstance(self.count, int) else None
         return Outcome(outputs, self.answers, count, stopped)
 
-    def _show(self, kind: str, message: dict, display_id: str | None) -> None:
+    def _show(self, kind: str, message: dict, display_id: Any) -> None:
         if kind == "update_display_data":
             for place in self.places.get(display_id, []):
                 self.outputs[place]["data"] = NotebookNode(message["content"]["data"])
@@ -363,11 +371,23 @@ def _size(value: Any) -> int:
     return sum(map(_size, value)) if isinstance(value, list) else 8
 
 
-def _memory(process_id: int) -> int:
+def _tree(process_id: int | None) -> list[psutil.Process]:
+    """Return a process and all its descendants."""
+    root = psutil.Process(process_id)
+    return [root, *root.children(recursive=True)]
+
+
+def _cpu_seconds(process_id: int | None) -> float:
+    """Return the processor time that a process and its living descendants have used."""
+    with contextlib.suppress(psutil.Error, TypeError):
+        return _sum(_tree(process_id), lambda p: sum(p.cpu_times()[:4]))
+    return 0.0
+
+
+def _memory(process_id: int) -> float:
     """Return the bytes that a process and all its descendants hold, shared pages counted once."""
     with contextlib.suppress(psutil.Error):
-        root = psutil.Process(process_id)
-        processes = [root, *root.children(recursive=True)]
+        processes = _tree(process_id)
         resident = _sum(processes, lambda p: p.memory_info().rss)
         if resident < 1 << 30 or len(processes) < 6:  # proportional shares cost more to read
             return resident
@@ -375,8 +395,8 @@ def _memory(process_id: int) -> int:
     return 0
 
 
-def _sum(processes: Sequence[psutil.Process], measure: Any) -> int:
-    total = 0
+def _sum(processes: Sequence[psutil.Process], measure: Any) -> float:
+    total = 0.0
     for process in processes:
         with contextlib.suppress(psutil.Error):
             total += measure(process)

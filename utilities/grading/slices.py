@@ -1,9 +1,29 @@
 """Cut the named definitions, and what they need, out of a module's source."""
 
 import ast
+import threading
 from collections.abc import Iterable
 
 IMPORTS = (ast.Import, ast.ImportFrom)
+ATTEMPTS = 5
+_parsing = threading.Lock()
+
+
+def parse(source: str) -> ast.Module:
+    """Return what `ast.parse` does, from any thread.
+
+    CPython 3.11 counts the depth of all threads' trees in one number and raises SystemError where
+    two of them meet (fixed later); the lock keeps our own apart, another attempt those of
+    libraries.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            with _parsing:
+                return ast.parse(source)
+        except SystemError:
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def slice_source(source: str, names: Iterable[str]) -> str:
@@ -11,7 +31,7 @@ def slice_source(source: str, names: Iterable[str]) -> str:
 
     Raises KeyError for a name that the source does not define.
     """
-    tree = ast.parse(source)
+    tree = parse(source)
     defined = {name: node for node in tree.body for name in _defined(node)}
     wanted: set[str] = set()
     queue = list(names)
