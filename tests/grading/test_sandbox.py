@@ -16,6 +16,10 @@ from utilities.grading import judge, sandbox
 from utilities.grading.sandbox import Limits, make_room
 from utilities.grading.session import Session
 
+IDENTITY = """import os
+print(os.getuid() >= 1000, open('/proc/self/uid_map').read().split()[1] != '0')
+wanted = ('CapEff', 'CapBnd', 'NoNewPrivs')
+print([line for line in open('/proc/self/status') if line.startswith(wanted)])"""
 SECRETS = ("oracle", "judg", "mistake", "stand_in", "grading", "formulas")
 EXERCISES = [
     value
@@ -59,11 +63,7 @@ def test_nobody_inside_is_root(sandboxed, tmp_path):
     async def identity() -> str:
         session = Session(tmp_path, Limits())
         await session.start()
-        outcome = await session.run(
-            "import os\nprint(os.getuid() >= 1000, open('/proc/self/uid_map').read().split()[1] != '0')\n"
-            "print([l for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapBnd', 'NoNewPrivs'))])",
-            60,
-        )
+        outcome = await session.run(IDENTITY, 60)
         await session.end()
         return outcome.outputs[0].text
 
@@ -76,7 +76,7 @@ def test_nobody_inside_is_root(sandboxed, tmp_path):
 
 
 def test_an_ordinary_user_gets_the_same_sandbox(sandboxed, tmp_path):
-    """As root, the test runs the sandbox once more as somebody else, with a Python they can read."""
+    """As root, run the sandbox once more as somebody else, with a Python they can read."""
     command = sandbox.sandbox_command(["/usr/bin/id", "-u"], make_room(tmp_path, Limits()))
     if os.geteuid() != 0:
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

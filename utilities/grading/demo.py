@@ -160,10 +160,10 @@ def make_course(folder: Path, students: list[str]) -> Path:
     if not result["success"]:
         raise RuntimeError(result["log"])
     released = nbformat.read(folder / "lab" / ASSIGNMENT / notebook, as_version=4)
-    solved = _solved(released, nbformat.read(source / notebook, as_version=4))
+    blank = nbformat.writes(released)
+    solved = nbformat.writes(_solved(released, nbformat.read(source / notebook, as_version=4)))
     for student in students:
-        nb = nbformat.from_dict(released if student.startswith("jun") else solved)
-        nb = nbformat.reads(nbformat.writes(nb), as_version=4)
+        nb = nbformat.reads(blank if "nothing-written" in student else solved, as_version=4)
         for change in STUDENTS[student]:
             change(nb)
         target = folder / "submitted" / student / ASSIGNMENT
