@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_OPTIONS ?=
+DEMO_OPTIONS ?=
 
-.PHONY: help lab test release data
+.PHONY: help lab test release data grade-demo
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +20,9 @@ test: $(READY)  ## environment and the whole test suite
 
 release: $(READY)  ## generate lab/ from solutions/
 	$(BIN)/python -m utilities.grading.release
+
+grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feedback
+	$(BIN)/python -m utilities.grading.demo $(DEMO_OPTIONS)
 
 data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
 	$(BIN)/lab data

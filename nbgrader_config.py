@@ -8,10 +8,13 @@ import os
 import sys
 from pathlib import Path
 
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.converters import Autograde
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute, GetGrades
 
 from utilities.grading.execute import CourseExecute
+from utilities.grading.feedback import CourseFeedback
+from utilities.grading.sanitize import RepairCells
 
 c = get_config()  # noqa: F821
 
@@ -30,8 +33,13 @@ c.ClearSolutions.code_stub = {
 }
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 
+# Submissions are repaired from the gradebook, run in a sandbox, and judged outside it.
 c.Execute.timeout = 300
+c.Autograde.sanitize_preprocessors = [RepairCells, ClearOutput, CheckCellMetadata]
 c.Autograde.autograde_preprocessors = [
     CourseExecute if preprocessor is Execute else preprocessor
     for preprocessor in Autograde.class_traits()["autograde_preprocessors"].default()
 ]
+
+# Students see reports, their own code and the comments: no hidden test.
+c.GenerateFeedback.preprocessors = [GetGrades, CourseFeedback, CSSHTMLHeaderPreprocessor]

@@ -5,6 +5,7 @@ import importlib
 
 COMMANDS = {
     "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
+    "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
     "energy": ("utilities.energy_table", "table the energy reports that runs have saved"),
 }
 

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from utilities.checks.case import (
     INPUT_CHANGED,
@@ -30,6 +29,7 @@ from utilities.checks.case import (
 )
 
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
+NUMBERS = (np.ndarray, np.generic, int, float)
 KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
 NODE_NAMES = re.compile(
     r"for '\{\{node [^}]*\}\} = .*?' |\{\{(function_)?node [^}]*\}\} ?|\[Op:\w+\]( name: ?)?"
@@ -72,23 +72,26 @@ def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarra
     `tensor`: only a TensorFlow tensor will do, since gradients must flow through the step.
     """
     refuse_nothing(value, name)
-    if isinstance(value, tf.Variable):
-        value = tf.convert_to_tensor(value)
-    if isinstance(value, (tf.Tensor, np.ndarray, np.generic, int, float)):
-        _refuse_size(np.shape(value) if not tf.is_tensor(value) else value.shape, name)
-    if not isinstance(value, tf.Tensor):
+    if tensorflow := _loaded_tensorflow():
+        value = _as_plain_tensor(tensorflow, value, name)
+    tensor_came = tensorflow is not None and isinstance(value, tensorflow.Tensor)
+    if isinstance(value, NUMBERS):
+        _refuse_size(np.shape(value), name)
+    if not tensor_came:
         if tensor:
             raise Stopped(WRONG_TYPE, _type_message(value, name, "a TensorFlow tensor"))
-        if not isinstance(value, (np.ndarray, np.generic, int, float)):
+        if not isinstance(value, NUMBERS):
             raise Stopped(WRONG_TYPE, _type_message(value, name, "a NumPy array"))
-    elif not hasattr(value, "numpy"):
-        raise Stopped(WRONG_TYPE, _type_message(value, name, "a tensor that holds numbers"))
-    elif value.dtype == tf.bfloat16:
-        value = tf.cast(value, tf.float32)
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise Stopped(WRONG_TYPE, f"The {name} holds {array.dtype} values: real numbers expected.")
     return array
+
+
+def is_tensor(value: Any) -> bool:
+    """Return whether a value is TensorFlow's; asks without importing it."""
+    tensorflow = _loaded_tensorflow()
+    return tensorflow is not None and tensorflow.is_tensor(value)
 
 
 def as_pair(value: Any, first: str, second: str) -> tuple[Any, Any]:
@@ -102,11 +105,12 @@ def as_pair(value: Any, first: str, second: str) -> tuple[Any, Any]:
 
 def describe(value: Any) -> str:
     """Return a few plain words for what a value is."""
-    if isinstance(value, tf.RaggedTensor):
+    tensorflow = _loaded_tensorflow()
+    if tensorflow is not None and isinstance(value, tensorflow.RaggedTensor):
         return "a ragged tensor (rows of unequal length)"
-    if type(value).__name__ == "KerasTensor" or (tf.is_tensor(value) and not hasattr(value, "numpy")):
+    if type(value).__name__ == "KerasTensor" or (is_tensor(value) and not hasattr(value, "numpy")):
         return "a symbolic tensor (it holds no numbers yet)"
-    if tf.is_tensor(value):
+    if is_tensor(value):
         return "a TensorFlow tensor"
     if isinstance(value, np.ndarray):
         return "a NumPy array"
@@ -122,7 +126,7 @@ def problem_of(error: BaseException) -> Problem:
     """Return the problem that an exception of the implementation stands for."""
     if isinstance(error, Stopped):
         return error.problem
-    if isinstance(error, NotImplementedError):
+    if type(error) is NotImplementedError:  # not what input() raises in a run without a user
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
     return Problem(
         RAISED,
@@ -138,25 +142,56 @@ def _undisturbed() -> Iterator[None]:
     On the CPU and without TensorFloat-32 the result does not depend on the machine; warnings and
     stderr go to stdout, since nbgrader scores a cell 0 for anything on stderr.
     """
-    tensor_float_32 = tf.config.experimental.tensor_float_32_execution_enabled()
     recursion_limit = sys.getrecursionlimit()
-    log_level = tf.get_logger().level  # its handler holds the real stderr
-    tf.get_logger().setLevel("ERROR")
-    tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         with (
             contextlib.redirect_stdout(sys.stdout),  # puts it back if the implementation takes it
             contextlib.redirect_stderr(sys.stdout),
             warnings.catch_warnings(),
             np.errstate(all="ignore"),
-            tf.device("/CPU:0"),
+            _on_the_cpu(),
         ):
             warnings.simplefilter("ignore")
             yield
     finally:
         sys.setrecursionlimit(recursion_limit)
-        tf.get_logger().setLevel(log_level)
-        tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
+
+
+@contextlib.contextmanager
+def _on_the_cpu() -> Iterator[None]:
+    """Have TensorFlow, where it is loaded, compute quietly on the CPU in full float32."""
+    tensorflow = _loaded_tensorflow()
+    if tensorflow is None:
+        yield
+        return
+    settings = tensorflow.config.experimental
+    tensor_float_32 = settings.tensor_float_32_execution_enabled()
+    settings.enable_tensor_float_32_execution(False)
+    log_level = tensorflow.get_logger().level  # its handler holds the real stderr
+    tensorflow.get_logger().setLevel("ERROR")
+    try:
+        with tensorflow.device("/CPU:0"):
+            yield
+    finally:
+        tensorflow.get_logger().setLevel(log_level)
+        settings.enable_tensor_float_32_execution(tensor_float_32)
+
+
+def _loaded_tensorflow() -> Any:
+    """Return TensorFlow if anybody has imported it: a lesson in NumPy alone does without."""
+    return sys.modules.get("tensorflow")
+
+
+def _as_plain_tensor(tensorflow: Any, value: Any, name: str) -> Any:
+    """Return a variable as its value and bfloat16 as float32; stop at a tensor without numbers."""
+    if isinstance(value, tensorflow.Variable):
+        value = tensorflow.convert_to_tensor(value)
+    if not isinstance(value, tensorflow.Tensor):
+        return value
+    _refuse_size(value.shape, name)
+    if not hasattr(value, "numpy"):
+        raise Stopped(WRONG_TYPE, _type_message(value, name, "a tensor that holds numbers"))
+    return tensorflow.cast(value, tensorflow.float32) if value.dtype == "bfloat16" else value
 
 
 def _copy(value: Any) -> Any:

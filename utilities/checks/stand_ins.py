@@ -3,12 +3,6 @@
 They are made of Keras' own layers where there is one, so that they tell a reader nothing new.
 """
 
-import contextlib
-import functools
-import inspect
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
-
 import tensorflow as tf
 import tf_keras
 
@@ -86,57 +80,3 @@ class PatchEncoder(tf_keras.layers.Layer):
 def _add_and_normalise(x, update, dropout_rate):
     update = tf_keras.layers.Dropout(dropout_rate)(update)
     return tf_keras.layers.LayerNormalization(epsilon=1e-6)(tf_keras.layers.Add()([x, update]))
-
-
-TRUSTED: dict[str, Any] = {
-    step.__name__: step
-    for step in (
-        scaled_dot_product_attention,
-        MultiHeadAttention,
-        mlp,
-        transformer_block,
-        PatchExtractor,
-        PatchEncoder,
-    )
-}
-
-
-def in_use(implementation: Any, names: Sequence[str]) -> list[str]:
-    """Return those of the names that the implementation's module defines globally."""
-    return [name for name in names if any(name in scope for scope in _scopes(implementation))]
-
-
-@contextlib.contextmanager
-def standing_in(implementation: Any, names: Sequence[str]) -> Iterator[None]:
-    """Put trusted steps in place of the named globals of an implementation, then restore them."""
-    saved = []
-    for scope in _scopes(implementation):
-        for name in names:
-            if name in scope:
-                saved.append((scope, name, scope[name]))
-                scope[name] = TRUSTED[name]
-    try:
-        yield
-    finally:
-        for scope, name, own in saved:
-            scope[name] = own
-
-
-def _scopes(implementation: Any) -> list[dict]:
-    """Return the global namespaces in which the implementation's code looks names up."""
-    try:
-        found = [getattr(function, "__globals__", None) for function in _functions(implementation)]
-    except Exception:  # an object that answers no question calls no earlier step either
-        return []
-    return list({id(scope): scope for scope in found if scope is not None}.values())
-
-
-def _functions(implementation: Any) -> list[Callable]:
-    if isinstance(implementation, functools.partial):
-        return _functions(implementation.func)
-    if inspect.isclass(implementation):
-        own = [c for c in implementation.__mro__ if c.__module__ == implementation.__module__]
-        methods = [member for c in own for member in vars(c).values()]
-        return [inspect.unwrap(method) for method in methods if inspect.isfunction(method)]
-    python_function = getattr(implementation, "python_function", implementation)  # tf.function
-    return [inspect.unwrap(python_function)]

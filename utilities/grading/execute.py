@@ -1,19 +1,274 @@
-"""Execute submissions for grading."""
+"""Execute a submission: every cell in the sandbox, graded cells judged outside it.
 
-import os
+A cell that kills its kernel, or that nothing interrupts, costs what depends on it and no more:
+the kernel is started again, the cells before it are replayed once, it is marked, and the rest
+goes on. Graded cells are not part of a replay: each is observed once, in its own place.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from jupyter_core.utils import run_sync
+from nbformat.notebooknode import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_output
+from nbgrader import utils
 from nbgrader.preprocessors import Execute
+from traitlets import Bool, Float, Integer
+
+from utilities.grading import sandbox
+from utilities.grading.judge import Answer, Verdict, judge_cell
+from utilities.grading.outputs import clean_outputs
+from utilities.grading.sandbox import Limits
+from utilities.grading.sanitize import RECORD as REPAIRS
+from utilities.grading.session import DIED, Outcome, Session
+
+RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
+LARGEST_FILE = 50 << 20
+
+
+@dataclass
+class Record:
+    """How a notebook was graded: remarks for the student, trouble for a person, and the time."""
+
+    remarks: list[str] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    restarts: int = 0
+    unsafe: bool = False
 
 
 class CourseExecute(Execute):
-    """Execute a notebook in the quick profile: grading looks at steps, not at trained models.
+    """nbgrader's Execute, with the kernel in a sandbox and the judging outside it."""
 
-    Only the kernel's environment is changed, so that a JupyterLab started in the same folder
-    keeps the profile its user chose.
+    unsafe = Bool(
+        False, help="Run students' code with the grader's own rights, without a sandbox."
+    ).tag(config=True)
+    timeout = Integer(300, help="Seconds that one cell may run.", allow_none=True).tag(config=True)
+    notebook_timeout = Float(3600.0, help="Seconds that one notebook may run.").tag(config=True)
+    grace = Float(
+        Limits.grace_seconds, help="Seconds to react to an interrupt before the kernel is ended."
+    ).tag(config=True)
+    memory = Integer(Limits.memory, help="Bytes of memory of one submission.").tag(config=True)
+    home = Integer(Limits.home, help="Bytes of files of one submission.").tag(config=True)
+    processes = Integer(Limits.processes, help="Processes and threads of one submission.").tag(
+        config=True
+    )
+    max_output_bytes = Integer(Limits.cell_output, help="Bytes that one cell may show.").tag(
+        config=True
+    )
+    max_restarts = Integer(Limits.restarts, help="How often a dead kernel is replaced.").tag(
+        config=True
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """Return the configured limits."""
+        return Limits(
+            cell_seconds=self.timeout or self.notebook_timeout,
+            notebook_seconds=self.notebook_timeout,
+            grace_seconds=self.grace,
+            memory=self.memory,
+            home=self.home,
+            processes=self.processes,
+            cell_output=self.max_output_bytes,
+            restarts=self.max_restarts,
+        )
+
+    def preprocess(self, nb: NotebookNode, resources: Any = None, km: Any = None) -> tuple:
+        """Execute and judge a notebook; the files beside it come along, other notebooks do not."""
+        if self.unsafe:
+            self.log.warning("UNSAFE: students' code runs with your own rights, without a sandbox.")
+        else:
+            sandbox.check_available()
+        beside = (resources or {}).get("metadata", {}).get("path") or "."
+        with tempfile.TemporaryDirectory(prefix="lab-files-") as folder:
+            copy_files(Path(beside), Path(folder))
+            nb = execute_notebook(nb, Path(folder), self.limits, self.unsafe)
+        for trouble in nb.metadata[RECORD]["trouble"]:
+            self.log.error("A person should look at this: %s", trouble)
+        put_remarks(nb)
+        return nb, resources
+
+
+def execute_notebook(
+    nb: NotebookNode, files: Path, limits: Limits, unsafe: bool = False
+) -> NotebookNode:
+    """Execute and judge a repaired notebook in place; it needs no gradebook.
+
+    files: a folder with what stands beside the notebook, without notebooks.
     """
+    return run_sync(_Run(nb, files, limits, unsafe).execute)()
 
-    def start_new_kernel(self, **kwargs: Any) -> Any:
-        """Start the kernel with LAB_PROFILE=quick."""
-        environment = {**os.environ, "LAB_PROFILE": "quick"}
-        return super().start_new_kernel(**{"env": environment, **kwargs})
+
+def copy_files(source: Path, target: Path) -> list[str]:
+    """Copy a submission's plain files; return remarks on what is left out."""
+    remarks = []
+    for path in sorted(source.rglob("*")) if source.is_dir() else []:
+        name = path.relative_to(source)
+        if path.is_symlink():
+            remarks.append(f"The link {name} is not followed.")
+        elif path.is_file() and path.suffix != ".ipynb":
+            if path.stat().st_size > LARGEST_FILE:
+                remarks.append(f"The file {name} is left out: larger than {LARGEST_FILE >> 20} MB.")
+                continue
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / name)
+    return remarks
+
+
+def is_judged(cell: NotebookNode) -> bool:
+    """Return whether a cell is graded by a check: code of the instructor's, with points."""
+    return cell.cell_type == "code" and utils.is_grade(cell) and not utils.is_solution(cell)
+
+
+def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
+    """Write reports and score as a cell's outputs, where nbgrader reads the score."""
+    reports = [
+        new_output("display_data", {"text/html": r._repr_html_(), "text/plain": str(r)})
+        for r in verdict.reports
+    ]
+    result = new_output(
+        "execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None
+    )
+    cell.outputs = [*reports, result]
+
+
+class _Run:
+    """One execution of one notebook."""
+
+    def __init__(self, nb: NotebookNode, files: Path, limits: Limits, unsafe: bool):
+        self.nb, self.limits = nb, limits
+        self.session = Session(files, limits, unsafe)
+        self.record = Record(unsafe=unsafe)
+        self.culprits: set[int] = set()
+        self.verdicts: dict[int, Verdict] = {}
+        self.reached = 0
+
+    async def execute(self) -> NotebookNode:
+        """Execute the notebook and return it."""
+        began = time.monotonic()
+        self.deadline = began + self.limits.notebook_seconds
+        try:
+            await self.session.start()
+            for index, cell in self._code_cells():
+                self.reached = index
+                await (self._judge(index, cell) if is_judged(cell) else self._run_cell(index, cell))
+        finally:
+            await self.session.end()
+        for index, verdict in self.verdicts.items():  # with the kernel gone, nothing changes them
+            write_verdict(self.nb.cells[index], verdict)
+            self.record.trouble += verdict.trouble
+        self.record.seconds = round(time.monotonic() - began, 2)
+        self.record.cpu_seconds = round(self.session.cpu_seconds, 2)
+        self.record.restarts = self.session.starts - 1
+        self.nb.metadata[RECORD] = vars(self.record)
+        return self.nb
+
+    def _code_cells(self) -> Iterator[tuple[int, NotebookNode]]:
+        for index, cell in enumerate(self.nb.cells):
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+                if cell.source.strip():
+                    yield index, cell
+
+    async def _run_cell(self, index: int, cell: NotebookNode) -> None:
+        """Run a cell of the student's, or a locked one, and keep what it shows."""
+        lost = await self._ready()
+        outcome = Outcome(stopped=lost) if lost else await self._run_twice(cell.source)
+        cell.outputs = clean_outputs(outcome.outputs)
+        cell.execution_count = outcome.count
+        if lost:
+            cell.outputs = [_stopped(lost)]
+        if outcome.died:
+            self._blame(index, outcome.stopped)
+
+    async def _judge(self, index: int, cell: NotebookNode) -> None:
+        """Judge a graded cell; the judging runs beside the loop that talks to the kernel."""
+        loop = asyncio.get_running_loop()
+
+        def ask(source: str) -> Answer:
+            return asyncio.run_coroutine_threadsafe(self._answer(index, source), loop).result()
+
+        points = float(cell.metadata.nbgrader["points"])
+        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask)
+
+    async def _answer(self, index: int, source: str) -> Answer:
+        lost = await self._ready()
+        if lost:
+            return Answer(lost=lost)
+        outcome = await self._run_twice(source, noted=False)
+        if outcome.died:
+            self._blame(index, outcome.stopped)
+        if outcome.stopped:
+            return Answer(lost=outcome.stopped)
+        if not outcome.answers:
+            errors = [o for o in outcome.outputs if o.output_type == "error"]
+            reason = f" ({errors[0].ename}: {errors[0].evalue[:300]})" if errors else ""
+            return Answer(lost=f"Your kernel sent no observations for this check{reason}.")
+        return Answer(outcome.answers)
+
+    async def _run_twice(self, source: str, noted: bool = True) -> Outcome:
+        """Run a source, and once more where the kernel went suddenly: an earlier cell may be why.
+
+        A request of the grader's (not `noted`) is also repeated where its answer got lost.
+        """
+        outcome = await self._run(source, noted)
+        unanswered = not noted and outcome.cut and not outcome.answers
+        if not (outcome.sudden or unanswered) or await self._ready():
+            return outcome
+        return await self._run(source, noted)
+
+    async def _run(self, source: str, noted: bool = True) -> Outcome:
+        seconds = min(self.limits.cell_seconds, max(self.deadline - time.monotonic(), 1.0))
+        return await self.session.run(source, seconds, noted)
+
+    async def _ready(self) -> str:
+        """Have a kernel that has run all earlier cells; return why there is none, if so."""
+        while not self.session.alive:
+            if time.monotonic() > self.deadline:
+                return "Not executed: the notebook has used up its time."
+            if self.session.starts > self.limits.restarts:
+                return "Not executed: the kernel died too often."
+            await self.session.start()
+            await self._replay()
+        if time.monotonic() > self.deadline:
+            return "Not executed: the notebook has used up its time."
+        return ""
+
+    async def _replay(self) -> None:
+        """Run the cells before the present one again, those left out that ended a kernel."""
+        for index, cell in enumerate(self.nb.cells[: self.reached]):
+            code = cell.cell_type == "code" and cell.source.strip() and not is_judged(cell)
+            if not code or index in self.culprits:
+                continue
+            outcome = await self._run(cell.source)
+            if outcome.died or not await self.session.settled():
+                self._blame(index, outcome.stopped or DIED)
+                return
+
+    def _blame(self, index: int, reason: str) -> None:
+        self.culprits.add(index)
+        name = self.nb.cells[index].metadata.get("nbgrader", {}).get("grade_id")
+        place = f"cell {index + 1}" + (f" ({name})" if name else "")
+        self.record.remarks.append(
+            f"In {place}: {reason} The kernel was started again and went on after this cell."
+        )
+
+
+def _stopped(reason: str) -> NotebookNode:
+    return new_output("error", ename="NotExecuted", evalue=reason, traceback=[reason])
+
+
+def put_remarks(nb: NotebookNode) -> None:
+    """Put what a student should know about the grading at the top of the notebook."""
+    remarks = [*nb.metadata.get(REPAIRS, {}).get("notes", []), *nb.metadata[RECORD]["remarks"]]
+    if remarks:
+        lines = "\n".join(f"- {remark}" for remark in remarks)
+        nb.cells.insert(0, new_markdown_cell(f"**Remarks of the grader**\n\n{lines}"))

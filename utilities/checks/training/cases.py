@@ -4,22 +4,10 @@ import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.case import Case
+from utilities.checks.training.signs import IMAGE
 
-IMAGE, CLASSES = (2, 3, 1), 7
+CLASSES = 7
 FEATURES = int(np.prod(IMAGE))
-SETS = ("train", "val", "test")
-
-# A run of an epoch with two batches and validation, tracked as it should be: "[(sbb{})e]x".
-TRACKER_SIGNS = {"epoch_start": "s", "epoch_end": "e", "stop": "x"}
-RUN_SIGNS = {
-    "train_begin": "[",
-    "epoch_begin": "(",
-    "train_batch_end": "b",
-    "test_begin": "{",
-    "test_end": "}",
-    "epoch_end": ")",
-    "train_end": "]",
-}
 
 
 def run_experiment(rng: np.random.Generator, thorough: bool) -> list[Case]:

@@ -16,7 +16,7 @@ from utilities.checks.judging import (
     problem_finding,
 )
 from utilities.checks.report import Finding
-from utilities.checks.training.cases import RUN_SIGNS, SETS, TRACKER_SIGNS
+from utilities.checks.training.signs import RUN_SIGNS, SETS, TRACKER_SIGNS
 
 DEFAULTS = {
     "batch_size": 64,

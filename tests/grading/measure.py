@@ -1,0 +1,200 @@
+"""Measure for the README: python -m tests.grading.measure scale | class | stock.
+
+scale: so many submissions of the stand-in course; time, memory, losses.
+class: the same TensorFlow submissions by stock nbgrader and by `lab grade --workers 2`.
+stock: what stock nbgrader makes of the faults and attacks, beside what `lab grade` makes of them.
+       Stock nbgrader runs inside a sandbox of its own here, since some of them harm the machine.
+"""
+
+import argparse
+import json
+import logging
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import nbformat
+import psutil
+
+from tests.grading import course as stand_in
+from tests.grading.attacks import ATTACKS, perform, spoil
+from tests.grading.scenarios import SCENARIOS
+from utilities.grading import sandbox
+
+CORE = "vision_transformer"
+STOCK_CONFIG = """c = get_config()
+c.CourseDirectory.course_id = "attention-lab-kit"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "lab"
+"""
+
+
+def scale(folder: Path, number: int, workers: int) -> None:
+    """Grade many submissions and print what it took."""
+    course = stand_in.write_course(folder / "course")
+    notebook = stand_in.solved(course)
+    for index in range(number):
+        stand_in.hand_in(course, f"student{index:04}", notebook)
+    memory: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(1.0):
+            memory.append(psutil.Process().memory_info().rss / 2**20)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began = time.monotonic()
+    students = [f"student{index:04}" for index in range(number)]
+    rows = stand_in.grade(course, students, workers)
+    seconds = time.monotonic() - began
+    done.set()
+    watcher.join()
+    quarter = max(len(memory) // 4, 1)
+    print(json.dumps({
+        "submissions": number, "workers": workers, "seconds": round(seconds, 1),
+        "graded": sum(row.status == "graded" for row in rows.values()),
+        "points": sorted({row.score for row in rows.values()}),
+        "cpu_seconds_in_kernels": round(sum(row.cpu_seconds for row in rows.values()), 1),
+        "cpu_seconds_of_grader": round(sum(os.times()[:2]), 1),
+        "memory_MB_after_a_quarter": round(memory[quarter - 1], 1),
+        "memory_MB_at_the_end": round(memory[-1], 1), "memory_MB_at_most": round(max(memory), 1),
+        "threads_left": threading.active_count(),
+    }, indent=1))  # fmt: skip
+
+
+def side_by_side(folder: Path, number: int, until: str) -> None:
+    """Grade the same TensorFlow submissions, the core up to a cell, both ways."""
+    source = nbformat.read(stand_in.ROOT / "solutions" / CORE / f"{CORE}.ipynb", 4)
+    names = [c.metadata.get("nbgrader", {}).get("grade_id") for c in source.cells]
+    source.cells = source.cells[: names.index(until) + 1]
+    ours = stand_in.write_course(folder / "ours", {CORE: source})
+    for index in range(number):
+        stand_in.hand_in(ours, f"student{index:02}", stand_in.solved(ours, CORE), CORE)
+    stock = folder / "stock"
+    shutil.copytree(ours, stock)
+    (stock / "nbgrader_config.py").write_text(STOCK_CONFIG + "c.Execute.timeout = 300\n")
+    lab = [sys.executable, "-m", "utilities.cli", "grade", CORE, "--workers", "2",
+           "--json", "table.json"]  # fmt: skip
+    results = {
+        "stock": _timed([sys.executable, "-m", "nbgrader", "autograde", CORE], stock),
+        "lab grade --workers 2": _timed(lab, ours),
+    }
+    table = json.loads((ours / "table.json").read_text())["rows"]
+    inside = sum(row["cpu_seconds"] for row in table)
+    results["lab grade --workers 2"]["cpu_seconds"] += round(inside, 1)
+    results["submissions"], results["until"] = number, until
+    results["points"] = sorted({row["score"] for row in table})
+    print(json.dumps(results, indent=1))
+
+
+def against_stock(folder: Path, names: list[str]) -> None:
+    """Print a table of faults and attacks: points by stock nbgrader, points by `lab grade`."""
+    blank = stand_in.write_course(folder / "blank")
+    chosen = names or [*SCENARIOS, *ATTACKS]
+    ours = stand_in.copy_course(blank, folder / "ours")
+    students = {}
+    for index, name in enumerate(chosen):
+        students[name] = f"s{index:03}"
+        _hand_in(ours, students[name], name)
+    rows = stand_in.grade(ours, list(students.values()), 2)
+    print("| fault or attack | stock nbgrader | lab grade |\n|---|---|---|")
+    for name in chosen:
+        mine = rows[students[name]]
+        print(f"| {name} | {_by_stock(blank, folder, name)} | {mine.score:g} of 6 |", flush=True)
+
+
+def _by_stock(blank: Path, folder: Path, name: str) -> str:
+    """Return what stock nbgrader makes of one submission and of an honest one graded after it."""
+    course = folder / "stock"
+    shutil.rmtree(course, ignore_errors=True)
+    stand_in.copy_course(blank, course)
+    (course / "nbgrader_config.py").write_text(STOCK_CONFIG + "c.Execute.timeout = 10\n")
+    _hand_in(course, "a", name)
+    stand_in.hand_in(course, "honest", stand_in.solved(course))
+    cage = [
+        "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--die-with-parent",
+        "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+        "--bind", str(course), str(course), "--chdir", str(course),
+        "prlimit", "--data=3000000000", "--nproc=600", "--fsize=900000000",
+    ]  # fmt: skip
+    grade = [sys.executable, "-m", "nbgrader", "autograde", stand_in.ASSIGNMENT]
+    try:
+        subprocess.run([*cage, *grade], capture_output=True, timeout=240)
+    except subprocess.TimeoutExpired:
+        return "hangs for more than 4 minutes"
+    honest = _points(course, "honest")
+    mine = _points(course, "a")
+    lost = "" if honest == 6 else "; the class after it is lost"
+    return (f"{mine:g} of 6" if mine is not None else "no score: the submission is lost") + lost
+
+
+def _points(course: Path, student: str) -> float | None:
+    try:
+        scores = stand_in.scores(course, student)
+    except Exception:
+        return None
+    if None in scores.values() or not list((course / "autograded" / student).glob("*/*.ipynb")):
+        return None
+    return sum(scores.values())
+
+
+def _hand_in(course: Path, student: str, name: str) -> None:
+    notebook = stand_in.solved(course)
+    if name in ATTACKS:
+
+        def fill(source: str) -> str:
+            return source.replace("@COURSE@", str(course)).replace("@PORT@", "9")
+
+        perform(ATTACKS[name], notebook, fill)
+        spoil(ATTACKS[name], stand_in.hand_in(course, student, notebook))
+        return
+    scenario = SCENARIOS[name]
+    if scenario.change is not None:
+        scenario.change(notebook)
+    folder = stand_in.hand_in(course, student, notebook)
+    if scenario.spoil is not None:
+        scenario.spoil(folder)
+
+
+def _timed(arguments: list[str], course: Path) -> dict[str, float]:
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(arguments, cwd=course, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall_seconds": round(time.monotonic() - began, 1), "cpu_seconds": round(cpu, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", choices=("scale", "class", "stock"))
+    parser.add_argument("--number", type=int, help="submissions (scale: 500, class: 16)")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--until", default="check_multi_head_attention", help="last cell of the core"
+    )
+    parser.add_argument("names", nargs="*", help="stock: these faults and attacks only")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    sandbox.check_available()
+    with tempfile.TemporaryDirectory(prefix="lab-measure-") as name:
+        if options.what == "scale":
+            scale(Path(name), options.number or 500, options.workers)
+        elif options.what == "class":
+            side_by_side(Path(name), options.number or 16, options.until)
+        else:
+            against_stock(Path(name), options.names)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""No attempt gains a point, reads what is not the student's, or outlives the grading."""
+
+import os
+import re
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.grading import course as stand_in
+from tests.grading.attacks import ATTACKS, perform, spoil
+from tests.grading.conftest import WORKERS, graded
+from tests.grading.scenarios import GAUSSIAN, REGRESSION
+
+SECRET = "a-secret-of-the-grader-4711"
+PEER = "a-peers-work-0815"
+HIDDEN = re.compile(
+    r"READ:.*(\bseed\W{1,4}(1009|7919)|(?<![\d.])(1009|7919)(?![\d.])|thorough=True)"
+)
+SCRIPT = re.compile(r"<script|<svg|<iframe|<img[^>]*onerror|href=.javascript:", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def listener():
+    """A server on this machine; returns its port and the connections it got."""
+    server = socket.create_server(("127.0.0.1", 0))
+    calls: list[str] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, address = server.accept()
+            except OSError:
+                return
+            calls.append(str(address))
+            connection.sendall(b"REACHED")
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield server.getsockname()[1], calls
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def attacked(sandboxed, course, listener, request):
+    """Grade the chosen attempts, and one peer who works alone, as one class."""
+    chosen = [item.callspec.params["name"] for item in request.session.items
+              if item.module is request.module and hasattr(item, "callspec")]  # fmt: skip
+    os.environ["LAB_TEST_SECRET"] = SECRET
+    peer = stand_in.solved(course)
+    stand_in.cell_named(peer, "question_01").source = PEER
+    stand_in.hand_in(course, "peer", peer)
+    students = {name: f"a{number:03}" for number, name in enumerate(dict.fromkeys(chosen))}
+
+    def fill(source: str) -> str:
+        return source.replace("@COURSE@", str(course)).replace("@PORT@", str(listener[0]))
+
+    for name, student in students.items():
+        notebook = stand_in.solved(course)
+        perform(ATTACKS[name], notebook, fill)
+        spoil(ATTACKS[name], stand_in.hand_in(course, student, notebook))
+    rows = stand_in.grade(course, [*students.values(), "peer"], WORKERS)
+    del os.environ["LAB_TEST_SECRET"]
+    return course, students, rows
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_gains_no_point(attacked, name):
+    course, students, rows = attacked
+    scores, notebook = graded(course, students[name])
+    row = rows[students[name]]
+    assert notebook is not None, row
+    assert scores[GAUSSIAN] == 0.0, row
+    assert scores[REGRESSION] in ((4.0,) if ATTACKS[name].keeps_regression else (0.0, 4.0)), row
+    assert row.max_score == 9.0
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_brings_nothing_back(attacked, name):
+    course, students, _ = attacked
+    folder = course / "autograded" / students[name]
+    notebook = graded(course, students[name])[1]
+    shown = "\n".join(str(cell.get("outputs", "")) for cell in notebook.cells)
+    assert SECRET not in shown
+    assert PEER not in shown
+    assert "REACHED" not in shown
+    assert "ROOT" not in shown
+    assert not re.search(r"READ: .*(ORACLE|oracles\.py|gradebook\.db|submitted|shadow)", shown)
+    assert not HIDDEN.search(shown.replace("\\n", " "))
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+
+
+@pytest.mark.parametrize("name", [n for n, a in ATTACKS.items() if a.aim == "script"])
+def test_says_nothing_to_a_browser(attacked, name):
+    course, students, _ = attacked
+    notebook = graded(course, students[name])[1]
+    for cell in notebook.cells:
+        texts = [cell.source] if cell.cell_type == "markdown" else []
+        texts += [str(v) for o in cell.get("outputs", []) for k, v in o.get("data", {}).items()
+                  if k != "text/plain"]  # fmt: skip
+        assert not any(SCRIPT.search(text) for text in texts), texts
+
+
+def test_nobody_else_is_touched(attacked, listener):
+    course, _, rows = attacked
+    assert graded(course, "peer")[0] == stand_in.POINTS
+    assert rows["peer"].score == 6.0
+    assert listener[1] == []
+    assert not [p for p in Path(course).rglob("mine.py")]
+
+
+def test_nothing_is_left_running(attacked):
+    left = [p.cmdline() for p in psutil.process_iter() if _command(p)[-1:] == ["98765"]]
+    assert left == []
+    mounts = subprocess.run(["mount"], capture_output=True, text=True, check=True).stdout
+    assert "/submission" not in mounts
+    assert len(ATTACKS) >= 25
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

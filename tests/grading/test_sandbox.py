@@ -1,0 +1,112 @@
+"""The sandbox itself: what stands inside, who runs there, and that every check finds its parts."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import utilities
+from utilities.checks.exercise import Exercise
+from utilities.grading import judge, sandbox
+from utilities.grading.sandbox import Limits, make_room
+from utilities.grading.session import Session
+
+IDENTITY = """import os
+print(os.getuid() >= 1000, open('/proc/self/uid_map').read().split()[1] != '0')
+wanted = ('CapEff', 'CapBnd', 'NoNewPrivs')
+print([line for line in open('/proc/self/status') if line.startswith(wanted)])"""
+SECRETS = ("oracle", "judg", "mistake", "stand_in", "grading", "formulas")
+EXERCISES = [
+    value
+    for name in utilities.__all__
+    if name.startswith("test_") and isinstance(value := getattr(utilities, name), Exercise)
+]
+
+
+def test_kit_holds_no_oracle_and_no_judge():
+    files = [str(p.relative_to(sandbox.kit_folder())) for p in sandbox.kit_folder().rglob("*.py")]
+    assert "utilities/checks/observer.py" in files
+    assert not [name for name in files if any(secret in name for secret in SECRETS)]
+
+
+def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
+    """A check whose observing side imports what stays outside would score everybody 0."""
+    lessons = sorted({exercise.lesson for exercise in EXERCISES})
+    imports = "; ".join(f"import {lesson}.observe" for lesson in lessons)
+    command = sandbox.sandbox_command(
+        [sys.executable, "-c", imports + "; import utilities.checks.observer; print('all there')"],
+        make_room(tmp_path, Limits()),
+        sandbox.fresh_user_id(),
+    )
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.stdout.strip() == "all there", done.stderr[-2000:]
+    assert len(lessons) >= 5
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
+def test_what_a_check_brings_along_stands_alone(exercise):
+    """No later step, and not the step itself, comes with a check."""
+    own = exercise.name.replace("_", "").lower()
+    for source in judge._modules(exercise, exercise.builds_on).values():
+        compile(source, "delivered", "exec")
+        names = [line.split()[1].split("(")[0] for line in source.split("\n")
+                 if line.startswith(("def ", "class "))]  # fmt: skip
+        assert own not in [name.replace("_", "").lower().strip(":") for name in names]
+
+
+def test_nobody_inside_is_root(sandboxed, tmp_path):
+    async def identity() -> str:
+        session = Session(tmp_path, Limits())
+        await session.start()
+        outcome = await session.run(IDENTITY, 60)
+        await session.end()
+        return outcome.outputs[0].text
+
+    text = asyncio.run(identity())
+    if os.geteuid() == 0:
+        assert "True True" in text
+        assert "CapBnd:\\t0000000000000000" in text
+    assert "CapEff:\\t0000000000000000" in text
+    assert "NoNewPrivs:\\t1" in text
+
+
+def test_an_ordinary_user_gets_the_same_sandbox(sandboxed, tmp_path):
+    """As root, run the sandbox once more as somebody else, with a Python they can read."""
+    command = sandbox.sandbox_command(["/usr/bin/id", "-u"], make_room(tmp_path, Limits()))
+    if os.geteuid() != 0:
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.stdout.strip() == str(os.getuid())
+        return
+    script = (
+        "from pathlib import Path; import subprocess, tempfile\n"
+        "from utilities.grading import sandbox\n"
+        "sandbox.check_available()\n"
+        "room = sandbox.make_room(Path(tempfile.mkdtemp()), sandbox.Limits())\n"
+        "ask = 'cat /proc/self/uid_map; ls /; ls /kit/utilities; grep Cap /proc/self/status'\n"
+        "print(subprocess.run(sandbox.sandbox_command(['/bin/sh', '-c', ask], room),\n"
+        "      capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout)\n"
+    )
+    python = "/usr/bin/python3"
+    version = subprocess.run([python, "-V"], capture_output=True, text=True).stdout.split()[-1:]
+    if not version or version[0].split(".")[:2] != [str(n) for n in sys.version_info[:2]]:
+        pytest.skip("no Python of this version that an ordinary user can read")
+    readable = tmp_path / "kit"
+    shutil.copytree(Path(utilities.__file__).parent, readable / "utilities")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    done = subprocess.run(
+        ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", python, "-c", script],
+        capture_output=True, text=True, cwd="/", env={
+            "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": f"{readable}:{sysconfig.get_paths()['purelib']}",
+        },
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert " 65534 " in done.stdout.split("\n")[0]
+    assert "grading" not in done.stdout
+    assert "CapEff:\t0000000000000000" in done.stdout

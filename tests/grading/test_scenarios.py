@@ -1,0 +1,39 @@
+"""Each fault costs the points it touches and no others; the student can read why."""
+
+import html
+import re
+
+import nbformat
+import pytest
+
+from tests.grading.course import ASSIGNMENT, NOTEBOOK, POINTS
+from tests.grading.scenarios import SCENARIOS
+
+
+@pytest.fixture(scope="module")
+def graded(grade_class, request):
+    """Grade the chosen scenarios as one class."""
+    chosen = [item.callspec.params["name"] for item in request.session.items
+              if item.module is request.module and hasattr(item, "callspec")]  # fmt: skip
+    return grade_class({name: SCENARIOS[name] for name in chosen})
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_fault_costs_only_what_it_touches(graded, name):
+    scenario = SCENARIOS[name]
+    row, scores, notebook = graded(name)
+    assert not row.needs_a_person, row.trouble
+    expected = {check: 0.0 if check in scenario.lost else POINTS[check] for check in POINTS}
+    assert scores == expected, (row, _text(notebook)[-2000:])
+    assert scenario.says in _text(notebook)
+
+
+def test_table_is_as_long_as_promised():
+    assert len(SCENARIOS) >= 60
+    assert (ASSIGNMENT, NOTEBOOK) == ("kernels", "kernels")
+
+
+def _text(notebook) -> str:
+    """Return all that the student can read in the graded notebook."""
+    text = nbformat.writes(notebook)
+    return html.unescape(re.sub(r"\\n|\\u001b\[[0-9;]*m", " ", text))

@@ -1,0 +1,167 @@
+"""`lab grade`: grade an assignment in the sandbox, in parallel."""
+
+import argparse
+import contextlib
+import json
+import logging
+import signal
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from utilities.grading import sandbox
+
+NUMBERS = ("points", "by hand", "seconds")
+ALL_GRADED, NEEDS_A_PERSON, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `lab grade`."""
+    parser.epilog = (
+        "Exit status: 0 all is graded; 1 a person is needed (the table says where); 2 nothing was "
+        "done, with the reason; 130 interrupted: the same command goes on where it stopped."
+    )
+    parser.add_argument("assignment", help="the assignment's name, such as vision_transformer")
+    parser.add_argument("--workers", type=_positive, help="submissions at a time (default: cores)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler, tcp://host:8786")
+    parser.add_argument("--student", metavar="ID", help="this student only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
+    parser.add_argument("--force", action="store_true", help="grade again what is graded already")
+    parser.add_argument(
+        "--course", type=Path, default=Path(), help="the course's folder (default: .)"
+    )
+    parser.add_argument("--db-url", metavar="URL", help="another gradebook than the course's own")
+    parser.add_argument(
+        "--unsafe",
+        action="store_true",
+        help="without a sandbox: students' code can read and change all that you can",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade and return the exit status."""
+    console = Console()
+    with _quiet():
+        from utilities.grading.engine import CourseError
+
+        try:
+            return _grade(options, console)
+        except (CourseError, sandbox.SandboxUnavailable) as error:
+            console.print(f"[bold red]Not graded.[/] {escape(str(error))}")
+            return REFUSED
+
+
+def _grade(options: argparse.Namespace, console: Console) -> int:
+    from utilities.grading import engine
+    from utilities.grading.session import stop_all
+
+    config = _configuration(options)
+    if not options.unsafe and options.cluster is None:
+        sandbox.check_available()
+    grader = engine.Grader(config, options.assignment, options.unsafe)
+    students = grader.students(options.student)
+    if grader.unsafe:
+        console.print("[bold white on red] UNSAFE [/] students' code runs without a sandbox.")
+    workers = options.workers or engine.default_workers()
+    executor, in_flight, close = engine.executor_for(workers, options.cluster)
+    rows: list = []
+    interrupted = False
+    try:
+        with _progress() as progress:
+            task = progress.add_task(options.assignment, total=len(students))
+            for row in grader.grade(students, executor, in_flight, options.force):
+                rows.append(row)
+                progress.advance(task)
+    except KeyboardInterrupt:
+        interrupted = True
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        console.print("Interrupted: ending what runs. The same command goes on from here.")
+        stop_all()
+    finally:
+        close()
+    rows.sort(key=lambda row: row.student)
+    console.print(_table(options.assignment, rows, grader.unsafe))
+    if options.json is not None:
+        _write_json(options, rows, interrupted)
+    for row in rows:
+        for trouble in row.trouble:
+            console.print(f"[bold red]{escape(row.student)}[/]: {escape(trouble)}")
+    if interrupted:
+        return INTERRUPTED
+    return NEEDS_A_PERSON if any(row.needs_a_person for row in rows) else ALL_GRADED
+
+
+def _configuration(options: argparse.Namespace):
+    """Return the course's configuration. Raises CourseError where there is none."""
+    from traitlets.config import PyFileConfigLoader
+
+    from utilities.grading.engine import CourseError
+
+    course = options.course.resolve()
+    if not (course / "nbgrader_config.py").is_file():
+        raise CourseError(f"No nbgrader_config.py in {course}: call this in the course's folder.")
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.CourseDirectory.root = str(course)
+    if options.db_url:
+        config.CourseDirectory.db_url = options.db_url
+    return config
+
+
+def _table(assignment: str, rows: list, unsafe: bool) -> Table:
+    title = f"{assignment}: {len(rows)} submissions" + (" — UNSAFE, no sandbox" if unsafe else "")
+    table = Table(title=title, title_style="bold red" if unsafe else "bold")
+    for name in ("student", "status", "points", "by hand", "seconds", "remarks"):
+        table.add_column(name, justify="right" if name in NUMBERS else "left")
+    for row in rows:
+        remark = (row.trouble or row.remarks or [""])[0]
+        more = len(row.trouble or row.remarks) - 1
+        colour = "red" if row.needs_a_person else "yellow" if row.remarks else "green"
+        table.add_row(
+            escape(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
+            f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}",
+            escape(remark) + (f" (and {more} more)" if more > 0 else ""),
+        )  # fmt: skip
+    return table
+
+
+def _write_json(options: argparse.Namespace, rows: list, interrupted: bool) -> None:
+    content = {
+        "assignment": options.assignment,
+        "interrupted": interrupted,
+        "rows": [{**asdict(row), "needs_a_person": row.needs_a_person} for row in rows],
+    }
+    options.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nbgrader's log and SQLAlchemy's warnings about it out of the table."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
+    return number

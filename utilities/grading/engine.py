@@ -1,0 +1,386 @@
+"""Grade an assignment: prepare, execute, score.
+
+Preparing and scoring touch the gradebook and run one after the other, here. Executing is a pure
+function of a submission's bytes; any `concurrent.futures` executor may carry it out, threads on
+this machine or a Dask cluster whose workers share neither gradebook nor files with it. A student
+is done when the graded folder stands under its final name, so that an interrupted run goes on
+where it stopped.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import BaseConverter, NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+from utilities.checks.report import Finding, Report
+from utilities.grading import sandbox
+from utilities.grading.execute import (
+    RECORD,
+    CourseExecute,
+    Record,
+    execute_notebook,
+    is_judged,
+    put_remarks,
+    write_verdict,
+)
+from utilities.grading.intake import take_in
+from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
+from utilities.grading.sandbox import Limits, SandboxUnavailable
+from utilities.grading.sanitize import RECORD as REPAIRS
+from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
+
+DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
+GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
+
+
+class CourseError(ValueError):
+    """The course or the assignment cannot be graded as it is; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission, ready to be executed anywhere: notebooks as JSON, files as bytes."""
+
+    student: str
+    notebooks: dict[str, str]
+    files: dict[str, bytes]
+    limits: Limits
+    unsafe: bool = False
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What came of a job: the executed notebooks as JSON, or why there are none."""
+
+    notebooks: dict[str, str]
+    error: str = ""
+
+
+@dataclass
+class Row:
+    """One student's line in the table."""
+
+    student: str
+    status: str
+    score: float = 0.0
+    max_score: float = 0.0
+    to_grade_by_hand: int = 0
+    remarks: list[str] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    restarts: int = 0
+    unsafe: bool = False
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Return whether somebody must look at this before the grade can stand."""
+        return self.status == FAILED or bool(self.trouble)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    job: Job
+    refused: dict[str, str]
+    remarks: dict[str, list[str]]
+    digest: str
+    blank: dict[str, str]
+
+
+def execute(job: Job) -> Executed:
+    """Execute and judge a submission: bytes in, bytes out, no gradebook, no course folder."""
+    try:
+        if not job.unsafe:
+            _check_sandbox_once()
+        with tempfile.TemporaryDirectory(prefix="lab-files-") as name:
+            folder = Path(name)
+            for path, data in job.files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(data)
+            done = {}
+            for notebook, text in job.notebooks.items():
+                nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
+                done[notebook] = nbformat.writes(nb)
+        return Executed(done)
+    except Exception as error:  # one submission's trouble never ends the batch
+        return Executed({}, f"{type(error).__name__}: {error}")
+
+
+class Grader:
+    """Grades one assignment of one course."""
+
+    def __init__(self, config: Config, assignment: str, unsafe: bool = False):
+        self.course = CourseDirectory(config=config)
+        self.course.assignment_id = assignment
+        self.config, self.assignment = config, assignment
+        execution = CourseExecute(config=config)
+        self.limits, self.unsafe = execution.limits, unsafe or execution.unsafe
+        self.trusted = self._read_trusted()
+
+    def students(self, chosen: str | None = None) -> list[str]:
+        """Return the students who handed something in. Raises CourseError where there are none."""
+        pattern = self.course.format_path(
+            self.course.submitted_directory, chosen or "*", self.assignment
+        )
+        root = Path(self.course.format_path(self.course.submitted_directory, "*", "*")).parents[1]
+        found = sorted(p.parent.name for p in root.glob(f"*/{self.assignment}") if p.is_dir())
+        found = [s for s in found if chosen in (None, s)]
+        if not found:
+            raise CourseError(f"Nothing was handed in: no folder {pattern}.")
+        return found
+
+    def grade(
+        self, students: Iterable[str], executor: Executor, in_flight: int, force: bool = False
+    ) -> Iterator[Row]:
+        """Grade students and yield a row for each as it is done."""
+        waiting: dict[Future, _Prepared] = {}
+        for student in students:
+            try:
+                prepared = self.prepare(student, force)
+            except Exception as error:
+                yield Row(student, FAILED, trouble=[f"{type(error).__name__}: {error}"])
+                continue
+            if isinstance(prepared, Row):
+                yield prepared
+                continue
+            waiting[executor.submit(execute, prepared.job)] = prepared
+            if len(waiting) >= in_flight:
+                yield from self._finished(waiting)
+        while waiting:
+            yield from self._finished(waiting)
+
+    def prepare(self, student: str, force: bool = False) -> "_Prepared | Row":
+        """Return a student's job, or the row of an earlier run that still holds."""
+        folder = self._folder(self.course.submitted_directory, student)
+        digest = _digest(folder, repr(self.trusted))
+        if not force and (earlier := self._earlier(student, digest)):
+            return earlier
+        submission = take_in(folder, list(self.trusted))
+        repaired, blank = {}, {}
+        for name, trusted in self.trusted.items():
+            blank[name] = nbformat.writes(_blank(trusted))
+            if name in submission.notebooks:
+                repaired[name] = nbformat.writes(repair(submission.notebooks[name], trusted))
+        job = Job(student, repaired, submission.files, self.limits, self.unsafe)
+        return _Prepared(job, submission.refused, submission.remarks, digest, blank)
+
+    def score(self, prepared: _Prepared, executed: Executed) -> Row:
+        """Write scores into the gradebook and the graded notebooks into their folder."""
+        student = prepared.job.student
+        if executed.error:
+            return Row(student, FAILED, trouble=[executed.error], unsafe=self.unsafe)
+        notebooks = {name: nbformat.reads(text, 4) for name, text in executed.notebooks.items()}
+        row = Row(student, GRADED if notebooks else NOTHING, unsafe=self.unsafe)
+        for name, reason in prepared.refused.items():
+            notebooks[name] = _refused(nbformat.reads(prepared.blank[name], 4), reason)
+        for name, nb in notebooks.items():
+            record = nb.metadata[RECORD]
+            record["remarks"] = [*prepared.remarks[name], *record["remarks"]]
+            row.remarks += [*record["remarks"], *nb.metadata.get(REPAIRS, {}).get("notes", [])]
+            row.trouble += record["trouble"]
+            row.seconds += record["seconds"]
+            row.cpu_seconds += record["cpu_seconds"]
+            row.restarts += record["restarts"]
+            put_remarks(nb)
+        self._save(student, notebooks, prepared.digest, row)
+        return row
+
+    def _finished(self, waiting: dict[Future, _Prepared]) -> Iterator[Row]:
+        """Yield the rows of what is finished, after waiting for at least one."""
+        done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            prepared = waiting.pop(future)
+            try:
+                yield self.score(prepared, future.result())
+            except Exception as error:  # the gradebook's, or a worker that is gone
+                trouble = [f"{type(error).__name__}: {error}"]
+                yield Row(prepared.job.student, FAILED, trouble=trouble, unsafe=self.unsafe)
+
+    def _read_trusted(self) -> dict[str, Trusted]:
+        """Return what the gradebook knows. Raises CourseError for what cannot be graded."""
+        again = f"Run: nbgrader generate_assignment {self.assignment}"
+        with Gradebook(self.course.db_url, self.course.course_id) as gradebook:
+            try:
+                names = [n.name for n in gradebook.find_assignment(self.assignment).notebooks]
+            except MissingEntry:
+                raise CourseError(
+                    f"The gradebook knows no assignment {self.assignment}. {again}"
+                ) from None
+            trusted = {}
+            for name in names:
+                order = source_notebook(self.course, self.assignment, name)
+                trusted[name] = read_trusted(gradebook, self.assignment, name, order)
+        if not any(known.cells for known in trusted.values()):
+            raise CourseError(f"The gradebook knows no cells of {self.assignment}. {again}")
+        for name, known in trusted.items():
+            for cell in known.cells:
+                judged = cell.cell_type == "code" and cell.grade and not cell.solution
+                if judged and not checks_called(cell.source):
+                    raise CourseError(
+                        f"{name}.ipynb, cell {cell.name} calls no check of the kit, so that "
+                        "nothing outside the student's kernel can judge it. Call a test_… of "
+                        "utilities in it, or grade it by hand."
+                    )
+        return trusted
+
+    def _folder(self, directory: str, student: str) -> Path:
+        return Path(self.course.format_path(directory, student, self.assignment))
+
+    def _earlier(self, student: str, digest: str) -> Row | None:
+        """Return the row of an earlier run, of the same submission and tests, as it stands now."""
+        path = self._folder(self.course.autograded_directory, student) / DONE
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, MissingEntry):
+            done = json.loads(path.read_text())
+            if done["digest"] == digest:
+                row = Row(**{**done["row"], "status": KEPT})
+                self._fill(row)
+                return row
+        return None
+
+    def _save(
+        self, student: str, notebooks: dict[str, NotebookNode], digest: str, row: Row
+    ) -> None:
+        final = self._folder(self.course.autograded_directory, student)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".lab-", dir=final.parent) as name:
+            scratch = Path(name)
+            executed = scratch / "executed" / student / self.assignment
+            executed.mkdir(parents=True)
+            for notebook, nb in notebooks.items():
+                nbformat.write(nb, executed / f"{notebook}.ipynb")
+            stamp = self._folder(self.course.submitted_directory, student) / "timestamp.txt"
+            if stamp.is_file() and not stamp.is_symlink():
+                shutil.copyfile(stamp, executed / stamp.name)
+            _Score(scratch, self.course, self.config, student).start()
+            self._fill(row)
+            graded = scratch / "graded" / student / self.assignment
+            graded.chmod(0o755)
+            (graded / DONE).write_text(json.dumps({"digest": digest, "row": asdict(row)}, indent=1))
+            _remove(final)
+            graded.rename(final)
+
+    def _fill(self, row: Row) -> None:
+        """Read the student's points back from the gradebook."""
+        with Gradebook(self.course.db_url, self.course.course_id) as gradebook:
+            submission = gradebook.find_submission(self.assignment, row.student)
+            row.score, row.max_score = float(submission.score), float(submission.max_score)
+            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            row.to_grade_by_hand = sum(bool(grade.needs_manual_grade) for grade in grades)
+
+
+class _Score(Autograde):
+    """nbgrader's Autograde from where the notebooks are executed: scores, penalties, comments."""
+
+    def __init__(self, scratch: Path, course: CourseDirectory, config: Config, student: str):
+        own = CourseDirectory(config=config)
+        own.assignment_id, own.student_id = course.assignment_id, student
+        super().__init__(coursedir=own, config=config)
+        self.scratch = scratch
+        self._sanitizing = False
+        self.create_student = True
+        steps = Autograde(coursedir=own, config=config).autograde_preprocessors
+        self.autograde_preprocessors = [
+            step for step in steps if not issubclass(step, CourseExecute)
+        ]
+
+    @property
+    def _input_directory(self) -> str:
+        return str(self.scratch / "executed")
+
+    @property
+    def _output_directory(self) -> str:
+        return str(self.scratch / "graded")
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        self._init_preprocessors()
+        BaseConverter.convert_single_notebook(self, notebook_filename)
+
+
+def _blank(trusted: Trusted) -> NotebookNode:
+    return repair(nbformat.v4.new_notebook(), trusted)
+
+
+def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
+    """Return the notebook that stands for one that cannot be read: 0 points and the reason."""
+    nb.metadata[REPAIRS]["notes"] = []
+    nb.metadata[RECORD] = asdict(Record(remarks=[f"Nothing could be graded: {reason}"]))
+    for cell in nb.cells:
+        if is_judged(cell):
+            name = cell.metadata.nbgrader["grade_id"]
+            write_verdict(
+                cell, Verdict(0.0, [Report(name, [Finding(CARRIED_OUT, False, reason)])], [])
+            )
+    return nb
+
+
+def _digest(folder: Path, tests: str) -> str:
+    """Return a fingerprint of all that was handed in and of what it is held against."""
+    digest = hashlib.sha256(tests.encode())
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a graded folder; nbgrader makes its files read-only."""
+    if folder.exists():
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
+        shutil.rmtree(folder)
+
+
+_sandbox_lock = threading.Lock()
+_sandbox_checked = False
+
+
+def _check_sandbox_once() -> None:
+    global _sandbox_checked
+    with _sandbox_lock:
+        if not _sandbox_checked:
+            sandbox.check_available()
+            _sandbox_checked = True
+
+
+def executor_for(workers: int, cluster: str | None) -> tuple[Executor, int, Callable[[], None]]:
+    """Return an executor, how many submissions to keep in flight, and how to close it."""
+    if cluster is None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
+        return pool, workers + 1, lambda: pool.shutdown(wait=True, cancel_futures=True)
+    from distributed import Client
+
+    client = Client(cluster, timeout=15)
+    threads = sum(client.nthreads().values())
+    remote = client.get_executor(pure=False)  # two students may hand in the same bytes
+    return remote, max(threads, 1) * 2, client.close
+
+
+def default_workers() -> int:
+    """Return as many workers as there are cores for this process."""
+    return max(len(os.sched_getaffinity(0)), 1)
+
+
+__all__ = [
+    "CourseError", "Executed", "Grader", "Job", "NbGraderException", "Row", "SandboxUnavailable",
+    "default_workers", "execute", "executor_for",
+]  # fmt: skip

@@ -1,0 +1,259 @@
+"""Judge a graded cell outside the student's kernel.
+
+A graded cell's source is the instructor's: the gradebook's own copy is put back before anything
+runs. It is run here, in the grader, where `test_…` asks the kernel for observations and judges
+them, and where a student's name such as `gaussian` stands for itself. So the seeds, the points
+and the hidden tests never enter the kernel, and no number that the kernel prints is read.
+
+For each call the kernel is sent one request and must answer it exactly once. No answer, two of
+them, or one of another form scores 0 for that call, with the reason written in the report: a
+right submission has no way to cause any of these.
+"""
+
+import ast
+import base64
+import builtins
+import inspect
+import json
+import math
+import secrets
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import utilities
+from utilities.checks import wire
+from utilities.checks.case import RAISED, Case, Observation, Problem
+from utilities.checks.exercise import Exercise
+from utilities.checks.observer import STAND_INS
+from utilities.checks.report import CheckFailed, Finding, Report
+from utilities.grading.slices import parse, slice_source
+
+CHECKS = Path(inspect.getfile(Exercise)).parent
+ORACLES = "utilities.checks.oracles"
+CARRIED_OUT = "the check could be carried out"
+
+
+class ObservationLost(Exception):
+    """No observation came home; the message is for the student."""
+
+
+class NotJudgeable(ValueError):
+    """A graded cell calls no check of the kit: the course's trouble, not the student's."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the kernel sent back for one request: zero or more messages, or why there is none."""
+
+    messages: list[Any] = field(default_factory=list)
+    lost: str = ""
+
+
+Ask = Callable[[str], Answer]
+
+
+@dataclass
+class Verdict:
+    """The score of one graded cell, the reports it rests on, and what a person should look at."""
+
+    score: float
+    reports: list[Report]
+    trouble: list[str]
+
+
+def judge_cell(source: str, points: float, ask: Ask) -> Verdict:
+    """Run a graded cell of the instructor's in the grader and return what it comes to.
+
+    ask: runs a source in the student's kernel and returns what it answered.
+    Raises NotJudgeable where the cell calls no check.
+    """
+    referee = _Referee(ask)
+    try:
+        value = _evaluate(source, referee)
+    except CheckFailed:
+        value = 0.0
+    if not referee.reports:
+        raise NotJudgeable(
+            "This graded cell calls no check of the kit (test_… from utilities), so that nothing "
+            "outside the kernel can judge it."
+        )
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    score = float(value) if number else points  # as nbgrader: all that raises nothing is right
+    score = 0.0 if math.isnan(score) else min(max(score, 0.0), float(points))
+    return Verdict(score, referee.reports, referee.trouble)
+
+
+def checks_called(source: str) -> list[Exercise]:
+    """Return the checks that a cell names."""
+    return [e for name in _names(source) if (e := _exercise(name)) is not None]
+
+
+@dataclass
+class _Reference:
+    """A name of the student's, that only the kernel can look up."""
+
+    dotted: str
+
+    def __getattr__(self, name: str) -> "_Reference":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Reference(f"{self.dotted}.{name}")
+
+
+class _Referee:
+    """Carries out the check calls of one cell and keeps their reports."""
+
+    def __init__(self, ask: Ask):
+        self.ask = ask
+        self.reports: list[Report] = []
+        self.trouble: list[str] = []
+        self.lost = ""
+
+    def check(
+        self,
+        exercise: Exercise,
+        implementation: _Reference,
+        seed: int = 42,
+        points: float | None = None,
+        thorough: bool = False,
+    ) -> float | None:
+        """Do what `Exercise.__call__` does, with the implementation at a distance."""
+        report = self._report(exercise, implementation, seed, thorough)
+        self.reports.append(report)
+        if points is not None:
+            return report.earned(points)
+        if not report.passed:
+            raise CheckFailed(report)
+        return None
+
+    def _report(
+        self, exercise: Exercise, implementation: _Reference, seed: int, thorough: bool
+    ) -> Report:
+        if self.lost:  # once is enough: a kernel that dies in one call dies in the next, too
+            return _not_carried_out(exercise, self.lost)
+        try:
+            observer = _AtADistance(exercise, implementation.dotted, self.ask)
+            return exercise.report_on(observer, seed, thorough)
+        except ObservationLost as error:
+            self.lost = str(error)
+            return _not_carried_out(exercise, self.lost)
+        except Exception as error:  # a forged answer, or a fault of a judge: a person decides
+            self.trouble.append(f"{exercise.name}: {type(error).__name__}: {error}")
+            reason = (
+                "What your kernel sent is not what this check observes. A person will look at it."
+            )
+            return _not_carried_out(exercise, reason)
+
+
+class _AtADistance:
+    """Observes an implementation in the student's kernel."""
+
+    def __init__(self, exercise: Exercise, implementation: str, ask: Ask):
+        self.exercise, self.implementation, self.ask = exercise, implementation, ask
+        self.used: list[str] = []
+
+    def observe(self, cases: Sequence[Case], trusted: Sequence[str] = ()) -> list[Observation]:
+        """Return what the kernel says it observed; a second look that is lost counts as wrong."""
+        try:
+            return self._request(cases, trusted)
+        except ObservationLost as error:
+            if not trusted:
+                raise
+            return [Observation(problem=Problem(RAISED, str(error))) for _ in cases]
+
+    def in_use(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name in self.used]
+
+    def _request(self, cases: Sequence[Case], trusted: Sequence[str]) -> list[Observation]:
+        number = secrets.token_hex(8)
+        request = {
+            "id": number,
+            "lesson": self.exercise.lesson,
+            "exercise": self.exercise.name,
+            "implementation": self.implementation,
+            "builds_on": self.exercise.builds_on,
+            "trusted": list(trusted),
+            "modules": _modules(self.exercise, trusted),
+            "cases": wire.dump_cases(cases),
+        }
+        answer = self.ask(_source(request))
+        if answer.lost:
+            raise ObservationLost(answer.lost)
+        reply = _the_one(answer.messages, number)
+        used = reply.get("in_use")
+        self.used = [name for name in self.exercise.builds_on if name in (used or [])]
+        try:
+            return wire.load_observations(reply.get("observations"), len(cases))
+        except wire.WireError as error:
+            raise ObservationLost(f"What your kernel sent cannot be read: {error}.") from None
+
+
+def _the_one(messages: Sequence[Any], number: str) -> dict:
+    """Return the one answer to a request. Raises ObservationLost for none, or for several."""
+    if not messages:
+        raise ObservationLost("Your kernel sent no observations for this check.")
+    (first, *others) = messages
+    if others or not isinstance(first, dict) or first.get("request") != number:
+        raise ObservationLost(
+            "Your kernel sent observations that the grader did not ask for, so none of them counts."
+        )
+    return first
+
+
+def _source(request: dict) -> str:
+    packed = base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()
+    return f"import utilities.checks.observer as _observer\n_observer.answer({packed!r})"
+
+
+def _modules(exercise: Exercise, trusted: Sequence[str]) -> dict[str, str]:
+    """Return the sources that a request needs and that stand nowhere in the sandbox.
+
+    Stand-ins and kernels come with a check only after the checks of the steps they stand for,
+    since graded cells run in the source's order, and are never observed again; and only those
+    that the check asks for.
+    """
+    modules = {}
+    if exercise.hands_over:
+        modules[ORACLES] = slice_source((CHECKS / "oracles.py").read_text(), exercise.hands_over)
+    if trusted:
+        modules[STAND_INS] = slice_source((CHECKS / "stand_ins.py").read_text(), trusted)
+    return modules
+
+
+def _not_carried_out(exercise: Exercise, reason: str) -> Report:
+    return Report(exercise.name, [Finding(CARRIED_OUT, False, reason)])
+
+
+def _evaluate(source: str, referee: _Referee) -> Any:
+    """Run a cell and return the value of its last expression."""
+    tree = parse(source)
+    last = tree.body[-1] if tree.body else None
+    last = last if isinstance(last, ast.Expr) else None
+    if last is not None:
+        tree.body.pop()
+    scope: dict[str, Any] = {name: _stand_for(name, referee) for name in _names(source)}
+    exec(compile(tree, "<graded cell>", "exec"), scope)
+    if last is None:
+        return None
+    return eval(compile(ast.Expression(last.value), "<graded cell>", "eval"), scope)
+
+
+def _stand_for(name: str, referee: _Referee) -> Any:
+    exercise = _exercise(name)
+    return _Reference(name) if exercise is None else partial(referee.check, exercise)
+
+
+def _exercise(name: str) -> Exercise | None:
+    found = getattr(utilities, name, None) if name in utilities.__all__ else None
+    return found if isinstance(found, Exercise) else None
+
+
+def _names(source: str) -> list[str]:
+    """Return the names that a source reads and that are no builtins."""
+    read = (n for n in ast.walk(parse(source)) if isinstance(n, ast.Name))
+    names = dict.fromkeys(n.id for n in read if isinstance(n.ctx, ast.Load))
+    return [name for name in names if not hasattr(builtins, name)]

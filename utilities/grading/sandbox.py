@@ -1,0 +1,341 @@
+"""Run a kernel where it can harm nothing: bubblewrap around the kernel process alone.
+
+Inside there is no network, a private home in memory that holds a copy of the submission without
+its notebooks, a read-only kit without oracles, judges and stand-ins, and a cleared environment.
+The grader talks to the kernel through sockets in a folder of its own. Memory, processes, file
+sizes and open files are limited by prlimit; the session watches the sum.
+
+Root is never left to a student's code: started by root, the sandbox is set up with root's rights
+and then given up to a user id that owns nothing, in a user namespace of its own.
+"""
+
+import functools
+import glob
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning import LocalProvisioner
+from traitlets import Instance
+
+PROVISIONER = "attention-lab-sandbox"  # the entry point in pyproject.toml
+PACKAGE = Path(__file__).resolve().parents[1]
+DATA = PACKAGE.parent / "data"
+HOME = "/home/student"
+WORK = f"{HOME}/work"
+KIT = "/kit"
+SUBMISSION = "/submission"
+FIRST_USER_ID, USER_IDS = 1_900_000_000, 90_000_000  # far above those that systems give out
+SYSTEM_FOLDERS = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
+SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime")
+NEEDED = ("bwrap", "prlimit")
+
+# All that a check's kernel side consists of; whatever is not named here stays outside.
+KERNEL_SIDE = (
+    "__init__.py",
+    "case.py",
+    "exercise.py",
+    "observer.py",
+    "observing.py",
+    "replacing.py",
+    "report.py",
+    "wire.py",
+)
+LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
+OUTSIDE = ("grading", "checks", "__pycache__")
+
+
+class SandboxUnavailable(RuntimeError):
+    """No sandbox can be made here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    cell_seconds, notebook_seconds: time of one cell, of the whole notebook with its replays.
+    grace_seconds: time to react to an interrupt before the kernel is ended.
+    memory: bytes of all its processes together. home: bytes of its files.
+    file_size: bytes of one file. processes: processes and threads.
+    cell_output: bytes shown by one cell. outputs: number of things shown by one cell.
+    restarts: how often a kernel that died is started again.
+    """
+
+    cell_seconds: float = 300.0
+    notebook_seconds: float = 3600.0
+    grace_seconds: float = 4.0
+    memory: int = 8 << 30
+    home: int = 1 << 30
+    file_size: int = 512 << 20
+    processes: int = 1024
+    cell_output: int = 500_000
+    outputs: int = 200
+    restarts: int = 8
+
+
+@dataclass(frozen=True)
+class Room:
+    """The folders of one sandbox: the submission's files, the channel's sockets; and its limits."""
+
+    submission: Path
+    channel: Path
+    limits: Limits
+    unsafe: bool = False
+
+
+def kernel_command(connection_file: str) -> list[str]:
+    """Return the command of the kernel: no module beside the notebook hides one of a library."""
+    last_on_path = "import sys; sys.path.append('')"
+    return [
+        sys.executable, "-P", "-m", "ipykernel_launcher", "-f", connection_file,
+        "--HistoryManager.hist_file=:memory:", "--InteractiveShellApp.ignore_cwd=True",
+        f"--InteractiveShellApp.exec_lines={last_on_path}",
+    ]  # fmt: skip
+
+
+def kernel_environment(kit: str, home: str) -> dict[str, str]:
+    """Return the whole environment of the kernel: nothing of the grader's own is passed on."""
+    return {
+        "HOME": home,
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": kit,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+        "LAB_PROFILE": "quick",
+        "LAB_SANDBOX": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_USE_LEGACY_KERAS": "1",
+    }
+
+
+@functools.cache
+def kit_folder(linked: bool = False) -> Path:
+    """Return a folder with the part of the kit that may stand in a sandbox, made once a process.
+
+    linked: with a link to the data, for a kernel outside the sandbox; inside, they are mounted.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="lab-kit-"))
+    folder.chmod(0o755)
+    package = folder / "utilities"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(*OUTSIDE))
+    checks = PACKAGE / "checks"
+    for path in [
+        *(checks / name for name in KERNEL_SIDE),
+        *(path for path in checks.glob("*/*.py") if path.name in LESSON_SIDE),
+    ]:
+        target = package / path.relative_to(PACKAGE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    if linked and DATA.exists():
+        (folder / "data").symlink_to(DATA.resolve())
+    else:
+        (folder / "data").mkdir()
+    _remove_at_exit(folder)
+    return folder
+
+
+def check_available() -> None:
+    """Raise SandboxUnavailable, with the way out, where no sandbox can be made."""
+    missing = [name for name in (*NEEDED, *(["setpriv"] if _is_root() else [])) if not _which(name)]
+    if missing:
+        raise SandboxUnavailable(
+            f"The sandbox needs {' and '.join(missing)}, not found on this machine. Install "
+            "bubblewrap and util-linux (Debian, Ubuntu: apt-get install bubblewrap util-linux), "
+            "or accept that students' code can read and change your files: --unsafe."
+        )
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        room = make_room(Path(folder), Limits())
+        tried = subprocess.run(
+            sandbox_command([sys.executable, "-c", "pass"], room, fresh_user_id()),
+            capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    if tried.returncode != 0:
+        raise SandboxUnavailable(
+            "bubblewrap is installed but cannot make a sandbox here:\n"
+            f"{tried.stderr.strip()[-600:]}\n"
+            "In a container it needs user namespaces (docker run --security-opt seccomp=unconfined "
+            "--security-opt apparmor=unconfined); elsewhere see kernel.unprivileged_userns_clone. "
+            "Or accept that students' code can read and change your files: --unsafe."
+        )
+
+
+def make_room(folder: Path, limits: Limits, unsafe: bool = False) -> Room:
+    """Make the folders of one sandbox inside a private folder."""
+    room = Room(folder / "submission", folder / "channel", limits, unsafe)
+    room.submission.mkdir(exist_ok=True)
+    room.channel.mkdir(exist_ok=True)
+    return room
+
+
+def fresh_user_id() -> int | None:
+    """Return a user id that nobody else has, or None where the grader is no root."""
+    return FIRST_USER_ID + random.SystemRandom().randrange(USER_IDS) if _is_root() else None
+
+
+def sandbox_command(command: Sequence[str], room: Room, user_id: int | None = None) -> list[str]:
+    """Return `command` wrapped so that it runs in the sandbox, as `user_id` where root calls."""
+    mounts = _Mounts()
+    for folder in SYSTEM_FOLDERS:
+        mounts.system_folder(folder)
+    mounts.add("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")
+    for path in (*SYSTEM_FILES, *_gpu_files("/etc/OpenCL/vendors")):
+        mounts.read_only(path)
+    for prefix in _python_prefixes():
+        mounts.read_only(prefix)
+    mounts.mask(_installed_kit())
+    mounts.read_only(str(kit_folder()), KIT)
+    if DATA.exists():
+        mounts.read_only(str(DATA.resolve()), f"{KIT}/data")
+    mounts.read_only(str(room.submission), SUBMISSION)
+    mounts.parents(HOME)
+    mounts.add("--size", str(room.limits.home), "--perms", "1777", "--tmpfs", HOME)
+    mounts.parents(str(room.channel))
+    mounts.add("--bind", str(room.channel), str(room.channel))
+    for device in _gpu_files("/dev/nvidia*"):
+        mounts.add("--dev-bind-try", device, device)
+    mounts.add("--perms", "1777", "--dir", WORK, "--chdir", WORK)
+    settings = [
+        part for item in kernel_environment(KIT, HOME).items() for part in ("--setenv", *item)
+    ]
+    prepare = 'cp -RP /submission/. . 2>/dev/null; exec "$@"'
+    inner = [*_limited(room.limits), "/bin/sh", "-c", prepare, "sh", *command]
+    alone = [
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]
+    outer = [_which("bwrap") or "bwrap", *alone, *mounts.arguments, *settings, "--cap-drop", "ALL"]
+    if user_id is None:
+        return [*outer, "--unshare-user", "--disable-userns", *inner]
+    kept = [part for cap in ("SETUID", "SETGID", "SETPCAP") for part in ("--cap-add", f"CAP_{cap}")]
+    given_up = [
+        "/usr/bin/setpriv", "--reuid", str(user_id), "--regid", str(user_id), "--clear-groups",
+        "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs",
+    ]  # fmt: skip
+    namespace = ["/usr/bin/bwrap", "--unshare-user", "--disable-userns", "--dev-bind", "/", "/"]
+    return [*outer, *kept, *given_up, *namespace, *inner]
+
+
+class SandboxProvisioner(LocalProvisioner):
+    """Starts a kernel in the sandbox that its room describes."""
+
+    room = Instance(Room)
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Launch the kernel's command inside bubblewrap, or plainly where the room is unsafe."""
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        if self.room.unsafe:
+            return await self._launch_unsafe(cmd, {**kwargs, **silent})
+        user_id = fresh_user_id()
+        if user_id is not None:
+            for path in (self.room.channel, *self.room.channel.iterdir()):
+                os.chown(path, user_id, user_id)
+        kwargs["env"] = {"PATH": os.defpath}
+        return await super().launch_kernel(
+            sandbox_command(cmd, self.room, user_id), **{**kwargs, **silent}
+        )
+
+    async def _launch_unsafe(self, cmd: list[str], kwargs: dict) -> KernelConnectionInfo:
+        kwargs["env"] = kernel_environment(str(kit_folder(linked=True)), str(self.room.submission))
+        kwargs["cwd"] = str(self.room.submission)
+        return await super().launch_kernel([*_limited(self.room.limits), *cmd], **kwargs)
+
+
+class _Mounts:
+    """Collects bubblewrap's arguments; parents of a mount are made so that anybody can pass."""
+
+    def __init__(self) -> None:
+        self.arguments: list[str] = []
+        self.made = {"/", "/tmp"}
+
+    def add(self, *arguments: str) -> None:
+        self.arguments += arguments
+
+    def parents(self, path: str) -> None:
+        for parent in reversed(Path(path).parents):
+            if str(parent) not in self.made and not str(parent).startswith("/usr"):
+                self.made.add(str(parent))
+                self.add("--dir", str(parent))
+
+    def system_folder(self, folder: str) -> None:
+        path = Path(folder)
+        self.made.add(folder)
+        if path.is_symlink():
+            self.add("--symlink", os.readlink(folder), folder)
+        elif path.is_dir():
+            self.add("--ro-bind", folder, folder)
+
+    def read_only(self, path: str, target: str | None = None) -> None:
+        if not os.path.exists(path):
+            return
+        target = target or path
+        if target == path and any(path.startswith(f"{f}/") for f in SYSTEM_FOLDERS):
+            return  # already there with its folder
+        self.parents(target)
+        self.made.add(target)
+        self.add("--ro-bind", os.path.realpath(path), target)
+
+    def mask(self, path: str | None) -> None:
+        if path is not None:
+            self.add("--tmpfs", path)
+
+
+def _limited(limits: Limits) -> list[str]:
+    return [
+        _which("prlimit") or "prlimit", f"--data={limits.memory}", f"--nproc={limits.processes}",
+        f"--fsize={limits.file_size}", "--core=0", "--nofile=4096",
+    ]  # fmt: skip
+
+
+def _python_prefixes() -> list[str]:
+    """Return the folders that this Python and its libraries live in."""
+    folders = {sys.prefix, sys.base_prefix, sysconfig.get_paths()["purelib"]}
+    folders |= {str(Path(os.path.realpath(sys.executable)).parents[1])}
+    folders |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+    outermost = [f for f in folders if not any(f != o and f.startswith(f"{o}/") for o in folders)]
+    return sorted(f for f in outermost if f != "/usr" and os.path.isdir(f))
+
+
+def _installed_kit() -> str | None:
+    """Return where the whole kit is installed among the libraries, which must not be seen."""
+    installed = Path(sysconfig.get_paths()["purelib"]) / "utilities"
+    return str(installed) if installed.is_dir() else None
+
+
+def _gpu_files(pattern: str) -> list[str]:
+    return sorted(glob.glob(pattern))
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name, path=os.pathsep.join((os.defpath, "/usr/bin", "/usr/local/bin")))
+
+
+def _remove_at_exit(folder: Path) -> None:
+    import atexit
+
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def stray_files(channel: Path) -> Iterator[Path]:
+    """Yield what a kernel has put into its channel folder beside its sockets."""
+    for path in channel.iterdir():
+        if not path.is_socket() and path.name != "connection.json":
+            yield path
