@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 LAB_OPTIONS ?=
 DEMO_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo
+.PHONY: help lab test release data grade-demo system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,7 +15,7 @@ lab: $(READY)  ## environment, data, JupyterLab on the student notebooks
 	$(BIN)/python -c "from utilities import load_cifar10; load_cifar10()"
 	cd lab && ../$(BIN)/jupyter lab $(LAB_OPTIONS)
 
-test: $(READY)  ## environment and the whole test suite
+test: $(READY) system  ## environment and the whole test suite
 	$(BIN)/python -m pytest
 
 release: $(READY)  ## generate lab/ from solutions/
@@ -26,6 +26,16 @@ grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feed
 
 data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
 	$(BIN)/lab data
+
+# The grader's sandbox and a PostgreSQL server to test with come from the system, not from Python.
+system:
+	@missing=""; \
+	command -v bwrap >/dev/null && command -v setpriv >/dev/null || missing="bubblewrap util-linux"; \
+	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	else echo "The tests need $$missing. Debian, Ubuntu: sudo apt-get install $$missing" >&2; exit 1; fi
 
 # The stamp makes a second run start at once; new pins bring the environment up to date.
 $(READY): requirements.lock pyproject.toml

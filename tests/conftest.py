@@ -5,6 +5,8 @@ import runpy
 import sys
 from pathlib import Path
 
+import pytest
+
 from utilities.quiet import quiet_tensorflow
 
 NO_NETWORK = Path(__file__).parent / "no_network"
@@ -15,3 +17,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     part for part in (str(NO_NETWORK), os.environ.get("PYTHONPATH")) if part
 )
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def pytest_collection_modifyitems(items):
+    """Spread the checks over the workers one by one; keep the other modules, which share fixtures."""
+    for item in items:
+        if "checks" not in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))

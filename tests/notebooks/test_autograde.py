@@ -13,7 +13,6 @@ from nbgrader.api import Gradebook
 from tests.course import RELEASED, ROOT, SOLUTIONS, graded, read
 
 ASSIGNMENTS = sorted({path.parent.name for path in SOLUTIONS})
-pytestmark = pytest.mark.xdist_group("autograde")  # one course for all of them
 TIME_LIMIT = 300  # seconds a cell, as nbgrader_config.py sets it
 
 
