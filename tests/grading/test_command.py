@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -187,3 +190,43 @@ def _wait_for(condition, seconds: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="all other tests run as an ordinary user already")
+def test_an_ordinary_user_grades_too(sandboxed, blank_course):
+    """Root runs the tests: grade once as nobody, with Python and kit where nobody can read them."""
+    with tempfile.TemporaryDirectory(prefix="lt") as folder:
+        course = stand_in.copy_course(blank_course, Path(folder) / "course")
+        stand_in.hand_in(course, "right", stand_in.solved(course))
+        killer = stand_in.solved(course)
+        inside("import os; os._exit(0)")(killer)
+        stand_in.hand_in(course, "killer", killer)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            shutil.chown(path, "nobody")
+        nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+        libraries = sysconfig.get_paths()["purelib"]
+        needed = {sys.base_prefix, sys.prefix, libraries, str(stand_in.ROOT)}
+        run = f"\ncd '{course}'\nexec {shlex.join([*nobody, *LAB])}"
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-ec", _readable(sorted(needed)) + run],
+            capture_output=True, text=True, timeout=300,
+            env={**os.environ, "HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert stand_in.scores(course, "right") == stand_in.POINTS
+        assert stand_in.scores(course, "killer") == {**stand_in.POINTS, "check_gaussian": 0.0}
+
+
+def _readable(paths: list[str]) -> str:
+    """Return shell commands that make folders reachable whose parents only root may enter."""
+    hidden = [path for path in paths if _closed_parent(path)]
+    store = [f"mkdir -p /mnt/{n}; mount --bind '{p}' /mnt/{n}" for n, p in enumerate(hidden)]
+    closed = sorted({str(_closed_parent(path)) for path in hidden})
+    cover = [f"mount -t tmpfs -o mode=755 none '{parent}'" for parent in closed]
+    show = [f"mkdir -p '{p}'; mount --bind /mnt/{n} '{p}'" for n, p in enumerate(hidden)]
+    return "\n".join(["mount -t tmpfs none /mnt", *store, *cover, *show])
+
+
+def _closed_parent(path: str) -> Path | None:
+    parents = [*reversed(Path(path).parents), Path(path)]
+    return next((parent for parent in parents if not parent.stat().st_mode & 0o001), None)

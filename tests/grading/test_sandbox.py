@@ -100,7 +100,8 @@ def test_an_ordinary_user_gets_the_same_sandbox(sandboxed, tmp_path):
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     done = subprocess.run(
-        ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", python, "-c", script],
+        ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", python, "-c",
+         script],
         capture_output=True, text=True, cwd="/", env={
             "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": f"{readable}:{sysconfig.get_paths()['purelib']}",
