@@ -20,6 +20,7 @@ import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,11 @@ def kit_folder(linked: bool = False) -> Path:
 
 def check_available() -> None:
     """Raise SandboxUnavailable, with the way out, where no sandbox can be made."""
+    if not entry_points(group="jupyter_client.kernel_provisioners", name=PROVISIONER):
+        raise SandboxUnavailable(
+            "The kit is installed from before its sandbox: install it again, with make lab or "
+            "python -m pip install --no-deps --no-build-isolation -e ."
+        )
     missing = [name for name in (*NEEDED, *(["setpriv"] if _is_root() else [])) if not _which(name)]
     if missing:
         raise SandboxUnavailable(
