@@ -10,8 +10,10 @@ from pathlib import Path
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute, GetGrades
 
+from utilities.grading.engine import DONE
 from utilities.grading.execute import CourseExecute
 from utilities.grading.feedback import CourseFeedback
 from utilities.grading.sanitize import RepairCells
@@ -27,6 +29,8 @@ c.CourseDirectory.release_directory = "lab"
 
 # A release leaks through what nobody thought of, so only notebooks are copied.
 c.CourseDirectory.include = ["*.ipynb"]
+# What is said among graders does not travel with the feedback.
+c.CourseDirectory.ignore = [*CourseDirectory.class_traits()["ignore"].default(), DONE]
 
 c.ClearSolutions.code_stub = {
     "python": 'raise NotImplementedError("Write this step here, in place of this line.")'

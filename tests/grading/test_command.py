@@ -89,6 +89,7 @@ def test_feedback_holds_reports_and_nothing_hidden(sandboxed, handed_in):
     assert "the 2 below the fraction bar is missing" in pages["wrong"]
     assert "no valid JSON" in pages["broken"]
     assert "LinAlgError" in pages["loud"]
+    assert not list((handed_in / "feedback").rglob("*.json"))
     for page in pages.values():
         text = re.sub(r"<style.*?</style>|<script.*?</script>|<[^>]*>", "", page, flags=re.DOTALL)
         for hidden in (
@@ -109,10 +110,17 @@ def test_stock_autograde_is_as_safe(sandboxed, handed_in, monkeypatch):
     inside("import os; os._exit(0)")(killer)
     stand_in.hand_in(handed_in, "killer", killer)
     stock = [sys.executable, "-m", "nbgrader", "autograde", "kernels", "--student"]
-    for student in ("right", "killer"):
+    secret = handed_in / "secret.txt"
+    secret.write_text("a secret")
+    curious = stand_in.solved(handed_in)
+    curious.cells.append(nbformat.v4.new_code_cell("print(open('link.txt').read())"))
+    (stand_in.hand_in(handed_in, "curious", curious) / "link.txt").symlink_to(secret)
+    for student in ("right", "killer", "curious"):
         subprocess.run([*stock, student], check=True, capture_output=True, cwd=handed_in)
     assert stand_in.scores(handed_in, "right") == stand_in.POINTS
     assert stand_in.scores(handed_in, "killer") == {**stand_in.POINTS, "check_gaussian": 0.0}
+    shown = (handed_in / "autograded/curious/kernels/kernels.ipynb").read_text()
+    assert "a secret" not in shown
     graded = nbformat.read(handed_in / "autograded/right/kernels/kernels.ipynb", 4)
     assert graded.metadata["attention_lab"]["unsafe"] is False
 

@@ -87,14 +87,21 @@ class CourseExecute(Execute):
             self.log.warning("UNSAFE: students' code runs with your own rights, without a sandbox.")
         else:
             sandbox.check_available()
-        beside = (resources or {}).get("metadata", {}).get("path") or "."
         with tempfile.TemporaryDirectory(prefix="lab-files-") as folder:
-            copy_files(Path(beside), Path(folder))
+            copy_files(self._handed_in(resources), Path(folder))
             nb = execute_notebook(nb, Path(folder), self.limits, self.unsafe)
         for trouble in nb.metadata[RECORD]["trouble"]:
             self.log.error("A person should look at this: %s", trouble)
         put_remarks(nb)
         return nb, resources
+
+    def _handed_in(self, resources: Any) -> Path:
+        """Return the folder that was handed in: nbgrader follows links when it copies it."""
+        names, course = resources["nbgrader"], self.parent.parent.coursedir
+        folder = course.format_path(
+            course.submitted_directory, names["student"], names["assignment"]
+        )
+        return Path(folder)
 
 
 def execute_notebook(
