@@ -1,0 +1,36 @@
+"""What a student's kernel shows is cleaned before anybody looks at it; figures and tables stay."""
+
+import pytest
+
+from utilities.grading.outputs import clean_markup
+
+FIGURE = '<img alt="Line plot" src="data:image/png;base64,iVBORw0KGgo=">'
+
+
+@pytest.mark.parametrize("kept", [FIGURE, '<a href="https://arxiv.org/abs/1706.03762">paper</a>'])
+def test_what_is_harmless_stays(kept):
+    assert clean_markup(kept) == kept
+
+
+def test_tables_stay():
+    assert "<td>59.4%</td>" in clean_markup("<table><tr><td>59.4%</td></tr></table>")
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "<script>alert(1)</script>",
+        '<img src="https://example.org/who-looks.png">',
+        '<img src="data:image/svg+xml;base64,PHN2Zz4=">',
+        '<img alt="x" onerror="alert(1)" src="x">',
+        '<a href="javascript:alert(1)">x</a>',
+        '<a href=" data:text/html,<b>x</b>">x</a>',
+        '<div style="background:url(https://example.org/x)">x</div>',
+        '<iframe src="https://example.org"></iframe>',
+        '<form action="https://example.org"><input name="x"></form>',
+    ],
+)
+def test_nothing_runs_and_nothing_is_fetched(attack):
+    clean = clean_markup(attack)
+    for danger in ("<script", "onerror=", "javascript:", "https://", "data:", "<iframe", "<form"):
+        assert danger not in clean or "&lt;" + danger[1:] in clean, clean
