@@ -1,5 +1,7 @@
 """What a student's kernel shows is cleaned before anybody looks at it; figures and tables stay."""
 
+import re
+
 import pytest
 
 from utilities.grading.outputs import clean_markup
@@ -31,6 +33,6 @@ def test_tables_stay():
     ],
 )
 def test_nothing_runs_and_nothing_is_fetched(attack):
-    clean = clean_markup(attack)
+    tags = " ".join(re.findall(r"<[^>]*>", clean_markup(attack)))  # what is escaped is only text
     for danger in ("<script", "onerror=", "javascript:", "https://", "data:", "<iframe", "<form"):
-        assert danger not in clean or "&lt;" + danger[1:] in clean, clean
+        assert danger not in tags, tags
