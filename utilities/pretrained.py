@@ -253,7 +253,7 @@ def _names_a_folder(name: str | os.PathLike) -> bool:
 def _read(folder: Path, model_class, companion_class) -> tuple[Any, Any]:
     """Return model and processor or tokenizer of a folder."""
     try:
-        options = {"legacy": False} if companion_class is T5Tokenizer else {}
+        options = {"legacy": True} if companion_class is T5Tokenizer else {}
         companion = companion_class.from_pretrained(folder, local_files_only=True, **options)
         model: TFPreTrainedModel = model_class.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
