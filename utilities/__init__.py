@@ -53,6 +53,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_top_classes",
             "regression_slider",
             "show_figure",
+            "summary_slider",
         ],
         "pretrained": [
             "image_features",
@@ -61,7 +62,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "load_text",
             "load_vit",
             "next_token_log_probabilities",
-            "summary_slider",
             "vit_from_scratch",
             "with_linear_head",
         ],

@@ -5,6 +5,7 @@ import importlib
 
 COMMANDS = {
     "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
+    "models": ("utilities.models", "list, evaluate or fetch the pre-trained models"),
     "energy": ("utilities.energy_table", "table the energy reports that runs have saved"),
 }
 

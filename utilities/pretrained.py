@@ -116,6 +116,14 @@ def image_features(model: TFViTForImageClassification, processor: ViTImageProces
     return tf_keras.Model(images, tokens[:, 0], name="image_features")
 
 
+def image_classifier(
+    model: TFViTForImageClassification, processor: ViTImageProcessor
+) -> tf_keras.Model:
+    """Return a Keras model from uint8 images (B, H, W, 3) to the ViT's logits (B, num_classes)."""
+    features = image_features(model, processor)
+    return tf_keras.Model(features.input, model.classifier(features.output), name="classifier")
+
+
 def with_linear_head(
     features: tf_keras.Model, weights: np.ndarray, bias: np.ndarray
 ) -> tf_keras.Model:
