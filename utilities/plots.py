@@ -1093,7 +1093,7 @@ def plot_top_classes(image: ArrayLike, names: Sequence[str], probabilities: Arra
     Raises:
         ValueError: a shape does not fit.
     """
-    pixels = _image("image", image, 3, expected="(H, W, C)")
+    pixels = _thumbnail(_image("image", image, 3, expected="(H, W, C)"), side=160)
     shares = _vector("probabilities", probabilities, len(names)).astype(np.float64)
     short = [name.split(",")[0] for name in names]
 
@@ -1126,7 +1126,7 @@ def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention r
     Raises:
         ValueError: a shape does not fit.
     """
-    pixels = _image("image", image, 3, expected="(H, W, C)")
+    pixels = _thumbnail(_image("image", image, 3, expected="(H, W, C)"))
     weights = np.asarray(rollout, dtype=np.float64)
     side = math.isqrt(max(len(weights) - 1, 0)) if weights.ndim == 2 else 0
     if side == 0 or weights.shape != (side**2 + 1, side**2 + 1):
@@ -1138,14 +1138,9 @@ def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention r
 
     fig, ((original, overlay),) = _new_figure(9.2, 3.6, columns=2)
     _show_pixels(original, pixels, "photograph")
-    grey = pixels if pixels.ndim == 2 else pixels @ (0.299, 0.587, 0.114)
-    _show_pixels(overlay, grey / 255 if pixels.dtype == np.uint8 else grey, "class token")
-    colours = overlay.imshow(
-        gathered / gathered.max(), cmap=HEAT, alpha=0.6, vmin=0, vmax=1,
-        interpolation="bilinear", extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-    )  # fmt: skip
-    bar = fig.colorbar(colours, ax=overlay, label="relative to the largest", shrink=0.85)
-    bar.solids.set_alpha(1)
+    _show_pixels(overlay, _tinted(pixels, gathered / gathered.max()), "class token")
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), HEAT)
+    fig.colorbar(scale, ax=overlay, label="relative to the largest", shrink=0.85)
     fig.suptitle(title)
 
     row, column = np.unravel_index(gathered.argmax(), gathered.shape)
@@ -1156,6 +1151,28 @@ def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention r
     )
     show_figure(fig, alt)
     return fig
+
+
+def _tinted(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A picture in grey under colours for values in [0, 1] on a grid; (H, W, 3) in [0, 1].
+
+    Mixed here and not by Matplotlib, which would do it at the resolution of the figure.
+    """
+    height, width = pixels.shape[:2]
+    grey = pixels if pixels.ndim == 2 else pixels @ (0.299, 0.587, 0.114)
+    grey = grey / 255 if pixels.dtype == np.uint8 else grey
+    grid = Image.fromarray(values.astype(np.float32))
+    smooth = np.asarray(grid.resize((width, height), Image.Resampling.BILINEAR))
+    return 0.6 * matplotlib.colormaps[HEAT](smooth)[..., :3] + 0.4 * grey[..., np.newaxis]
+
+
+def _thumbnail(pixels: np.ndarray, side: int = 240) -> np.ndarray:
+    """A photograph at the size at which it is shown, lest the notebook grow by megabytes."""
+    if max(pixels.shape[:2]) <= side or pixels.dtype != np.uint8:
+        return pixels
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side))
+    return np.asarray(picture)
 
 
 def summary_slider(

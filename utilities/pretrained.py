@@ -158,14 +158,19 @@ def next_token_log_probabilities(
     encoded = model.get_encoder()(**source)
     start = model.config.decoder_start_token_id
 
-    def log_probabilities(tokens: Any) -> np.ndarray:
-        target = tf.constant([[start, *(int(token) for token in tokens)]])  # (1, t + 1)
-        logits = model(
+    @tf.function(input_signature=[tf.TensorSpec((1, None), tf.int32)])
+    def last_logits(target):  # (1, t + 1) -> (vocabulary size,)
+        output = model(
+            None,  # no text: it is encoded already
             encoder_outputs=encoded,
             attention_mask=source["attention_mask"],
             decoder_input_ids=target,
-        ).logits
-        return tf.nn.log_softmax(logits[0, -1]).numpy()
+        )
+        return output.logits[0, -1]
+
+    def log_probabilities(tokens: Any) -> np.ndarray:
+        target = tf.constant([[start, *(int(token) for token in tokens)]])  # (1, t + 1)
+        return tf.nn.log_softmax(last_logits(target)).numpy()
 
     return log_probabilities
 
