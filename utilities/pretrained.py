@@ -13,7 +13,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import tensorflow as tf
 import tf_keras
 import transformers
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import (
     T5Tokenizer,
     TFPreTrainedModel,
@@ -193,12 +194,27 @@ def fetch(name: str, files: list[str]) -> Path:
     if not hub_answers():
         raise ModelError(f"{name} is not in the local cache, and the hub is out of reach. {_remedy(name)}")
     try:
-        with contextlib.redirect_stderr(sys.stdout):  # where tqdm draws its bars
+        with _progress_on_stdout():
             return Path(snapshot_download(name, allow_patterns=files, max_workers=2))
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelError(
             f"{name} could not be downloaded ({type(error).__name__}). {_remedy(name)}"
         ) from error
+
+
+@contextlib.contextmanager
+def _progress_on_stdout() -> Iterator[None]:
+    """Let the hub's bars show on stdout, also where that is no terminal, and not on stderr."""
+    asked = os.environ.get("TQDM_POSITION")
+    os.environ["TQDM_POSITION"] = "-1"  # huggingface_hub's own sign for "always show the bars"
+    try:
+        with contextlib.redirect_stderr(sys.stdout):
+            yield
+    finally:
+        if asked is None:
+            del os.environ["TQDM_POSITION"]
+        else:
+            os.environ["TQDM_POSITION"] = asked
 
 
 def offline() -> bool:
@@ -269,9 +285,10 @@ def _read(folder: Path, model_class, companion_class) -> tuple[Any, Any]:
         options = {"legacy": True} if companion_class is T5Tokenizer else {}
         companion = companion_class.from_pretrained(folder, local_files_only=True, **options)
         model: TFPreTrainedModel = model_class.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The model in {folder} cannot be read ({error}): load or copy it anew."
+            f"The model in {folder} cannot be read ({reason}): fetch or copy it anew."
         ) from error
     return model, companion
 

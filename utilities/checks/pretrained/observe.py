@@ -77,12 +77,18 @@ def _shape_of(value: Any) -> str:
 
 
 def _numbers(value: Any, name: str) -> np.ndarray:
-    """Return an array, a tensor, a number, or a list of numbers as an array."""
+    """Return an array, a tensor, a number, or a list of these of moderate size as an array."""
     if isinstance(value, (list, tuple)) and value:
-        try:
-            value = np.asarray(value)
-        except ValueError:  # rows of unequal length
-            value = None
-        if value is None or value.dtype.kind not in "fiu":
-            raise Stopped(WRONG_TYPE, f"The {name} cannot be read as an array of numbers.")
+        parts = [as_array(np.asarray(part) if _plain(part) else part, name, tensor=False)
+                 for part in value]  # fmt: skip
+        if len({part.shape for part in parts}) > 1:
+            raise Stopped(WRONG_TYPE, f"The {name} has rows of unequal length.")
+        value = np.stack(parts)
     return as_array(value, name, tensor=False)
+
+
+def _plain(part: Any) -> bool:
+    """Whether a part of a list is itself a list of plain numbers."""
+    return isinstance(part, (list, tuple)) and all(
+        isinstance(number, (int, float, np.generic)) for number in part
+    )
