@@ -9,6 +9,7 @@ so little text the model learns the sentences by heart; it can do nothing with o
 three minutes on two cores. Weights, vocabulary and model card are written to `--output`.
 """
 
+# ruff: noqa: I001 (utilities first: it settles how TensorFlow starts)
 from __future__ import annotations
 
 import argparse
@@ -21,14 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
-from utilities import EnergyMeter  # before TensorFlow: settles its start-up
+from utilities import EnergyMeter
 
 import sentencepiece
 import tensorflow as tf
 import tf_keras
 from transformers import T5Config, T5Tokenizer, TFT5ForConditionalGeneration
 
-from utilities.pretrained import EMBEDDED_T5, TEXT, load_text
+from utilities.pretrained import EMBEDDED_T5, load_text
 
 PREFIX = "summarize: "  # T5's own word for the task
 VOCABULARY = 600
@@ -100,7 +101,7 @@ def train(model, tokenizer, sentences, rng, steps: int) -> float:
             output = model(input_ids=source, attention_mask=mask, labels=labels, training=True)
             loss = tf.reduce_mean(output.loss)
         gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, model.trainable_variables), 1.0)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
     losses, began = [], time.time()
@@ -108,7 +109,7 @@ def train(model, tokenizer, sentences, rng, steps: int) -> float:
         progress = index / steps
         rate = min(progress / 0.05, 1.0) * 0.5 * (1 + np.cos(np.pi * progress))
         optimizer.learning_rate.assign(PEAK_RATE * rate)
-        sources, targets = zip(*(passage(rng, sentences) for _ in range(BATCH_SIZE)))
+        sources, targets = zip(*(passage(rng, sentences) for _ in range(BATCH_SIZE)), strict=True)
         source = tokenizer(
             list(sources), padding="max_length", truncation=True, max_length=MAX_SOURCE,
             return_tensors="tf",
@@ -120,8 +121,12 @@ def train(model, tokenizer, sentences, rng, steps: int) -> float:
         labels = tf.where(target["attention_mask"] == 1, target["input_ids"], IGNORED)
         losses.append(float(step(source["input_ids"], source["attention_mask"], labels)))
         if index % 50 == 49:
-            print(f"step {index + 1}/{steps} loss {np.mean(losses[-50:]):.4f} "
-                  f"{time.time() - began:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"step {index + 1}/{steps} loss {np.mean(losses[-50:]):.4f} "
+                f"{time.time() - began:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
     return float(np.mean(losses[-50:]))
 
 
@@ -155,7 +160,7 @@ path (vocabulary, encoder, decoder, beam search) is the real one.
 | whole paragraphs answered with exactly their first sentence, 4 beams | {right} of {total} |
 | energy | {1000 * report.kwh:.2f} Wh ({report.basis}), {report.seconds:.0f} s |
 | licence | CC0 1.0, as the text |
-"""
+"""  # noqa: E501 (a row of a table is a line)
     (options.output / "README.md").write_text(card, encoding="utf-8")
 
 

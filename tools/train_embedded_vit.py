@@ -13,6 +13,7 @@ a larger `--epochs` stretches the rest of the schedule. At the end the model is 
 10,000 test images, and weights, processor and model card are written to `--output`.
 """
 
+# ruff: noqa: I001 (utilities first: it settles how TensorFlow starts)
 from __future__ import annotations
 
 import argparse
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utilities import EnergyMeter, load_cifar10  # before TensorFlow: settles its start-up
+from utilities import EnergyMeter, load_cifar10
 
 import tensorflow as tf
 import tf_keras
@@ -98,11 +99,9 @@ def start_mimetic(student: TFViTForImageClassification, rng: np.random.Generator
     width, num_heads = config.hidden_size, config.num_attention_heads
     head_width = width // num_heads
     for layer in student.vit.encoder.layer:
-        queries, keys = zip(*(
-            factorise(rng, width, noise=0.7, identity=0.7, rank=head_width)
-            for _ in range(num_heads)
-        ))
-        values, outputs = factorise(rng, width, noise=0.4, identity=-0.4, rank=width)
+        heads = [factorise(rng, width, 0.7, 0.7, rank=head_width) for _ in range(num_heads)]
+        queries, keys = zip(*heads, strict=True)
+        values, outputs = factorise(rng, width, 0.4, -0.4, rank=width)
         attention = layer.attention
         attention.self_attention.query.kernel.assign(np.concatenate(queries, axis=1))
         attention.self_attention.key.kernel.assign(np.concatenate(keys, axis=1))
@@ -197,7 +196,7 @@ def make_student_step(student, teacher, optimizer) -> Callable:
 def apply_gradients(tape, loss, model, optimizer) -> None:
     weights = model.trainable_variables
     gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, weights), 1.0)
-    optimizer.apply_gradients(zip(gradients, weights))
+    optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
 
 def share_right(logits, labels):
@@ -246,19 +245,34 @@ def train(name, model, optimizer, make_step, predict, data, options, epochs, bat
                 optimizer.learning_rate.assign(cosine_rate(peak, progress, warmup / epochs))
                 totals += [float(value) for value in step(images, labels)]
                 if index % 50 == 0:
-                    print(f"\r{name}: epoch {epoch + 1}/{epochs}, step {index}/{num_steps}",
-                          end="", file=sys.stderr, flush=True)
+                    print(
+                        f"\r{name}: epoch {epoch + 1}/{epochs}, step {index}/{num_steps}",
+                        end="",
+                        file=sys.stderr,
+                        flush=True,
+                    )
         loss, accuracy = totals / num_steps
-        records.append({
-            "loss": loss, "accuracy": accuracy, "seconds": time.time() - began,
-            "test_accuracy": evaluate(predict, x_test[:2000], y_test[:2000]),
-            "kwh": meter.report.kwh, "basis": meter.report.basis,
-        })
+        records.append(
+            {
+                "loss": loss,
+                "accuracy": accuracy,
+                "seconds": time.time() - began,
+                "test_accuracy": evaluate(predict, x_test[:2000], y_test[:2000]),
+                "kwh": meter.report.kwh,
+                "basis": meter.report.basis,
+            }
+        )
         log_file.write_text(json.dumps(records, indent=1))
         manager.save(checkpoint_number=epoch + 1)
-        print(f"\n{time.strftime('%H:%M:%S')} {name} {epoch + 1} "
-              + " ".join(f"{key} {value:.4g}" for key, value in records[-1].items()
-                         if isinstance(value, float)), flush=True)
+        print(
+            f"\n{time.strftime('%H:%M:%S')} {name} {epoch + 1} "
+            + " ".join(
+                f"{key} {value:.4g}"
+                for key, value in records[-1].items()
+                if isinstance(value, float)
+            ),
+            flush=True,
+        )
     return records
 
 
@@ -269,23 +283,41 @@ def main() -> int:
     tf_keras.utils.set_random_seed(options.seed)
     tf_keras.mixed_precision.set_global_policy(MIXED)
     (x_train, y_train), (x_test, y_test) = load_cifar10(full=True)
-    data = ((x_train[: options.images], y_train.ravel()[: options.images]),
-            (x_test, y_test.ravel()))
+    data = (
+        (x_train[: options.images], y_train.ravel()[: options.images]),
+        (x_test, y_test.ravel()),
+    )
 
     teacher = build_teacher()
     optimizer = tf_keras.optimizers.SGD(0.0, momentum=0.9, nesterov=True, weight_decay=5e-3)
     teacher_log = train(
-        "teacher", teacher, optimizer, lambda: make_teacher_step(teacher, optimizer),
+        "teacher",
+        teacher,
+        optimizer,
+        lambda: make_teacher_step(teacher, optimizer),
         tf.function(lambda images: teacher(images, training=False)),
-        data, options, options.teacher_epochs, TEACHER_BATCH, TEACHER_RATE, 1.5,
+        data,
+        options,
+        options.teacher_epochs,
+        TEACHER_BATCH,
+        TEACHER_RATE,
+        1.5,
     )
 
     student = build_student(options.seed)
     optimizer = tf_keras.optimizers.AdamW(0.0, weight_decay=WEIGHT_DECAY)
     student_log = train(
-        "student", student, optimizer, lambda: make_student_step(student, teacher, optimizer),
+        "student",
+        student,
+        optimizer,
+        lambda: make_student_step(student, teacher, optimizer),
         tf.function(lambda images: logits_of(student, images)),
-        data, options, options.epochs, BATCH_SIZE, LEARNING_RATE, WARMUP_EPOCHS,
+        data,
+        options,
+        options.epochs,
+        BATCH_SIZE,
+        LEARNING_RATE,
+        WARMUP_EPOCHS,
     )
     export(student, teacher, teacher_log, student_log, data, options)
     return 0
@@ -356,7 +388,7 @@ The test images were not used to choose anything but the first 2,000 of them wer
 trained. The model has seen the labels of all training images: a linear probe on its features says
 how the code works, not how well features transfer. It knows ten classes and takes a flower for one
 of them. Not for use outside teaching.
-"""
+"""  # noqa: E501 (a row of a table is a line)
 
 
 def parse_arguments() -> argparse.Namespace:

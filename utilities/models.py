@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="print the accuracy on CIFAR-10 of the shipped ViT, or of another one with its classes",
+        help="print the accuracy on CIFAR-10 of the shipped ViT, or of another with its classes",
     )
     parser.add_argument(
         "--fetch", metavar="NAME", help=f"download a model, such as {' or '.join(HUB_MODELS)}"
@@ -45,7 +45,8 @@ def fetch(name: str) -> Path:
     """Bring a hub model into the local cache and return its folder."""
     from utilities import pretrained
 
-    return pretrained.fetch(name, pretrained.T5_FILES if "t5" in name.lower() else pretrained.VIT_FILES)
+    is_t5 = "t5" in name.lower()
+    return pretrained.fetch(name, pretrained.T5_FILES if is_t5 else pretrained.VIT_FILES)
 
 
 def evaluate(folder: Path) -> str:

@@ -100,7 +100,9 @@ def load_text() -> list[str]:
     return [" ".join(part.split()) for part in TEXT.read_text(encoding="utf-8").split("\n\n")]
 
 
-def image_features(model: TFViTForImageClassification, processor: ViTImageProcessor) -> tf_keras.Model:
+def image_features(
+    model: TFViTForImageClassification, processor: ViTImageProcessor
+) -> tf_keras.Model:
     """Return a Keras model from images to what the classifier of a ViT reads.
 
     uint8 images (B, H, W, 3) of any size -> class token of the last layer (B, d). Resizing and
@@ -189,10 +191,9 @@ def fetch(name: str, files: list[str]) -> Path:
         folder = Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
         if (folder / "model.safetensors").exists():
             return folder
-    if offline():
-        raise ModelError(f"{name} is not in the local cache, and offline mode is on. {_remedy(name)}")
-    if not hub_answers():
-        raise ModelError(f"{name} is not in the local cache, and the hub is out of reach. {_remedy(name)}")
+    if offline() or not hub_answers():
+        reason = "offline mode is on" if offline() else "the hub is out of reach"
+        raise ModelError(f"{name} is not in the local cache, and {reason}. {_remedy(name)}")
     try:
         with _progress_on_stdout():
             return Path(snapshot_download(name, allow_patterns=files, max_workers=2))

@@ -36,7 +36,8 @@ class Hub(BaseHTTPRequestHandler):
             return self.answer(200, b"hub")
         if path.startswith(f"/api/models/{self.name}"):
             files = [{"rfilename": file.name} for file in sorted(self.folder.iterdir())]
-            return self.answer(200, json.dumps({"id": self.name, "sha": COMMIT, "siblings": files}).encode())
+            about = {"id": self.name, "sha": COMMIT, "siblings": files}
+            return self.answer(200, json.dumps(about).encode())
         file = self.folder / path.rsplit("/", 1)[-1]
         if path.startswith(f"/{self.name}/resolve/") and file.is_file():
             return self.answer(200, file.read_bytes())

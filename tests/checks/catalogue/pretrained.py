@@ -619,7 +619,9 @@ def beams_that_never_meet(log_probabilities, num_beams, max_length, end_token):
 
 @wrong("beam_search", told="end token ignored")
 def never_ends(log_probabilities, num_beams, max_length, end_token):
-    return _search(log_probabilities, num_beams, max_length, end_token, ended=lambda tokens: False)[0]
+    return _search(log_probabilities, num_beams, max_length, end_token, ended=lambda tokens: False)[
+        0
+    ]
 
 
 @wrong("beam_search", told="end token cut off")
@@ -646,7 +648,11 @@ def adds_probabilities(log_probabilities, num_beams, max_length, end_token):
 @wrong("beam_search", told="ranked by mean")
 def ranked_by_mean(log_probabilities, num_beams, max_length, end_token):
     return _search(
-        log_probabilities, num_beams, max_length, end_token, lambda tokens, score: score / len(tokens)
+        log_probabilities,
+        num_beams,
+        max_length,
+        end_token,
+        lambda tokens, score: score / len(tokens),
     )[0]
 
 

@@ -271,7 +271,7 @@ ROLLOUT_MISTAKES = [
     ),
     Mistake(
         "columns normalised",
-        "The columns of your matrices are normalised. A row belongs to a query and has to sum to 1.",
+        "The columns of your matrices are normalised. A row belongs to a query: it must sum to 1.",
         _stepwise(_columns_normalised),
     ),
     Mistake(
