@@ -10,6 +10,7 @@ visible note, so that a notebook runs anywhere. Nothing is written to stderr.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import threading
@@ -26,7 +27,6 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
     T5Tokenizer,
-    TFPreTrainedModel,
     TFT5ForConditionalGeneration,
     TFViTForImageClassification,
     ViTConfig,
@@ -142,7 +142,7 @@ def with_linear_head(
 
 def vit_from_scratch(num_classes: int = 10) -> tf_keras.Model:
     """Return an untrained ViT of the embedded model's structure: uint8 images -> logits."""
-    config = ViTConfig.from_pretrained(EMBEDDED_VIT)
+    config = ViTConfig(**ViTConfig.get_config_dict(EMBEDDED_VIT)[0])
     processor = ViTImageProcessor.from_pretrained(EMBEDDED_VIT)
     features = image_features(TFViTForImageClassification(config), processor)
     head = tf_keras.layers.Dense(num_classes, name="head")
@@ -284,14 +284,28 @@ def _read(folder: Path, model_class, companion_class) -> tuple[Any, Any]:
     """Return model and processor or tokenizer of a folder."""
     try:
         options = {"legacy": True} if companion_class is T5Tokenizer else {}
+        _refuse_other_kinds(folder, model_class.config_class.model_type)
         companion = companion_class.from_pretrained(folder, local_files_only=True, **options)
-        model: TFPreTrainedModel = model_class.from_pretrained(folder, local_files_only=True)
+        model, loaded = model_class.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True
+        )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"The model in {folder} cannot be read ({reason}): fetch or copy it anew."
         ) from error
+    if loaded["missing_keys"]:  # they would be random numbers, and nobody would notice
+        raise ModelError(
+            f"The model in {folder} lacks weights that are needed here, such as "
+            f"{loaded['missing_keys'][0]}: choose a model that was trained for this task."
+        )
     return model, companion
+
+
+def _refuse_other_kinds(folder: Path, expected: str) -> None:
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    if kind != expected:
+        raise ModelError(f"The model in {folder} is of the kind {kind!r}; {expected!r} is needed.")
 
 
 def _pixels(path: Path) -> np.ndarray:

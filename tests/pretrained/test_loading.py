@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import requests
+from safetensors.numpy import load_file, save_file
 
 from utilities import pretrained
 from utilities.pretrained import EMBEDDED_T5, EMBEDDED_VIT, ModelError, load_t5, load_vit
@@ -111,6 +112,22 @@ def test_damaged_model_is_told_and_never_replaced(file, tmp_path):
     shutil.copytree(EMBEDDED_VIT, folder)
     (folder / file).write_bytes((folder / file).read_bytes()[:100])
     with pytest.raises(ModelError, match="cannot be read .* fetch or copy it anew"):
+        load_vit(folder)
+
+
+def test_model_of_another_kind_is_told():
+    with pytest.raises(ModelError, match="is of the kind 't5'; 'vit' is needed"):
+        load_vit(EMBEDDED_T5)
+
+
+def test_model_without_a_classifier_is_told(tmp_path):
+    folder = tmp_path / "vit"
+    shutil.copytree(EMBEDDED_VIT, folder)
+    weights = load_file(folder / "model.safetensors")
+    body = {name: array for name, array in weights.items() if "classifier" not in name}
+    assert len(body) == len(weights) - 2
+    save_file(body, folder / "model.safetensors", {"format": "tf"})
+    with pytest.raises(ModelError, match="lacks weights .*classifier.* trained for this task"):
         load_vit(folder)
 
 

@@ -173,7 +173,8 @@ def first_finished(look_up, num_beams, max_length, end_token) -> tuple[tuple[int
 
 def _with_finished_aside(look_up, num_beams, max_length, end_token) -> tuple[int, ...]:
     """Return the answer of a search that takes finished sequences out of the beam."""
-    beams, finished = [((), 0.0)], []
+    beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    finished: list[tuple[tuple[int, ...], float]] = []
     for _ in range(max_length):
         candidates = [
             ((*tokens, token), score + float(step))
