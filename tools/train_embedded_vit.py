@@ -337,7 +337,7 @@ def export(student, teacher, teacher_log, student_log, data, options) -> None:
 
     test_accuracy = accuracy_of(image_classifier(*load_vit(options.output)), data[1])
     teacher_accuracy = evaluate(tf.function(lambda x: teacher(x, training=False)), *data[1])
-    kwh = sum(record["kwh"] for record in teacher_log + student_log)
+    kwh = sum(record["kwh"] or 0 for record in teacher_log + student_log)
     seconds = sum(record["seconds"] for record in teacher_log + student_log)
     basis = " and ".join(sorted({record["basis"] for record in teacher_log + student_log}))
     card = MODEL_CARD.format(
@@ -357,6 +357,7 @@ def export(student, teacher, teacher_log, student_log, data, options) -> None:
         share=TEACHER_SHARE,
         temperature=TEMPERATURE,
         seed=options.seed,
+        note=options.note or "none",
         watt_hours=1000 * kwh,
         basis=basis,
         minutes=seconds / 60,
@@ -380,6 +381,7 @@ accuracy.
 | test accuracy, all 10,000 test images | **{accuracy:.2%}** |
 | recipe | `tools/train_embedded_vit.py`: {epochs} epochs, AdamW, peak learning rate {rate:g}, weight decay {decay:g}, batch {batch}, warm-up of an epoch and cosine; random crops and flips; mimetic start; activations in bfloat16 |
 | teacher | a residual CNN with {teacher_parameters:,} parameters, {teacher_epochs} epochs on the same images, {teacher_accuracy:.2%} of the test images; loss: {share:g} × divergence from its probabilities at temperature {temperature:g}, the rest cross-entropy with the labels |
+| note on this run | {note} |
 | seed | {seed} (threads and hardware change the last digits) |
 | energy, teacher included | {watt_hours:.0f} Wh ({basis}: nominal power times time, on a machine that other programs used as well), {minutes:.0f} minutes on 2 cores |
 | licence | CC0 1.0 for the weights; for the images see `data/README.md` |
@@ -400,6 +402,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--images", type=int, default=50_000, help="training images to use")
+    parser.add_argument("--note", help="what the model card should say of this run")
     parser.add_argument("--location", default=None, help="country code for the carbon intensity")
     return parser.parse_args()
 
