@@ -21,6 +21,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,10 @@ IMAGE_SIZE = 32
 CROP_PIXELS = 4
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the training pixels
 
-TEACHER_WIDTH, TEACHER_BATCH, TEACHER_RATE = 24, 128, 0.1
+TEACHER_WIDTH, TEACHER_BATCH, TEACHER_RATE, TEACHER_WARMUP_EPOCHS = 24, 128, 0.1, 1.5
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY, WARMUP_EPOCHS = 64, 1.2e-3, 0.03, 1.0
 TEMPERATURE, TEACHER_SHARE = 2.0, 0.7
+WATCHED = 2000  # test images whose accuracy is shown after each epoch
 MIXED = "mixed_bfloat16"  # activations in bfloat16, weights in float32
 
 
@@ -218,62 +220,75 @@ def evaluate(predict: Callable, images: np.ndarray, labels: np.ndarray) -> float
     return float(hits / len(images))
 
 
-def train(name, model, optimizer, make_step, predict, data, options, epochs, batch, peak, warmup):
-    """Train or go on training one stage; returns its log, one record per epoch."""
-    (x_train, y_train), (x_test, y_test) = data
-    folder = options.checkpoints / name
+@dataclass
+class Stage:
+    """One of the two trainings: what is trained, how, and for how long."""
+
+    name: str
+    model: tf_keras.Model
+    optimizer: tf_keras.optimizers.Optimizer
+    make_step: Callable[[], Callable]
+    predict: Callable
+    epochs: int
+    batch_size: int
+    peak_rate: float
+    warmup_epochs: float
+
+
+def train(stage: Stage, data, options: argparse.Namespace) -> list[dict]:
+    """Train a stage, or go on training it; return its log, one record per epoch."""
+    folder = options.checkpoints / stage.name
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
+    stage.optimizer.build(stage.model.trainable_variables)
+    checkpoint = tf.train.Checkpoint(model=stage.model, optimizer=stage.optimizer)
     manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=2)
-    log_file = folder / "log.json"
-    optimizer.build(model.trainable_variables)
-    records = []
-    if manager.latest_checkpoint:
-        checkpoint.restore(manager.latest_checkpoint).expect_partial()
-        finished = int(manager.latest_checkpoint.rsplit("-", 1)[1])
-        records = json.loads(log_file.read_text())[:finished]
-        print(f"{name}: going on after epoch {finished}", flush=True)
-    step, num_steps = make_step(), len(x_train) // batch
-    for epoch in range(len(records), epochs):
-        rng = np.random.default_rng((options.seed, epoch))
-        began, totals = time.time(), np.zeros(2)
-        with EnergyMeter(name, location=options.location) as meter:
-            for index, (images, labels) in enumerate(
-                augmented_batches(x_train, y_train, batch, rng)
-            ):
-                progress = (epoch + index / num_steps) / epochs
-                optimizer.learning_rate.assign(cosine_rate(peak, progress, warmup / epochs))
-                totals += [float(value) for value in step(images, labels)]
-                if index % 50 == 0:
-                    print(
-                        f"\r{name}: epoch {epoch + 1}/{epochs}, step {index}/{num_steps}",
-                        end="",
-                        file=sys.stderr,
-                        flush=True,
-                    )
-        loss, accuracy = totals / num_steps
-        records.append(
-            {
-                "loss": loss,
-                "accuracy": accuracy,
-                "seconds": time.time() - began,
-                "test_accuracy": evaluate(predict, x_test[:2000], y_test[:2000]),
-                "kwh": meter.report.kwh,
-                "basis": meter.report.basis,
-            }
-        )
-        log_file.write_text(json.dumps(records, indent=1))
+    records = restore(checkpoint, manager, folder / "log.json")
+    if records:
+        print(f"{stage.name}: going on after epoch {len(records)}", flush=True)
+    step = stage.make_step()
+    for epoch in range(len(records), stage.epochs):
+        records.append(train_epoch(stage, step, epoch, data, options))
+        (folder / "log.json").write_text(json.dumps(records, indent=1))
         manager.save(checkpoint_number=epoch + 1)
-        print(
-            f"\n{time.strftime('%H:%M:%S')} {name} {epoch + 1} "
-            + " ".join(
-                f"{key} {value:.4g}"
-                for key, value in records[-1].items()
-                if isinstance(value, float)
-            ),
-            flush=True,
-        )
+        figures = (f"{k} {v:.4g}" for k, v in records[-1].items() if isinstance(v, float))
+        print(f"\n{time.strftime('%H:%M:%S')} {stage.name} {epoch + 1}", *figures, flush=True)
     return records
+
+
+def restore(checkpoint, manager, log_file: Path) -> list[dict]:
+    """Read the newest checkpoint and return the log up to it; nothing where there is none."""
+    if not manager.latest_checkpoint:
+        return []
+    checkpoint.restore(manager.latest_checkpoint).expect_partial()
+    finished = int(manager.latest_checkpoint.rsplit("-", 1)[1])
+    return json.loads(log_file.read_text())[:finished]
+
+
+def train_epoch(stage: Stage, step: Callable, epoch: int, data, options) -> dict:
+    """Train for one epoch; return its loss, accuracies, duration and energy."""
+    (images, labels), (x_test, y_test) = data
+    num_steps = len(images) // stage.batch_size
+    rng = np.random.default_rng((options.seed, epoch))
+    began, totals = time.time(), np.zeros(2)
+    with EnergyMeter(stage.name, location=options.location) as meter:
+        batches = augmented_batches(images, labels, stage.batch_size, rng)
+        for index, batch in enumerate(batches):
+            progress = (epoch + index / num_steps) / stage.epochs
+            rate = cosine_rate(stage.peak_rate, progress, stage.warmup_epochs / stage.epochs)
+            stage.optimizer.learning_rate.assign(rate)
+            totals += [float(value) for value in step(*batch)]
+            if index % 50 == 0:
+                where = f"epoch {epoch + 1}/{stage.epochs}, step {index}/{num_steps}"
+                print(f"\r{stage.name}: {where}", end="", file=sys.stderr, flush=True)
+    loss, accuracy = totals / num_steps
+    return {
+        "loss": loss,
+        "accuracy": accuracy,
+        "seconds": time.time() - began,
+        "test_accuracy": evaluate(stage.predict, x_test[:WATCHED], y_test[:WATCHED]),
+        "kwh": meter.report.kwh,
+        "basis": meter.report.basis,
+    }
 
 
 def main() -> int:
@@ -283,47 +298,50 @@ def main() -> int:
     tf_keras.utils.set_random_seed(options.seed)
     tf_keras.mixed_precision.set_global_policy(MIXED)
     (x_train, y_train), (x_test, y_test) = load_cifar10(full=True)
-    data = (
-        (x_train[: options.images], y_train.ravel()[: options.images]),
-        (x_test, y_test.ravel()),
-    )
+    training_data = x_train[: options.images], y_train.ravel()[: options.images]
+    data = training_data, (x_test, y_test.ravel())
 
-    teacher = build_teacher()
-    optimizer = tf_keras.optimizers.SGD(0.0, momentum=0.9, nesterov=True, weight_decay=5e-3)
-    teacher_log = train(
-        "teacher",
-        teacher,
-        optimizer,
-        lambda: make_teacher_step(teacher, optimizer),
-        tf.function(lambda images: teacher(images, training=False)),
-        data,
-        options,
-        options.teacher_epochs,
-        TEACHER_BATCH,
-        TEACHER_RATE,
-        1.5,
-    )
-
-    student = build_student(options.seed)
-    optimizer = tf_keras.optimizers.AdamW(0.0, weight_decay=WEIGHT_DECAY)
-    student_log = train(
-        "student",
-        student,
-        optimizer,
-        lambda: make_student_step(student, teacher, optimizer),
-        tf.function(lambda images: logits_of(student, images)),
-        data,
-        options,
-        options.epochs,
-        BATCH_SIZE,
-        LEARNING_RATE,
-        WARMUP_EPOCHS,
-    )
-    export(student, teacher, teacher_log, student_log, data, options)
+    teaching = teacher_stage(options.teacher_epochs)
+    teacher_log = train(teaching, data, options)
+    learning = student_stage(teaching.model, options.epochs, options.seed)
+    student_log = train(learning, data, options)
+    export(learning.model, teaching, teacher_log, student_log, data, options)
     return 0
 
 
-def export(student, teacher, teacher_log, student_log, data, options) -> None:
+def teacher_stage(epochs: int) -> Stage:
+    teacher = build_teacher()
+    optimizer = tf_keras.optimizers.SGD(0.0, momentum=0.9, nesterov=True, weight_decay=5e-3)
+    return Stage(
+        name="teacher",
+        model=teacher,
+        optimizer=optimizer,
+        make_step=lambda: make_teacher_step(teacher, optimizer),
+        predict=tf.function(lambda images: teacher(images, training=False)),
+        epochs=epochs,
+        batch_size=TEACHER_BATCH,
+        peak_rate=TEACHER_RATE,
+        warmup_epochs=TEACHER_WARMUP_EPOCHS,
+    )
+
+
+def student_stage(teacher: tf_keras.Model, epochs: int, seed: int) -> Stage:
+    student = build_student(seed)
+    optimizer = tf_keras.optimizers.AdamW(0.0, weight_decay=WEIGHT_DECAY)
+    return Stage(
+        name="student",
+        model=student,
+        optimizer=optimizer,
+        make_step=lambda: make_student_step(student, teacher, optimizer),
+        predict=tf.function(lambda images: logits_of(student, images)),
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        peak_rate=LEARNING_RATE,
+        warmup_epochs=WARMUP_EPOCHS,
+    )
+
+
+def export(student, teaching, teacher_log, student_log, data, options) -> None:
     """Write weights, processor and model card; the accuracy is that of what was written."""
     tf_keras.mixed_precision.set_global_policy("float32")
     shipped = TFViTForImageClassification(vit_config())
@@ -336,7 +354,7 @@ def export(student, teacher, teacher_log, student_log, data, options) -> None:
     (options.output / "model.safetensors").chmod(0o644)
 
     test_accuracy = accuracy_of(image_classifier(*load_vit(options.output)), data[1])
-    teacher_accuracy = evaluate(tf.function(lambda x: teacher(x, training=False)), *data[1])
+    teacher_accuracy = evaluate(teaching.predict, *data[1])
     kwh = sum(record["kwh"] or 0 for record in teacher_log + student_log)
     seconds = sum(record["seconds"] for record in teacher_log + student_log)
     basis = " and ".join(sorted({record["basis"] for record in teacher_log + student_log}))
@@ -348,7 +366,7 @@ def export(student, teacher, teacher_log, student_log, data, options) -> None:
         images=len(data[0][0]),
         accuracy=test_accuracy,
         teacher_accuracy=teacher_accuracy,
-        teacher_parameters=teacher.count_params(),
+        teacher_parameters=teaching.model.count_params(),
         teacher_epochs=len(teacher_log),
         epochs=len(student_log),
         rate=LEARNING_RATE,

@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ def tool():
     place = KIT / "tools" / "train_embedded_vit.py"
     spec = importlib.util.spec_from_file_location("train_embedded_vit", place)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -66,10 +68,18 @@ def test_training_goes_on_after_the_last_epoch(tool, tmp_path, capsys):
         model = tf_keras.Sequential([tf_keras.layers.Flatten(), tf_keras.layers.Dense(10)])
         model.build((None, 32, 32, 3))
         optimizer = tf_keras.optimizers.SGD(0.0, momentum=0.9)
-        records = tool.train(
-            "part", model, optimizer, lambda: tool.make_teacher_step(model, optimizer),
-            model, data, options, epochs, 4, 1e-3, 0.5,
-        )  # fmt: skip
+        stage = tool.Stage(
+            name="part",
+            model=model,
+            optimizer=optimizer,
+            make_step=lambda: tool.make_teacher_step(model, optimizer),
+            predict=model,
+            epochs=epochs,
+            batch_size=4,
+            peak_rate=1e-3,
+            warmup_epochs=0.5,
+        )
+        records = tool.train(stage, data, options)
         return records, model.get_weights()
 
     first, weights = train(1)
