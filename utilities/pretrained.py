@@ -18,11 +18,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import requests
 import tensorflow as tf
 import tf_keras
 import transformers
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -48,7 +51,8 @@ T5_FILES = [
     "spiece.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
 ]  # fmt: skip
 
-transformers.logging.set_verbosity_error()  # its warnings go to stderr, which costs points
+for library in (transformers, huggingface_hub):  # their warnings go to stderr, which costs points
+    library.logging.set_verbosity_error()
 
 
 class ModelError(RuntimeError):
@@ -184,9 +188,6 @@ def fetch(name: str, files: list[str]) -> Path:
     Raises:
         ModelError: offline mode is on, the hub cannot be reached, or it has no such model.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
     with contextlib.suppress(LocalEntryNotFoundError, FileNotFoundError):
         folder = Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
         if (folder / "model.safetensors").exists():
