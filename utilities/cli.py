@@ -6,6 +6,7 @@ import importlib
 COMMANDS = {
     "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
+    "models": ("utilities.models", "list, evaluate or fetch the pre-trained models"),
     "energy": ("utilities.energy_table", "table the energy reports that runs have saved"),
 }
 

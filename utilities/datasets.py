@@ -105,7 +105,7 @@ def load_cifar100(label_mode: str = "fine", fallback: bool = True) -> KerasForm:
     if label_mode not in ("fine", "coarse"):
         raise ValueError(f"label_mode must be 'fine' or 'coarse', not {label_mode!r}")
     if fallback and not has_cifar100():
-        _show_note(
+        show_note(
             "CIFAR-100 is not on this machine: this run uses the CIFAR-10 that the kit ships "
             "(10,000 training and 2,000 test images, 10 classes), so its figures are not those "
             "of CIFAR-100. `lab data cifar100` in a terminal brings CIFAR-100."
@@ -275,7 +275,7 @@ def _keras_form(arrays: Arrays, labels: str = "") -> KerasForm:
     )
 
 
-def _show_note(text: str) -> None:
+def show_note(text: str) -> None:
     """Show a note in the notebook, or print it; never on stderr, which would cost points there."""
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         from IPython.display import Markdown, display

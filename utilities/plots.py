@@ -1076,3 +1076,154 @@ def plot_confusion(y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[s
         )
     show_figure(fig, alt)
     return fig
+
+
+# -------------------------------------------------------------------- pre-trained models
+
+
+@_styled
+def plot_top_classes(image: ArrayLike, names: Sequence[str], probabilities: ArrayLike) -> Figure:
+    """Show an image and, beside it, what a classifier takes it for: bars of probability.
+
+    Args:
+        image: (H, W, C), C being 1 or 3.
+        names: the classes, most probable first; of several names of a class the first is shown.
+        probabilities: theirs, (k,), in [0, 1].
+
+    Raises:
+        ValueError: a shape does not fit.
+    """
+    pixels = _thumbnail(_image("image", image, 3, expected="(H, W, C)"), side=160)
+    shares = _vector("probabilities", probabilities, len(names)).astype(np.float64)
+    short = [name.split(",")[0] for name in names]
+
+    fig, ((picture, bars),) = _new_figure(8.4, 0.42 * len(short) + 1.0, columns=2)
+    _show_pixels(picture, pixels)
+    places = np.arange(len(short))
+    bars.barh(places, shares, color=BLUE, height=0.7)
+    for place, share in zip(places, shares, strict=True):
+        bars.annotate(
+            f"{share:.1%}", (share, place), xytext=(4, 0), textcoords="offset points", va="center"
+        )
+    bars.set_yticks(places, short)
+    bars.invert_yaxis()
+    bars.set(xlim=(0, 1.18), xticks=[0, 0.5, 1], xlabel="probability")
+
+    listed = ", ".join(f"{name} {share:.1%}" for name, share in zip(short, shares, strict=True))
+    show_figure(fig, f"A photograph and what it is taken for: {listed}.")
+    return fig
+
+
+@_styled
+def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention roll-out") -> Figure:
+    """Show from which parts of an image the class token has gathered, by attention roll-out.
+
+    Args:
+        image: (H, W, C), C being 1 or 3; the patches are taken to cover all of it evenly.
+        rollout: (N+1, N+1) of a square grid of N patches, the class token first.
+        title: of the figure.
+
+    Raises:
+        ValueError: a shape does not fit.
+    """
+    pixels = _thumbnail(_image("image", image, 3, expected="(H, W, C)"))
+    weights = np.asarray(rollout, dtype=np.float64)
+    side = math.isqrt(max(len(weights) - 1, 0)) if weights.ndim == 2 else 0
+    if side == 0 or weights.shape != (side**2 + 1, side**2 + 1):
+        raise ValueError(
+            f"rollout has shape {weights.shape}; expected (N+1, N+1), N being a square number."
+        )
+    gathered = weights[0, 1:].reshape(side, side)
+    height, width = pixels.shape[:2]
+
+    fig, ((original, overlay),) = _new_figure(9.2, 3.6, columns=2)
+    _show_pixels(original, pixels, "photograph")
+    _show_pixels(overlay, _tinted(pixels, gathered / gathered.max()), "class token")
+    scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), HEAT)
+    fig.colorbar(scale, ax=overlay, label="relative to the largest", shrink=0.85)
+    fig.suptitle(title)
+
+    row, column = np.unravel_index(gathered.argmax(), gathered.shape)
+    alt = (
+        f"A photograph, and over it in colours from which of its {side} × {side} patches the class "
+        f"token has gathered by attention roll-out. The strongest is in row {row + 1}, column "
+        f"{column + 1} ({_number(gathered.max() / gathered.mean())} times the mean)."
+    )
+    show_figure(fig, alt)
+    return fig
+
+
+def _tinted(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A picture in grey under colours for values in [0, 1] on a grid; (H, W, 3) in [0, 1].
+
+    Mixed here and not by Matplotlib, which would do it at the resolution of the figure.
+    """
+    height, width = pixels.shape[:2]
+    grey = pixels if pixels.ndim == 2 else pixels @ (0.299, 0.587, 0.114)
+    grey = grey / 255 if pixels.dtype == np.uint8 else grey
+    grid = Image.fromarray(values.astype(np.float32))
+    smooth = np.asarray(grid.resize((width, height), Image.Resampling.BILINEAR))
+    return 0.6 * matplotlib.colormaps[HEAT](smooth)[..., :3] + 0.4 * grey[..., np.newaxis]
+
+
+def _thumbnail(pixels: np.ndarray, side: int = 240) -> np.ndarray:
+    """A photograph at the size at which it is shown, lest the notebook grow by megabytes."""
+    if max(pixels.shape[:2]) <= side or pixels.dtype != np.uint8:
+        return pixels
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side))
+    return np.asarray(picture)
+
+
+def summary_slider(
+    summarise: Callable[[int], str], value: int = 40, lengths: tuple[int, int] = (5, 80)
+) -> None:
+    """Show a slider for the greatest length of a summary above the summary itself.
+
+    The text is an ordinary output that the slider replaces, so that it also stands in a notebook
+    that ran unattended. What goes wrong in ``summarise`` is told in its place in a sentence.
+
+    Args:
+        summarise: takes the greatest number of tokens and returns the summary.
+        value: where the slider stands at first.
+        lengths: its two ends.
+
+    Raises:
+        ValueError: not 0 < lowest ≤ value ≤ highest.
+    """
+    lowest, highest = lengths
+    if not 0 < lowest <= value <= highest:
+        raise ValueError(f"value is {value}; expected 0 < {lowest} ≤ value ≤ {highest}.")
+    if not _in_notebook():
+        _display(_summary_view(summarise, value))
+        return
+
+    import ipywidgets  # needs a kernel to talk to
+
+    slider = ipywidgets.IntSlider(
+        value=value,
+        min=lowest,
+        max=highest,
+        description="at most … tokens",
+        continuous_update=False,  # a summary takes seconds
+        tooltip="The greatest number of tokens in the summary. The arrow keys move it.",
+        layout=ipywidgets.Layout(width="32em", max_width="100%"),
+        style={"description_width": "initial"},
+    )
+    display(slider)
+    shown = _display(_summary_view(summarise, value), display_id=True)
+
+    def redraw(change: Mapping[str, Any]) -> None:
+        data, metadata = _summary_view(summarise, change["new"])
+        shown.update(data, raw=True, metadata=metadata)
+
+    slider.observe(redraw, names="value")
+
+
+def _summary_view(summarise: Callable[[int], str], length: int):
+    """The summary at one length, or the sentence that says why there is none."""
+    try:
+        return _sentence(f"At most {length} tokens: “{summarise(length)}”")
+    except Exception as error:  # noqa: BLE001 (whatever a summariser raises is told)
+        reason = " ".join(str(error).split()).rstrip(".")
+        return _sentence(f"There is no summary: {type(error).__name__} ({reason}).")

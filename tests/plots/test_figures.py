@@ -73,6 +73,8 @@ FIGURES = {
     "history": lambda: plots.plot_history({"ViT": HISTORY, "CNN": HISTORY}),
     "class token": lambda: plots.plot_class_token_attention(IMAGE, softmax(4, 7, 7), 4),
     "positions": lambda: plots.plot_position_similarity(RNG.standard_normal((7, 5)), (3, 2)),
+    "top classes": lambda: plots.plot_top_classes(IMAGE, ["tabby, cat", "lynx"], [0.9, 0.05]),
+    "roll-out": lambda: plots.plot_rollout(IMAGE, softmax(5, 5)),
     "confusion": lambda: plots.plot_confusion(range(4), [0, 1, 1, 3], NAMES),
 }
 
@@ -389,3 +391,52 @@ def test_import_brings_neither_tensorflow_nor_pyplot():
         "assert not hasattr(plots, 'NoSuchFigure')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# ------------------------------------------------------------------- pre-trained models
+
+
+def test_bars_have_the_lengths_of_the_probabilities_and_the_best_on_top():
+    fig = plots.plot_top_classes(IMAGE, ["tabby, tabby cat", "lynx"], [[0.75], [0.125]])
+    _, bars = fig.axes
+    assert [bar.get_width() for bar in bars.patches] == [0.75, 0.125]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["tabby", "lynx"]
+    assert bars.yaxis_inverted()
+    assert "tabby 75.0%, lynx 12.5%" in fig.alt
+
+
+def test_rollout_shows_the_row_of_the_class_token():
+    rollout = np.full((5, 5), 0.2)
+    rollout[0] = [0.1, 0.1, 0.1, 0.6, 0.1]  # the patch in row 2, column 1
+    fig = plots.plot_rollout(IMAGE, rollout)
+    assert "row 2, column 1" in fig.alt
+    tinted = fig.axes[1].images[0].get_array()
+    light = tinted @ np.array([0.299, 0.587, 0.114]) - 0.4 * (IMAGE @ (0.299, 0.587, 0.114) / 255)
+    assert light[-1, 0] > light[0, 0] + 0.3  # viridis is brightest at the largest value
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 4), (5, 6), (2, 5, 5), (1, 1)])
+def test_rollout_of_no_square_grid_is_told(shape):
+    with pytest.raises(ValueError, match="expected \\(N\\+1, N\\+1\\), N being a square number"):
+        plots.plot_rollout(IMAGE, np.ones(shape))
+
+
+def test_large_photographs_are_shown_small():
+    photograph = RNG.integers(0, 256, (400, 600, 3), dtype=np.uint8)
+    assert len(plots._png(plots.plot_rollout(photograph, softmax(5, 5)))) < 400_000
+
+
+def test_summary_outside_a_notebook_is_printed(capsys):
+    plots.summary_slider(lambda length: f"{length} words", value=7)
+    assert capsys.readouterr().out == "At most 7 tokens: “7 words”\n"
+
+
+def test_summary_that_fails_is_told_in_a_sentence(capsys):
+    plots.summary_slider(lambda length: 1 / 0)
+    assert "There is no summary: ZeroDivisionError (division by zero)." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value, lengths", [(0, (0, 5)), (9, (1, 5)), (1, (2, 5))])
+def test_summary_slider_refuses_a_value_outside_its_ends(value, lengths):
+    with pytest.raises(ValueError, match="expected 0 <"):
+        plots.summary_slider(str, value, lengths)

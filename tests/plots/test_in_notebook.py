@@ -109,6 +109,16 @@ def test_the_slider_moves_the_picture_that_an_unattended_run_leaves(notebook):
         assert f"prediction with σ = {sigma}," in image["alt"]
 
 
+def test_the_length_slider_changes_the_summary_that_an_unattended_run_leaves():
+    slider = "plots.summary_slider(lambda length: 'word ' * length, value=6)"
+    move = MOVE_SLIDER.replace("FloatLogSlider", "IntSlider").format(9)
+    alone, moved = run(SET_UP, slider), run(SET_UP, slider, move)
+    for notebook, length in ((alone, 6), (moved, 9)):
+        widget, summary = notebook.cells[1].outputs
+        assert "application/vnd.jupyter.widget-view+json" in widget["data"]
+        assert f"At most {length} tokens" in summary["data"]["text/plain"]
+
+
 def test_the_slider_before_the_exercise_is_a_sentence(notebook):
     _, sentence = notebook.cells[6].outputs
     assert "complete both exercises" in sentence["data"]["text/plain"]
