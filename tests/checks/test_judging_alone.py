@@ -15,17 +15,20 @@ import numpy
 from utilities import checks
 
 names = [module.name for module in pkgutil.walk_packages(checks.__path__, "utilities.checks.")]
-trusted = [name for name in names if name.split(".")[-1].startswith(("judge", "judging", "oracles", "mistakes", "cases"))]
+rooms = ("judge", "judging", "oracles", "mistakes", "cases")
+trusted = [name for name in names if name.split(".")[-1].startswith(rooms)]
 for name in trusted:
     importlib.import_module(name)
-assert not any("observe" in name or "stand_ins" in name for name in sys.modules), "a judge imports the other side"
+other_side = [name for name in sys.modules if "observe" in name or "stand_ins" in name]
+assert other_side == []
 
 from utilities.checks.attention import test_scaled_dot_product_attention as check
 from utilities.checks.case import Observation
 from utilities.checks.oracles import scaled_dot_product_attention
 
 def answer(case):
-    output, weights = scaled_dot_product_attention(*(case[n].astype(float) for n in "qkv"), case["mask"])
+    q, k, v = (case[name].astype(float) for name in "qkv")
+    output, weights = scaled_dot_product_attention(q, k, v, case["mask"])
     return Observation({"output": output, "attention_weights": weights})
 
 cases = check.cases(7)

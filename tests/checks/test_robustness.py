@@ -63,6 +63,11 @@ def breaks_printing(*_, **__):
     raise ValueError("stdout is gone")
 
 
+def returning(make_result):
+    """Return an implementation that takes anything and returns what `make_result` makes."""
+    return lambda *_, **__: make_result()
+
+
 RESULTS = {
     "none": lambda: None,
     "ellipsis": lambda: ...,
@@ -88,7 +93,7 @@ RESULTS = {
     "itself nested": lambda: ((((),),),),
 }
 BEHAVIOURS = {
-    **{name: (lambda result: lambda *_, **__: result())(result) for name, result in RESULTS.items()},
+    **{name: returning(result) for name, result in RESULTS.items()},
     "recursion": recursion,
     "sys.exit": leave,
     "noisy": noisy,

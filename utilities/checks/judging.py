@@ -118,7 +118,7 @@ def agrees(
 
 
 def _judge_stage(stage, pairs, whole, oracle, mistakes, depth) -> Finding:
-    for case, observation in pairs:
+    for _, observation in pairs:
         stopped = problem_finding(stage.finding, observation, stage.share)
         if stopped:
             return stopped

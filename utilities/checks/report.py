@@ -129,7 +129,8 @@ def show(report: Report) -> None:
 
 def _item_html(finding: Finding, message: str, detail: str) -> str:
     sign, word = (HELD, "holds") if finding.held else (FAILED, "does not hold")
-    item = f'<li style="margin:.15em 0"><span aria-label="{word}">{sign}</span> {html.escape(finding.name)}'
+    item = '<li style="margin:.15em 0">'
+    item += f'<span aria-label="{word}">{sign}</span> {html.escape(finding.name)}'
     if message:
         item += f'<div style="margin:.2em 0 .4em 1.4em">{html.escape(message)}'
         if detail:

@@ -16,10 +16,11 @@ from bleach.css_sanitizer import CSSSanitizer
 from nbformat.notebooknode import NotebookNode
 
 KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg")
-TAGS = bleach.ALLOWED_TAGS | set(
-    "br caption div figcaption figure h1 h2 h3 h4 h5 h6 hr img p pre span sub sup table tbody td tfoot"
-    " th thead tr".split()
-)
+TAGS = bleach.ALLOWED_TAGS | {
+    *("br", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "span", "sub", "sup"),
+    *("caption", "figcaption", "figure", "img"),
+    *("table", "tbody", "td", "tfoot", "th", "thead", "tr"),
+}
 HARMLESS = ("alt", "aria-label", "colspan", "role", "rowspan", "style", "title")
 PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
 TAG = re.compile(r"<[A-Za-z/!?]")
