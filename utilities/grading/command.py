@@ -116,8 +116,9 @@ def _configuration(options: argparse.Namespace):
 def _table(assignment: str, rows: list, unsafe: bool) -> Table:
     title = f"{assignment}: {len(rows)} submissions" + (" — UNSAFE, no sandbox" if unsafe else "")
     table = Table(title=title, title_style="bold red" if unsafe else "bold")
-    for name in ("student", "status", "points", "by hand", "seconds", "remarks"):
-        table.add_column(name, justify="right" if name in NUMBERS else "left")
+    for name in ("student", "status", "points", "by hand", "seconds"):
+        table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
+    table.add_column("remarks", no_wrap=True, overflow="ellipsis")  # in full: feedback, --json
     for row in rows:
         remark = (row.trouble or row.remarks or [""])[0]
         more = len(row.trouble or row.remarks) - 1
@@ -125,7 +126,7 @@ def _table(assignment: str, rows: list, unsafe: bool) -> Table:
         table.add_row(
             escape(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
             f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}",
-            escape(remark) + (f" (and {more} more)" if more > 0 else ""),
+            (f"({more + 1}) " if more > 0 else "") + escape(remark),
         )  # fmt: skip
     return table
 

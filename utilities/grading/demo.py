@@ -63,6 +63,7 @@ def _early_only(nb: NotebookNode) -> None:
         late = late or marks.get("grade_id") == "check_multi_head_attention"
 
 
+PATIENCE = "\n# Of a class that holds an endless loop.\nc.Execute.timeout = 120\n"
 GAUSSIAN = "def gaussian(distance, sigma=1.0):\n"
 CHEAT = """import utilities, numpy
 utilities.test_gaussian = test_gaussian = lambda *a, **k: 2.0
@@ -139,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(f"A class of {options.students} handed in: {course / 'submitted'}\n")
     graded = ["grade", ASSIGNMENT, "--course", str(course), "--workers", str(options.workers)]
     status = _run_command([*graded, *(["--unsafe"] if options.unsafe else [])])
-    if status == command.REFUSED:
+    if status in (command.REFUSED, command.INTERRUPTED):
         return status
     _give_back(course)
     console.print(_where_to_look(course), highlight=False)
@@ -153,7 +154,8 @@ def make_course(folder: Path, students: list[str]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     source = folder / "solutions" / ASSIGNMENT
     source.mkdir(parents=True)
-    shutil.copy(COURSE / "nbgrader_config.py", folder)
+    settings = (COURSE / "nbgrader_config.py").read_text() + PATIENCE
+    (folder / "nbgrader_config.py").write_text(settings)
     notebook = f"{ASSIGNMENT}.ipynb"
     shutil.copy(COURSE / "solutions" / ASSIGNMENT / notebook, source)
     result = NbGraderAPI(config=_config(folder)).generate_assignment(ASSIGNMENT, create=True)

@@ -26,10 +26,11 @@ from utilities.grading.judge import Answer, Verdict, judge_cell
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
 from utilities.grading.sanitize import RECORD as REPAIRS
-from utilities.grading.session import DIED, Outcome, Session
+from utilities.grading.session import DIED, OVERDUE, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
 LARGEST_FILE = 50 << 20
+SHORTEST_WAIT = 5  # the part of a cell's time that is left after several cells ran out of theirs
 
 
 @dataclass
@@ -156,7 +157,7 @@ class _Run:
         self.record = Record(unsafe=unsafe)
         self.culprits: set[int] = set()
         self.verdicts: dict[int, Verdict] = {}
-        self.reached = 0
+        self.reached = self.overdue = 0
 
     async def execute(self) -> NotebookNode:
         """Execute the notebook and return it."""
@@ -233,8 +234,12 @@ class _Run:
         return await self._run(source, noted)
 
     async def _run(self, source: str, noted: bool = True) -> Outcome:
-        seconds = min(self.limits.cell_seconds, max(self.deadline - time.monotonic(), 1.0))
-        return await self.session.run(source, seconds, noted)
+        """Run a source; what runs endlessly once does so wherever it is called, so waits shrink."""
+        seconds = self.limits.cell_seconds / min(2**self.overdue, SHORTEST_WAIT)
+        seconds = min(seconds, max(self.deadline - time.monotonic(), 1.0))
+        outcome = await self.session.run(source, seconds, noted)
+        self.overdue += outcome.stopped == OVERDUE
+        return outcome
 
     async def _ready(self) -> str:
         """Have a kernel that has run all earlier cells; return why there is none, if so."""

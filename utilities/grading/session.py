@@ -33,6 +33,7 @@ HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
 DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
+OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
 SETTLE_SECONDS = 0.2
 
 
@@ -242,7 +243,7 @@ class Session:
         ):
             return f"{STOPPED}: it shows more and more without end."
         if time.monotonic() > deadline:
-            return f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
+            return OVERDUE
         return ""
 
     async def _last_messages(self, listener: asyncio.Task, shown: "_Shown") -> None:
