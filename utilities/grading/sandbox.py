@@ -51,7 +51,7 @@ KERNEL_SIDE = (
     "report.py",
     "wire.py",
 )
-LESSON_SIDE = ("__init__.py", "cases.py", "observe.py", "signs.py")
+LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
 OUTSIDE = ("grading", "checks", "__pycache__")
 
 

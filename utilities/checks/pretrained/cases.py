@@ -4,6 +4,7 @@ import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.case import Case
+from utilities.checks.pretrained.signs import from_table
 
 
 def top_classes(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -185,13 +186,3 @@ def _with_finished_aside(look_up, num_beams, max_length, end_token) -> tuple[int
         finished += [beam for beam in candidates[:num_beams] if beam[0][-1] == end_token]
         beams = [beam for beam in candidates if beam[0][-1] != end_token][:num_beams]
     return max(finished + beams, key=lambda beam: beam[1])[0]
-
-
-def from_table(table: np.ndarray):
-    """Return the function that looks log-probabilities up: row 0 before the first token."""
-
-    def log_probabilities(tokens) -> np.ndarray:
-        last = int(tokens[-1]) + 1 if len(tokens) else 0
-        return table[min(len(tokens), len(table) - 1), last].copy()  # (V,)
-
-    return log_probabilities
