@@ -97,7 +97,7 @@ def test_an_ordinary_user_gets_the_same_sandbox(sandboxed, tmp_path):
         pytest.skip("no Python of this version that an ordinary user can read")
     readable = tmp_path / "kit"
     shutil.copytree(Path(utilities.__file__).parent, readable / "utilities")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     done = subprocess.run(
         ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", python, "-c",

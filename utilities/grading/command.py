@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from utilities.grading import sandbox
 
+LONGEST_REMARK = 80
 NUMBERS = ("points", "by hand", "seconds")
 ALL_GRADED, NEEDS_A_PERSON, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -118,7 +120,7 @@ def _table(assignment: str, rows: list, unsafe: bool) -> Table:
     table = Table(title=title, title_style="bold red" if unsafe else "bold")
     for name in ("student", "status", "points", "by hand", "seconds"):
         table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
-    table.add_column("remarks", no_wrap=True, overflow="ellipsis")  # in full: feedback, --json
+    table.add_column("remarks")  # shortened; in full in the feedback and with --json
     for row in rows:
         remark = (row.trouble or row.remarks or [""])[0]
         more = len(row.trouble or row.remarks) - 1
@@ -126,7 +128,7 @@ def _table(assignment: str, rows: list, unsafe: bool) -> Table:
         table.add_row(
             escape(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
             f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}",
-            (f"({more + 1}) " if more > 0 else "") + escape(remark),
+            (f"({more + 1}) " if more > 0 else "") + escape(shorten(remark, LONGEST_REMARK, placeholder="…")),
         )  # fmt: skip
     return table
 
