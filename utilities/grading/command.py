@@ -124,11 +124,13 @@ def _table(assignment: str, rows: list, unsafe: bool) -> Table:
     for row in rows:
         remark = (row.trouble or row.remarks or [""])[0]
         more = len(row.trouble or row.remarks) - 1
+        said = escape(shorten(remark, LONGEST_REMARK, placeholder="…"))
+        said = f"({more + 1}) {said}" if more > 0 else said
         colour = "red" if row.needs_a_person else "yellow" if row.remarks else "green"
         table.add_row(
             escape(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
             f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}",
-            (f"({more + 1}) " if more > 0 else "") + escape(shorten(remark, LONGEST_REMARK, placeholder="…")),
+            said,
         )  # fmt: skip
     return table
 
