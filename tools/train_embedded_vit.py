@@ -404,8 +404,8 @@ accuracy.
 | energy, teacher included | {watt_hours:.0f} Wh ({basis}: nominal power times time, on a machine that other programs used as well), {minutes:.0f} minutes on 2 cores |
 | licence | CC0 1.0 for the weights; for the images see `data/README.md` |
 
-The test images were not used to choose anything but the first 2,000 of them were watched while it
-trained. The model has seen the labels of all training images: a linear probe on its features says
+The test images were not used to choose anything, but the first 2,000 of them were watched while
+it trained. The model has seen the labels of all training images: a linear probe on its features says
 how the code works, not how well features transfer. It knows ten classes and takes a flower for one
 of them. Not for use outside teaching.
 """  # noqa: E501 (a row of a table is a line)
