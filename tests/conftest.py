@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from utilities.quiet import quiet_tensorflow
 
 NO_NETWORK = Path(__file__).parent / "no_network"
 
+# Started in the background, a shell's child ignores Ctrl-C, and so would what the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 quiet_tensorflow()
 runpy.run_path(str(NO_NETWORK / "sitecustomize.py"))
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -19,6 +22,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Spread the checks over the workers one by one; keep the other modules, which share fixtures."""
     for item in items:

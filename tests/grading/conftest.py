@@ -15,13 +15,6 @@ from utilities.grading.sandbox import SandboxUnavailable
 WORKERS = 4  # most of a scenario is waiting
 
 
-def pytest_collection_modifyitems(items):
-    """Keep the tests of one file in one process: they share what one grading run brought."""
-    for item in items:
-        if "grading" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _quiet():
     logging.disable(logging.WARNING)
