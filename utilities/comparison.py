@@ -51,16 +51,10 @@ def comparison_table(
             "duration": format_seconds(report.seconds),
             "energy": f"{format_energy(report.kwh)} ({report.basis})",
             "CO₂-equivalent": format_carbon(report.g_co2eq),
-            "energy per correct point": format_energy(_per_point(report, accuracy)),
+            "energy per correct point": format_energy(report.kwh_per_point(accuracy)),
         }
         for (name, model), report, accuracy in zip(
             models.items(), reports, accuracies, strict=True
         )
     }
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _per_point(report: EnergyReport, accuracy: float) -> float | None:
-    if report.kwh is None or accuracy == 0:
-        return None
-    return report.kwh / (100 * accuracy)

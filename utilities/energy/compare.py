@@ -117,8 +117,8 @@ def describe_energy(
         )
         if accuracies is not None:
             sentence += f", accuracy {100 * accuracies[index]:.1f} %"
-            if accuracies[index] > 0:
-                per_point = report.kwh / (100 * accuracies[index])
+            per_point = report.kwh_per_point(accuracies[index])
+            if per_point is not None:
                 sentence += f", {format_energy(per_point)} per correct percentage point"
         sentences.append(sentence + ".")
     return " ".join(sentences)

@@ -76,6 +76,12 @@ class EnergyReport:
     def kwh(self) -> float | None:
         return self._sum(lambda component: 1.0)
 
+    def kwh_per_point(self, accuracy: float) -> float | None:
+        """Energy per correct percentage point, accuracy in [0, 1]; None where either is nothing."""
+        if self.kwh is None or accuracy == 0:
+            return None
+        return self.kwh / (100 * accuracy)
+
     @property
     def g_co2eq(self) -> float | None:
         return self.carbon(self.kwh)
