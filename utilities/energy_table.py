@@ -20,8 +20,9 @@ CAPTION = "measured: read from a sensor · estimated: from the nominal power, or
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE",
-                        help="a report that EnergyReport.save has written")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a report that EnergyReport.save has written"
+    )
     parser.add_argument("--epochs", action="store_true", help="one row per epoch as well")
 
 
@@ -64,8 +65,7 @@ def energy_table(reports: list[EnergyReport], epochs: bool = False) -> Table:
 
 def _report_row(report: EnergyReport, scale: float) -> list[str]:
     sensors = [
-        f"{component.name}: {component.sensor} ({component.basis})"
-        for component in report.components
+        f"{component.name}: {component.sensor} ({component.basis})" for component in report.components
     ]
     return [
         _plain(report.label + (" (interrupted)" if report.interrupted else "")),
@@ -86,7 +86,9 @@ def _span_rows(report: EnergyReport, scale: float) -> Iterator[list[str]]:
     for name, span in spans:
         part = dataclasses.replace(report, epochs=(span,), outside_epochs=nothing)
         yield [
-            name, "", format_seconds(span.seconds),
+            name,
+            "",
+            format_seconds(span.seconds),
             *_energy_cells(part.measured_kwh, part.estimated_kwh, part.kwh_interval, scale),
             format_carbon(part.g_co2eq),
         ]

@@ -191,9 +191,7 @@ def _vector(name: str, value: ArrayLike, length: int | None = None) -> np.ndarra
     expected = "n" if length is None else str(length)
     column = array.ndim == 2 and array.shape[1] == 1
     if not (array.ndim == 1 or column) or len(array) == 0 or length not in (None, len(array)):
-        raise ValueError(
-            f"{name} has shape {array.shape}; expected ({expected},) or ({expected}, 1)."
-        )
+        raise ValueError(f"{name} has shape {array.shape}; expected ({expected},) or ({expected}, 1).")
     return array.reshape(-1)
 
 
@@ -323,9 +321,7 @@ def _regression_figure(
     fig, ((fit, attention),) = _new_figure(9.6, 4.0, columns=2, width_ratios=(1.25, 1))
     fit.plot(x_query[queries], truth[queries], color=GREEN, linestyle="--", label="true curve")
     fit.plot(x_query[queries], prediction[queries], color=BLUE, linewidth=2.4, label="prediction")
-    fit.plot(
-        x_train, y_train, "o", color=VERMILLION, markersize=4, alpha=0.75, label="observations"
-    )
+    fit.plot(x_train, y_train, "o", color=VERMILLION, markersize=4, alpha=0.75, label="observations")
     fit.set(xlabel="x", ylabel="y", title=f"Fit with σ = {_number(sigma)}")
     fit.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False)
     fit.grid(True)
@@ -452,9 +448,7 @@ def _regression_view(
                     f"but it returned {_kind(result)}"
                 )
             prediction, weights = (np.asarray(part, dtype=np.float64) for part in result)
-            fig, alt = _regression_figure(
-                x_train, y_train, x_query, prediction, truth, weights, sigma
-            )
+            fig, alt = _regression_figure(x_train, y_train, x_query, prediction, truth, weights, sigma)
             return _mime_bundle(fig, alt)
     except NotImplementedError:
         return _sentence(
@@ -684,9 +678,7 @@ def plot_patches(image: ArrayLike, patches: ArrayLike, patch_size: int) -> Figur
     flat = np.asarray(patches)
     expected = (rows * columns, patch_size**2 * channels)
     if flat.shape != expected:
-        raise ValueError(
-            f"patches has shape {flat.shape}; expected (N, patch_size²·C) = {expected}."
-        )
+        raise ValueError(f"patches has shape {flat.shape}; expected (N, patch_size²·C) = {expected}.")
     tiles = _picture(flat.reshape(-1, patch_size, patch_size, channels))  # (N, P, P[, C])
 
     side = min(max(3.4, 0.6 * rows), 6.5)  # inches

@@ -104,9 +104,7 @@ def load_text() -> list[str]:
     return [" ".join(part.split()) for part in TEXT.read_text(encoding="utf-8").split("\n\n")]
 
 
-def image_features(
-    model: TFViTForImageClassification, processor: ViTImageProcessor
-) -> tf_keras.Model:
+def image_features(model: TFViTForImageClassification, processor: ViTImageProcessor) -> tf_keras.Model:
     """Return a Keras model from images to what the classifier of a ViT reads.
 
     uint8 images (B, H, W, 3) of any size -> class token of the last layer (B, d). Resizing and
@@ -131,9 +129,7 @@ def image_classifier(
     return tf_keras.Model(features.input, model.classifier(features.output), name="classifier")
 
 
-def with_linear_head(
-    features: tf_keras.Model, weights: np.ndarray, bias: np.ndarray
-) -> tf_keras.Model:
+def with_linear_head(features: tf_keras.Model, weights: np.ndarray, bias: np.ndarray) -> tf_keras.Model:
     """Return `features` followed by a linear layer: images -> logits (B, num_classes).
 
     weights (d, num_classes), bias (num_classes,).

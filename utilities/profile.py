@@ -55,12 +55,8 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("quick", 256, 64, 64, Training(1, 64, 1e-4), Training(1, 64, 1.5e-3, 1e-2)),
-        Profile(
-            "standard", 7500, 2500, 2000, Training(8, 64, 1e-4), Training(40, 64, 1.5e-3, 1e-2, 3)
-        ),
-        Profile(
-            "full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)
-        ),
+        Profile("standard", 7500, 2500, 2000, Training(8, 64, 1e-4), Training(40, 64, 1.5e-3, 1e-2, 3)),
+        Profile("full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)),
     )
 }
 

@@ -107,9 +107,7 @@ def tolerance(expected: np.ndarray, dtype: np.dtype, terms: int, depth: int = 1)
     return ROUNDING * depth * float(unit) * float(np.sqrt(max(terms, 1))) * scale
 
 
-def agrees(
-    observed: np.ndarray, expected: np.ndarray, terms: int, depth: int = 1, dtype=None
-) -> bool:
+def agrees(observed: np.ndarray, expected: np.ndarray, terms: int, depth: int = 1, dtype=None) -> bool:
     """Return whether two arrays have one shape and differ by no more than rounding."""
     if observed.shape != expected.shape or not np.all(np.isfinite(observed)):
         return False

@@ -28,9 +28,7 @@ def euclidean(q, k) -> np.ndarray:
     return np.sqrt(np.square(q[:, None] - k[None]).sum(axis=-1))
 
 
-def nadaraya_watson(
-    q, k, v, kernel, sigma=1.0, distance=euclidean
-) -> tuple[np.ndarray, np.ndarray]:
+def nadaraya_watson(q, k, v, kernel, sigma=1.0, distance=euclidean) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of the values v (n_k, d_v), weighted by the kernel, and the weights.
 
     Source: Nadaraya, "On Estimating Regression", 1964; Watson, "Smooth Regression Analysis", 1964.

@@ -25,9 +25,7 @@ class MultiHeadAttention(tf_keras.layers.Layer):
         )
 
     def call(self, q, k, v, mask=None):
-        output, weights = self.attention(
-            q, v, k, attention_mask=mask, return_attention_scores=True
-        )
+        output, weights = self.attention(q, v, k, attention_mask=mask, return_attention_scores=True)
         return (output, weights) if self.return_attention_weights else output
 
 

@@ -54,10 +54,12 @@ def energy_equivalents(kwh: float, g_co2eq: float) -> list[Equivalent]:
         ),
     ]
     for kilometres, _ in co2eq.convert(g_co2eq):
-        equivalents.append(Equivalent(
-            f"{_distance(kilometres)} by car",
-            f"car: {car['gCO2eq_per_unit']:g} g/km, the average new car in the EU of 2024 (EEA)",
-        ))
+        equivalents.append(
+            Equivalent(
+                f"{_distance(kilometres)} by car",
+                f"car: {car['gCO2eq_per_unit']:g} g/km, the average new car in the EU of 2024 (EEA)",
+            )
+        )
     return equivalents
 
 
@@ -93,16 +95,20 @@ def compare_energy(
         points = 100 * np.asarray(accuracies, dtype=float)
         _draw_bars(axes[1], reports, points, "Energy per correct percentage point")
         _annotate_points(axes[1], reports, points)
-    axes[0].legend(*_legend(axes[0]), loc="lower right", bbox_to_anchor=(1, 1), ncols=3,
-                   frameon=False, fontsize="small")
+    axes[0].legend(
+        *_legend(axes[0]),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=3,
+        frameon=False,
+        fontsize="small",
+    )
     sources = [e.source for e in energy_equivalents(0.0, 0.0)]
     figure.supxlabel("\n".join(sources), fontsize="x-small", color=TEXT_COLOUR, x=0.01, ha="left")
     return figure
 
 
-def describe_energy(
-    reports: Sequence[EnergyReport], accuracies: Sequence[float] | None = None
-) -> str:
+def describe_energy(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None = None) -> str:
     """The alternative text of the figure that `compare_energy` draws of the same runs."""
     _check(reports, accuracies)
     sentences = [f"Bar chart of the energy of {len(reports)} run(s)."]
@@ -135,9 +141,7 @@ def _check(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None) 
         raise ValueError(f"accuracies are fractions between 0 and 1, not {list(accuracies)}")
 
 
-def _draw_bars(
-    axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray, title: str
-) -> None:
+def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray, title: str) -> None:
     """One bar per report, its energy divided by `divisors`; none where that is unknown."""
     known = [
         (row, report, divisor)
@@ -151,11 +155,19 @@ def _draw_bars(
         measured, total = report.measured_kwh * factor, report.kwh * factor
         low, high = (bound * factor for bound in report.kwh_interval)
         axes.barh(row, measured, height=0.45, label="measured", **MEASURED_STYLE)
-        axes.barh(row, total - measured, left=measured, height=0.45, label="estimated",
-                  **ESTIMATED_STYLE)
+        axes.barh(
+            row, total - measured, left=measured, height=0.45, label="estimated", **ESTIMATED_STYLE
+        )
         if high > low:
-            axes.errorbar(total, row, xerr=[[total - low], [high - total]], fmt="none",
-                          ecolor="black", capsize=4, label="uncertainty")
+            axes.errorbar(
+                total,
+                row,
+                xerr=[[total - low], [high - total]],
+                fmt="none",
+                ecolor="black",
+                capsize=4,
+                label="uncertainty",
+            )
     for row in set(range(len(reports))) - {row for row, *_ in known}:
         axes.text(0, row, " unknown", va="center", color=TEXT_COLOUR)
     axes.set_yticks(range(len(reports)), [report.label for report in reports])
@@ -172,10 +184,13 @@ def _annotate(axes: Axes, reports: Sequence[EnergyReport]) -> None:
         if report.kwh is None:
             continue
         equivalents = energy_equivalents(report.kwh, report.g_co2eq)
-        text = " · ".join([
-            format_energy(report.kwh), format_carbon(report.g_co2eq),
-            *(f"≈ {equivalent.text}" for equivalent in equivalents),
-        ])
+        text = " · ".join(
+            [
+                format_energy(report.kwh),
+                format_carbon(report.g_co2eq),
+                *(f"≈ {equivalent.text}" for equivalent in equivalents),
+            ]
+        )
         _write_below(axes, row, text)
 
 
@@ -186,8 +201,15 @@ def _annotate_points(axes: Axes, reports: Sequence[EnergyReport], points: np.nda
 
 
 def _write_below(axes: Axes, row: int, text: str) -> None:
-    axes.annotate(text, (0, row + 0.25), xytext=(3, -1), textcoords="offset points", va="top",
-                  fontsize="small", color=TEXT_COLOUR)
+    axes.annotate(
+        text,
+        (0, row + 0.25),
+        xytext=(3, -1),
+        textcoords="offset points",
+        va="top",
+        fontsize="small",
+        color=TEXT_COLOUR,
+    )
 
 
 def _legend(axes: Axes) -> tuple[list, list[str]]:

@@ -145,12 +145,16 @@ def find_components(
 
 
 def _try_component(name: str, watts: float | None) -> tuple[Component | None, str | None]:
-    simulated = {} if watts is None else {
-        f"sim_{name}": f"simulated {name}",
-        "sim_cpu_tdp": watts,
-        "sim_gpu_watts": watts,
-        f"sim_{name}_util": 1.0,
-    }
+    simulated = (
+        {}
+        if watts is None
+        else {
+            f"sim_{name}": f"simulated {name}",
+            "sim_cpu_tdp": watts,
+            "sim_gpu_watts": watts,
+            f"sim_{name}_util": 1.0,
+        }
+    )
     try:
         component = create_components(name, [], False, QuietLogger(), **simulated)[0]
         if not component.available():

@@ -99,9 +99,7 @@ class EnergyReport:
         """The least and the most energy (kWh) that fit the components' uncertainty."""
         if not self.components:
             return None
-        return self._sum(lambda component: component.low), self._sum(
-            lambda component: component.high
-        )
+        return self._sum(lambda component: component.low), self._sum(lambda component: component.high)
 
     @property
     def basis(self) -> str:
@@ -184,16 +182,17 @@ class EnergyReport:
 def _from_json(content: dict) -> EnergyReport:
     """Rebuild a report and refuse values that could not have come from a run."""
     components = tuple(
-        ComponentRecord(**{**item, "devices": tuple(item["devices"])})
-        for item in content["components"]
+        ComponentRecord(**{**item, "devices": tuple(item["devices"])}) for item in content["components"]
     )
-    report = EnergyReport(**{
-        **content,
-        "components": components,
-        "epochs": tuple(Span(**item) for item in content["epochs"]),
-        "outside_epochs": Span(**content["outside_epochs"]),
-        "notes": tuple(content["notes"]),
-    })
+    report = EnergyReport(
+        **{
+            **content,
+            "components": components,
+            "epochs": tuple(Span(**item) for item in content["epochs"]),
+            "outside_epochs": Span(**content["outside_epochs"]),
+            "notes": tuple(content["notes"]),
+        }
+    )
     if not isinstance(report.label, str):
         raise ValueError("the label is not text")
     for component in components:

@@ -155,8 +155,9 @@ class QuietTracker(CarbonTracker):
             for component in self.monitor.components
             if component.handler.failures
         ]
-        notes += [f"{name}: no reading came, its energy is unknown" for name in
-                  sorted(self.monitor.silent())]
+        notes += [
+            f"{name}: no reading came, its energy is unknown" for name in sorted(self.monitor.silent())
+        ]
         return notes
 
 
@@ -192,7 +193,8 @@ class Monitor(CarbonTrackerThread):
     def silent(self) -> set[str]:
         """The components that never gave a reading: their energy is unknown, not zero."""
         return {
-            component.name for component in self.components
+            component.name
+            for component in self.components
             if self.epoch_times and not any(component.power_usages)
         }
 

@@ -16,9 +16,7 @@ def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> li
         _attention_case(rng, "mask", (2,), 5, 4, 3, 6, mask=bool),
         _attention_case(rng, "mask of 0 and 1", (), 3, 5, 4, 2, mask=np.int32),
         _attention_case(rng, "broadcast mask", (2,), 5, 4, 3, 6, mask=bool, mask_shape=(2, 1, 4)),
-        _attention_case(
-            rng, "broadcast mask", (3, 2), 5, 4, 7, 6, mask=bool, mask_shape=(3, 1, 5, 4)
-        ),
+        _attention_case(rng, "broadcast mask", (3, 2), 5, 4, 7, 6, mask=bool, mask_shape=(3, 1, 5, 4)),
         _attention_case(rng, "float16", (2,), 3, 6, 5, 4, dtype=np.float16),
         _attention_case(rng, "float16", (2,), 5, 3, 6, 4, dtype=np.float16, mask=bool),
         _attention_case(rng, "float64", (2,), 3, 4, 6, 5, dtype=np.float64),
@@ -32,9 +30,7 @@ def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> li
             cases.append(_attention_case(rng, "no mask", leading, n_q, n_k, d_k, d_v))
             cases.append(_attention_case(rng, "mask", leading, n_q, n_k, d_k, d_v, mask=bool))
             cases.append(
-                _attention_case(
-                    rng, "mask of 0 and 1", leading, n_q, n_k, d_k, d_v, mask=np.float32
-                )
+                _attention_case(rng, "mask of 0 and 1", leading, n_q, n_k, d_k, d_v, mask=np.float32)
             )
     return cases
 
@@ -55,9 +51,7 @@ def multi_head_attention(rng: np.random.Generator, thorough: bool) -> list[Case]
     if thorough:
         for _ in range(2):
             heads, *lengths = (int(length) for length in rng.permutation(np.arange(2, 10)))
-            sizes = dict(
-                zip(("batch", "n_q", "n_k", "d_q", "d_k", "d_v"), lengths[1:], strict=True)
-            )
+            sizes = dict(zip(("batch", "n_q", "n_k", "d_q", "d_k", "d_v"), lengths[1:], strict=True))
             cases.append(_heads_case(rng, "heads", heads, lengths[0], **sizes))
             cases.append(_heads_case(rng, "mask", heads, lengths[0], **sizes, mask=True))
     return cases
@@ -76,9 +70,7 @@ def _attention_case(
     return Case(stage, inputs)
 
 
-def _heads_case(
-    rng, stage, num_heads, proj_dim, batch, n_q, n_k, d_q, d_k, d_v, mask=False
-) -> Case:
+def _heads_case(rng, stage, num_heads, proj_dim, batch, n_q, n_k, d_q, d_k, d_v, mask=False) -> Case:
     """Return inputs and weights that keep projections at size one; one input in self-attention."""
 
     def sequence(length: int, width: int) -> np.ndarray:

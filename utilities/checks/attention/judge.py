@@ -64,9 +64,7 @@ def scaled_dot_product_attention(
     return _told_random(findings, observations)
 
 
-def multi_head_attention(
-    cases: Sequence[Case], observations: Sequence[Observation]
-) -> list[Finding]:
+def multi_head_attention(cases: Sequence[Case], observations: Sequence[Observation]) -> list[Finding]:
     """Judge output, weights and what is trained, stage by stage."""
     findings = judge_stages(
         cases, observations, HEADS_STAGES, _right_heads, HEADS_MISTAKES, HEADS_DEPTH

@@ -297,8 +297,7 @@ _IN_ATTENTION: list[tuple[str, str, Attend]] = [
     ),
     (
         "keys used as values",
-        "Your output averages the keys. The keys decide the weights; the values are what is "
-        "averaged.",
+        "Your output averages the keys. The keys decide the weights; the values are what is averaged.",
         _going_wrong(finish=lambda s, w, q, k, v, m: (w @ k, w)),
     ),
     (
@@ -447,8 +446,7 @@ HEADS_MISTAKES = [
     ),
     Mistake(
         "output projection missing",
-        "You return the heads side by side, h·proj_dim wide: the last projection, by W_o, is "
-        "missing.",
+        "You return the heads side by side, h·proj_dim wide: the last projection, by W_o, is missing.",
         heads_oracle(finish=lambda output, weights, merged: (merged, weights)),
     ),
     Mistake(

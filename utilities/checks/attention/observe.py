@@ -53,9 +53,7 @@ def _called(implementation: Any, case: Case, inputs: Inputs, mask: Mask) -> dict
     }
 
 
-def _output_alone(
-    implementation: Any, case: Case, inputs: Inputs, _: Mask
-) -> dict[str, np.ndarray]:
+def _output_alone(implementation: Any, case: Case, inputs: Inputs, _: Mask) -> dict[str, np.ndarray]:
     """Return the output of a layer that is not asked for its attention weights."""
     layer = _made(implementation, case)
     layer(*inputs)

@@ -305,9 +305,7 @@ REGRESSION_MISTAKES = [
         "You average the squared differences over the dimensions before the root. The Euclidean "
         "distance sums them.",
         _regression(
-            distance=_of_differences(
-                lambda difference: np.sqrt(np.square(difference).mean(axis=-1))
-            )
+            distance=_of_differences(lambda difference: np.sqrt(np.square(difference).mean(axis=-1)))
         ),
     ),
     Mistake(

@@ -54,9 +54,7 @@ def fit_linear_probe(rng: np.random.Generator, thorough: bool) -> list[Case]:
         for _ in range(3):
             num_classes, d, n = np.sort(rng.permutation(np.arange(2, 30))[:3])
             penalty = round(float(rng.uniform(2.0, 10.0)), 1)
-            cases.append(
-                _features_case(rng, "many samples", int(n), int(d), int(num_classes), penalty)
-            )
+            cases.append(_features_case(rng, "many samples", int(n), int(d), int(num_classes), penalty))
     return cases
 
 

@@ -35,9 +35,7 @@ def _sizes_are(order: Callable[[list[int]], list[int]]):
         shapes = expected_shapes(case)
         sizes = order([d_out for _, d_out in shapes])
         d_in = [shapes[0][0], *sizes[:-1]]
-        return len(shapes) > 1 and kernel_shapes(observation) == list(
-            zip(d_in, sizes, strict=True)
-        )
+        return len(shapes) > 1 and kernel_shapes(observation) == list(zip(d_in, sizes, strict=True))
 
     return condition
 
@@ -138,8 +136,10 @@ SIZE_MISTAKES = [
         "All your layers have the same size. Each has its own entry of hidden_units.",
         when(
             _several(
-                lambda case, seen: _sizes_are(lambda s: [s[0]] * len(s))(case, seen)
-                or _sizes_are(lambda s: [s[-1]] * len(s))(case, seen)
+                lambda case, seen: (
+                    _sizes_are(lambda s: [s[0]] * len(s))(case, seen)
+                    or _sizes_are(lambda s: [s[-1]] * len(s))(case, seen)
+                )
             )
         ),
     ),
@@ -345,9 +345,7 @@ BLOCK_MISTAKES = [
         "The sum of x₁ and MLP is not normalised: the second LayerNormalization is missing.",
         _no_second_norm,
     ),
-    *_block_mistake(
-        "no LayerNormalization", "Neither of the two sums is normalised.", _no_norm
-    ),
+    *_block_mistake("no LayerNormalization", "Neither of the two sums is normalised.", _no_norm),
     *_block_mistake(
         "LayerNormalization shared",
         "Both places share one LayerNormalization. Each has gains and shifts of its own to learn: "

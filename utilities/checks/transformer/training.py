@@ -53,9 +53,7 @@ class Placement:
 
 DENSE, ACTIVATION, DROPOUT = "dense", "activation", "dropout"
 LAYER = [DENSE, ACTIVATION, DROPOUT]
-NO_DROPOUT = (
-    "In training, nothing is dropped. Is there a Dropout layer after each step that needs one?"
-)
+NO_DROPOUT = "In training, nothing is dropped. Is there a Dropout layer after each step that needs one?"
 RATE_IGNORED = "Dropout does not use the dropout_rate it is given."
 KEEP_RATE = (
     "Dropout drops what it should keep: in Keras the rate is the part that is dropped, not the "
@@ -91,9 +89,7 @@ PLACEMENTS = [
         "Your dropout comes before the non-linearity: the order is Dense, non-linearity, dropout.",
         lambda depth: [DENSE, DROPOUT, ACTIVATION] * depth,
     ),
-    Placement(
-        "keep rate for drop rate", KEEP_RATE, lambda depth: LAYER * depth, lambda rate: 1 - rate
-    ),
+    Placement("keep rate for drop rate", KEEP_RATE, lambda depth: LAYER * depth, lambda rate: 1 - rate),
     Placement("not scaled", NOT_SCALED, lambda depth: LAYER * depth, scaled=False),
     *(
         Placement("rate ignored", RATE_IGNORED, lambda depth: LAYER * depth, lambda rate, r=r: r)

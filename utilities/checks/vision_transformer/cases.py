@@ -22,9 +22,7 @@ def patch_extractor(rng: np.random.Generator, thorough: bool) -> list[Case]:
             rows, columns, channels, patch_size, batch = (int(n) for n in rng.permutation(5) + 1)
             sizes = dict(height=rows * patch_size, width=columns * patch_size, channels=channels)
             dtype = np.uint8 if stage == "uint8" else np.float32
-            cases.append(
-                _images_case(rng, stage, batch, **sizes, patch_size=patch_size, dtype=dtype)
-            )
+            cases.append(_images_case(rng, stage, batch, **sizes, patch_size=patch_size, dtype=dtype))
     return cases
 
 
@@ -56,9 +54,7 @@ def _images_case(rng, stage, batch, height, width, channels, patch_size, dtype=n
     return Case(stage, {"images": images, "patch_size": patch_size})
 
 
-def _encoder_case(
-    rng, stage, batch, num_patches, values, proj_dim, alone=False, full=False
-) -> Case:
+def _encoder_case(rng, stage, batch, num_patches, values, proj_dim, alone=False, full=False) -> Case:
     """Return patches and the weights to give to the encoder.
 
     alone: class token and positions are zero; full: nothing is; else only the positions are.

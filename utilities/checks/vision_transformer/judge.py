@@ -385,8 +385,7 @@ ENCODER_MISTAKES = [
     ),
     Mistake(
         "no positions",
-        "Your tokens carry no positions: without them the transformer cannot tell where a patch "
-        "was.",
+        "Your tokens carry no positions: without them the transformer cannot tell where a patch was.",
         _wrong_tokens(lambda x, token, positions: _prepended(x, token)),
     ),
     Mistake(
@@ -440,9 +439,7 @@ def _not_seen(name: str) -> Finding:
 
 
 def _is_repeatable(pairs: Sequence[tuple[Case, Observation]]) -> Finding:
-    held = all(
-        agrees(seen["output_again"], seen["output"], case.longest_axis) for case, seen in pairs
-    )
+    held = all(agrees(seen["output_again"], seen["output"], case.longest_axis) for case, seen in pairs)
     made_anew = not all(seen["found"].all() for _, seen in pairs)
     return fact(
         REPEATABLE,

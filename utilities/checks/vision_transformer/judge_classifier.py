@@ -156,9 +156,7 @@ def _wrong(
         images = seen["images_seen"]  # (B, H, W, C)
         if mirrored and case.stage == "blocks":
             images = images[:, :, ::-1]
-        outputs = [
-            finish(logits) for logits in _candidates(case, seen, images, ACCEPTED[:2], **ways)
-        ]
+        outputs = [finish(logits) for logits in _candidates(case, seen, images, ACCEPTED[:2], **ways)]
         fitting = (o for o in outputs if agrees(seen["output"], o, case.longest_axis, DEPTH))
         return {"output": next(fitting, outputs[0])}
 
@@ -527,14 +525,12 @@ MISTAKES = [
     ),
     Mistake(
         "softmax in the model",
-        "Your model ends in a softmax. The loss takes logits: end in a Dense layer without "
-        "activation.",
+        "Your model ends in a softmax. The loss takes logits: end in a Dense layer without activation.",
         _wrong(oracles.softmax),
     ),
     Mistake(
         "sigmoid in the model",
-        "Your model ends in a sigmoid. The loss takes logits: end in a Dense layer without "
-        "activation.",
+        "Your model ends in a sigmoid. The loss takes logits: end in a Dense layer without activation.",
         _wrong(oracles.sigmoid),
     ),
     Mistake(
@@ -549,8 +545,7 @@ MISTAKES = [
     ),
     Mistake(
         "head without non-linearity",
-        "Your head's hidden layers have no non-linearity, so that together they are one linear "
-        "map.",
+        "Your head's hidden layers have no non-linearity, so that together they are one linear map.",
         _wrong(head_activation=_identity),
     ),
     Mistake(

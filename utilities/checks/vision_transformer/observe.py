@@ -75,9 +75,7 @@ def _functional_model(layer: Any, example: tf.Tensor) -> tf_keras.Model:
 def _encoder_weights(encoder: Any, case: Case) -> dict[str, tf.Variable]:
     """Return the encoder's weights by their role, wherever in it they live."""
     if not hasattr(encoder, "weights"):
-        raise Stopped(
-            WRONG_TYPE, f"PatchEncoder(…) is {describe(encoder)}; a Keras layer is expected."
-        )
+        raise Stopped(WRONG_TYPE, f"PatchEncoder(…) is {describe(encoder)}; a Keras layer is expected.")
     found: dict[str, tf.Variable] = {}
     for variable in encoder.weights:
         role = _encoder_role(variable, case)
@@ -217,9 +215,7 @@ def _classifier(implementation: Any, case: Case, mirror: Mirror) -> tf_keras.Mod
     return model
 
 
-def _assign_by_shape(
-    model: tf_keras.Model, parts: list[tf.Module], case: Case
-) -> list[tf.Variable]:
+def _assign_by_shape(model: tf_keras.Model, parts: list[tf.Module], case: Case) -> list[tf.Variable]:
     """Give the model's weights the case's values; return those whose shape says nothing."""
     values = _values_by_shape(model, case)
     class_token = _class_token(model, parts, case)
