@@ -27,6 +27,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "test_fit_linear_probe",
             "test_beam_search",
         ],
+        "checks.small_datasets": [
+            "test_shifted_patch_tokenization",
+            "test_multi_head_attention_lsa",
+            "test_warm_up_cosine",
+            "test_make_optimizer",
+        ],
         "baselines": ["build_small_cnn"],
         "comparison": ["compare_runs"],
         "datasets": [
