@@ -37,7 +37,7 @@ def token_oracle(
         raw = values(case["images"].astype(np.float64), case["patch_size"])  # (B, N, F)
         seen = observation["normalised_patches"]  # (B, N, K)
         candidates = [normalise(raw, epsilon) for epsilon in EPSILONS]
-        order = column_order(seen, candidates[0])
+        order = column_order(seen, candidates[0], case["kernel"].shape[0])
         candidates = [_columns(candidate, order) for candidate in candidates]
         features = min(candidates, key=lambda candidate: _distance(candidate, seen))
         if not tokens_too:
@@ -53,13 +53,12 @@ def token_oracle(
     return oracle
 
 
-def column_order(seen: np.ndarray, features: np.ndarray) -> list[int]:
-    """Return which column of features (B, N, F) each column of those seen (B, N, K) is.
+def column_order(seen: np.ndarray, features: np.ndarray, count: int) -> list[int]:
+    """Return which column of features (B, N, F) each column of those seen (B, N, count) is.
 
-    Where K exceeds F, the rest are columns of 0.
+    Where `count` exceeds F, the rest are columns of 0.
     """
-    count = seen.shape[-1]
-    if seen.shape[:2] != features.shape[:2]:
+    if seen.shape != (*features.shape[:2], count):
         return list(range(count))
     flat, flat_seen = (x.reshape(-1, x.shape[-1]) for x in (_columns(features, range(count)), seen))
     distance = np.abs(flat[:, :, None] - flat_seen[:, None, :]).max(axis=0)  # (max(F, K), K)
