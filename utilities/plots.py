@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
+import matplotlib.cm
 import matplotlib.colors
 import matplotlib.ticker
 import numpy as np
@@ -28,6 +29,7 @@ from IPython import get_ipython
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -171,7 +173,9 @@ def _in_notebook() -> bool:
 # ------------------------------------------------------------------------------- helpers
 
 
-def _new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any):
+def _new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any
+) -> tuple[LabFigure, np.ndarray]:
     """A figure of our own and its axes, always (rows, columns)."""
     fig = LabFigure(figsize=(width, height), layout="constrained")
     return fig, fig.subplots(rows, columns, squeeze=False, **grid)
@@ -191,9 +195,7 @@ def _vector(name: str, value: ArrayLike, length: int | None = None) -> np.ndarra
     expected = "n" if length is None else str(length)
     column = array.ndim == 2 and array.shape[1] == 1
     if not (array.ndim == 1 or column) or len(array) == 0 or length not in (None, len(array)):
-        raise ValueError(
-            f"{name} has shape {array.shape}; expected ({expected},) or ({expected}, 1)."
-        )
+        raise ValueError(f"{name} has shape {array.shape}; expected ({expected},) or ({expected}, 1).")
     return array.reshape(-1)
 
 
@@ -226,7 +228,7 @@ def _show_pixels(axes: Axes, pixels: np.ndarray, title: str | None = None, **tex
         axes.set_title(title, **text)
 
 
-def _heat_map(axes: Axes, values: np.ndarray, **limits: Any):
+def _heat_map(axes: Axes, values: np.ndarray, **limits: Any) -> AxesImage:
     """Draw a matrix; NaN is grey."""
     colours = matplotlib.colormaps[HEAT].with_extremes(bad=NO_VALUE)
     for spine in axes.spines.values():
@@ -305,7 +307,14 @@ def plot_regression(
 
 
 def _regression_figure(
-    x_train, y_train, x_query, prediction, truth, attention_weights, sigma, title=None
+    x_train: ArrayLike,
+    y_train: ArrayLike,
+    x_query: ArrayLike,
+    prediction: ArrayLike,
+    truth: ArrayLike,
+    attention_weights: ArrayLike,
+    sigma: float,
+    title: str | None = None,
 ) -> tuple[LabFigure, str]:
     x_train = _vector("x_train", x_train)
     y_train = _vector("y_train", y_train, len(x_train))
@@ -323,9 +332,7 @@ def _regression_figure(
     fig, ((fit, attention),) = _new_figure(9.6, 4.0, columns=2, width_ratios=(1.25, 1))
     fit.plot(x_query[queries], truth[queries], color=GREEN, linestyle="--", label="true curve")
     fit.plot(x_query[queries], prediction[queries], color=BLUE, linewidth=2.4, label="prediction")
-    fit.plot(
-        x_train, y_train, "o", color=VERMILLION, markersize=4, alpha=0.75, label="observations"
-    )
+    fit.plot(x_train, y_train, "o", color=VERMILLION, markersize=4, alpha=0.75, label="observations")
     fit.set(xlabel="x", ylabel="y", title=f"Fit with σ = {_number(sigma)}")
     fit.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False)
     fit.grid(True)
@@ -347,7 +354,9 @@ def _value_ticks(axis: Any, values: np.ndarray) -> None:
     axis.set_ticks(np.interp(ticks, values, np.arange(len(values))), [f"{t:g}" for t in ticks])
 
 
-def _regression_alt(n_keys, prediction, truth, weights, sigma) -> str:
+def _regression_alt(
+    n_keys: int, prediction: np.ndarray, truth: np.ndarray, weights: np.ndarray, sigma: float
+) -> str:
     alt = (
         f"Line plot: {n_keys} noisy observations, the true curve and the Nadaraya-Watson "
         f"prediction with σ = {_number(sigma)}"
@@ -436,7 +445,13 @@ def regression_slider(
 
 @_styled
 def _regression_view(
-    nadaraya_watson, kernel, x_train, y_train, x_query, truth, sigma
+    nadaraya_watson: Callable,
+    kernel: Callable,
+    x_train: np.ndarray,
+    y_train: np.ndarray,
+    x_query: np.ndarray,
+    truth: np.ndarray,
+    sigma: float,
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """The picture at one σ, or the sentence that says why there is none."""
     try:
@@ -452,9 +467,7 @@ def _regression_view(
                     f"but it returned {_kind(result)}"
                 )
             prediction, weights = (np.asarray(part, dtype=np.float64) for part in result)
-            fig, alt = _regression_figure(
-                x_train, y_train, x_query, prediction, truth, weights, sigma
-            )
+            fig, alt = _regression_figure(x_train, y_train, x_query, prediction, truth, weights, sigma)
             return _mime_bundle(fig, alt)
     except NotImplementedError:
         return _sentence(
@@ -684,9 +697,7 @@ def plot_patches(image: ArrayLike, patches: ArrayLike, patch_size: int) -> Figur
     flat = np.asarray(patches)
     expected = (rows * columns, patch_size**2 * channels)
     if flat.shape != expected:
-        raise ValueError(
-            f"patches has shape {flat.shape}; expected (N, patch_size²·C) = {expected}."
-        )
+        raise ValueError(f"patches has shape {flat.shape}; expected (N, patch_size²·C) = {expected}.")
     tiles = _picture(flat.reshape(-1, patch_size, patch_size, channels))  # (N, P, P[, C])
 
     side = min(max(3.4, 0.6 * rows), 6.5)  # inches
@@ -947,12 +958,12 @@ def plot_class_token_attention(
     grey = grey / 255 if np.asarray(pixels).dtype == np.uint8 else grey
     for axes, values, title in zip(others, shown, titles, strict=False):
         _show_pixels(axes, grey, title)
-        colours = axes.imshow(
+        axes.imshow(
             values, cmap=HEAT, alpha=0.7, vmin=0, vmax=shown.max(), interpolation="bilinear",
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )  # fmt: skip
-    bar = fig.colorbar(colours, ax=panels, label="attention to a patch", shrink=0.85)
-    bar.solids.set_alpha(1)
+    opaque = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, shown.max()), HEAT)
+    fig.colorbar(opaque, ax=panels, label="attention to a patch", shrink=0.85)
     fig.suptitle("Where the class token looks")
 
     peak_row, peak_column = np.unravel_index(maps.mean(axis=0).argmax(), (rows, columns))
@@ -1220,7 +1231,9 @@ def summary_slider(
     slider.observe(redraw, names="value")
 
 
-def _summary_view(summarise: Callable[[int], str], length: int):
+def _summary_view(
+    summarise: Callable[[int], str], length: int
+) -> tuple[dict[str, str], dict[str, Any]]:
     """The summary at one length, or the sentence that says why there is none."""
     try:
         return _sentence(f"At most {length} tokens: “{summarise(length)}”")

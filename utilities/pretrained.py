@@ -104,9 +104,7 @@ def load_text() -> list[str]:
     return [" ".join(part.split()) for part in TEXT.read_text(encoding="utf-8").split("\n\n")]
 
 
-def image_features(
-    model: TFViTForImageClassification, processor: ViTImageProcessor
-) -> tf_keras.Model:
+def image_features(model: TFViTForImageClassification, processor: ViTImageProcessor) -> tf_keras.Model:
     """Return a Keras model from images to what the classifier of a ViT reads.
 
     uint8 images (B, H, W, 3) of any size -> class token of the last layer (B, d). Resizing and
@@ -131,9 +129,7 @@ def image_classifier(
     return tf_keras.Model(features.input, model.classifier(features.output), name="classifier")
 
 
-def with_linear_head(
-    features: tf_keras.Model, weights: np.ndarray, bias: np.ndarray
-) -> tf_keras.Model:
+def with_linear_head(features: tf_keras.Model, weights: np.ndarray, bias: np.ndarray) -> tf_keras.Model:
     """Return `features` followed by a linear layer: images -> logits (B, num_classes).
 
     weights (d, num_classes), bias (num_classes,).
@@ -145,7 +141,10 @@ def with_linear_head(
 
 
 def vit_from_scratch(num_classes: int = 10) -> tf_keras.Model:
-    """Return an untrained ViT of the embedded model's structure: uint8 images -> logits."""
+    """Return an untrained ViT of the embedded model's structure.
+
+    uint8 images (B, H, W, 3) of any size -> logits (B, num_classes).
+    """
     config = ViTConfig(**ViTConfig.get_config_dict(EMBEDDED_VIT)[0])
     processor = ViTImageProcessor.from_pretrained(EMBEDDED_VIT)
     features = image_features(TFViTForImageClassification(config), processor)
@@ -166,7 +165,7 @@ def next_token_log_probabilities(
     start = model.config.decoder_start_token_id
 
     @tf.function(input_signature=[tf.TensorSpec((1, None), tf.int32)])
-    def last_logits(target):  # (1, t + 1) -> (vocabulary size,)
+    def last_logits(target: tf.Tensor) -> tf.Tensor:  # (1, t + 1) -> (vocabulary size,)
         output = model(
             None,  # no text: it is encoded already
             encoder_outputs=encoded,
@@ -281,7 +280,7 @@ def _names_a_folder(name: str | os.PathLike) -> bool:
     )
 
 
-def _read(folder: Path, model_class, companion_class) -> tuple[Any, Any]:
+def _read(folder: Path, model_class: Any, companion_class: Any) -> tuple[Any, Any]:
     """Return model and processor or tokenizer of a folder."""
     try:
         options = {"legacy": True} if companion_class is T5Tokenizer else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from carbontracker.emissions.conversion import co2eq
@@ -20,8 +21,13 @@ from utilities.energy.units import (
 )
 
 # Okabe and Ito's palette, told apart with any colour vision; the hatching says it once more
-MEASURED_STYLE = {"color": "#0072B2"}
-ESTIMATED_STYLE = {"color": "#E69F00", "hatch": "//", "edgecolor": "white", "linewidth": 0}
+MEASURED_STYLE: dict[str, Any] = {"color": "#0072B2"}
+ESTIMATED_STYLE: dict[str, Any] = {
+    "color": "#E69F00",
+    "hatch": "//",
+    "edgecolor": "white",
+    "linewidth": 0,
+}
 TEXT_COLOUR = "#333333"
 
 LAMP_WATTS = 10.0
@@ -54,10 +60,12 @@ def energy_equivalents(kwh: float, g_co2eq: float) -> list[Equivalent]:
         ),
     ]
     for kilometres, _ in co2eq.convert(g_co2eq):
-        equivalents.append(Equivalent(
-            f"{_distance(kilometres)} by car",
-            f"car: {car['gCO2eq_per_unit']:g} g/km, the average new car in the EU of 2024 (EEA)",
-        ))
+        equivalents.append(
+            Equivalent(
+                f"{_distance(kilometres)} by car",
+                f"car: {car['gCO2eq_per_unit']:g} g/km, the average new car in the EU of 2024 (EEA)",
+            )
+        )
     return equivalents
 
 
@@ -93,16 +101,20 @@ def compare_energy(
         points = 100 * np.asarray(accuracies, dtype=float)
         _draw_bars(axes[1], reports, points, "Energy per correct percentage point")
         _annotate_points(axes[1], reports, points)
-    axes[0].legend(*_legend(axes[0]), loc="lower right", bbox_to_anchor=(1, 1), ncols=3,
-                   frameon=False, fontsize="small")
+    axes[0].legend(
+        *_legend(axes[0]),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=3,
+        frameon=False,
+        fontsize="small",
+    )
     sources = [e.source for e in energy_equivalents(0.0, 0.0)]
     figure.supxlabel("\n".join(sources), fontsize="x-small", color=TEXT_COLOUR, x=0.01, ha="left")
     return figure
 
 
-def describe_energy(
-    reports: Sequence[EnergyReport], accuracies: Sequence[float] | None = None
-) -> str:
+def describe_energy(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None = None) -> str:
     """The alternative text of the figure that `compare_energy` draws of the same runs."""
     _check(reports, accuracies)
     sentences = [f"Bar chart of the energy of {len(reports)} run(s)."]
@@ -135,27 +147,33 @@ def _check(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None) 
         raise ValueError(f"accuracies are fractions between 0 and 1, not {list(accuracies)}")
 
 
-def _draw_bars(
-    axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray, title: str
-) -> None:
+def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray, title: str) -> None:
     """One bar per report, its energy divided by `divisors`; none where that is unknown."""
     known = [
-        (row, report, divisor)
+        (row, report.energy, divisor)
         for row, (report, divisor) in enumerate(zip(reports, divisors, strict=True))
-        if report.kwh is not None and divisor > 0
+        if report.energy and divisor > 0
     ]
-    tops = [report.kwh_interval[1] / divisor for _, report, divisor in known]
+    tops = [energy.high / divisor for _, energy, divisor in known]
     scale, unit = energy_unit(max(tops, default=1.0))
-    for row, report, divisor in known:
+    for row, energy, divisor in known:
         factor = scale / divisor
-        measured, total = report.measured_kwh * factor, report.kwh * factor
-        low, high = (bound * factor for bound in report.kwh_interval)
+        measured, total = energy.measured * factor, energy.total * factor
+        low, high = energy.low * factor, energy.high * factor
         axes.barh(row, measured, height=0.45, label="measured", **MEASURED_STYLE)
-        axes.barh(row, total - measured, left=measured, height=0.45, label="estimated",
-                  **ESTIMATED_STYLE)
+        axes.barh(
+            row, total - measured, left=measured, height=0.45, label="estimated", **ESTIMATED_STYLE
+        )
         if high > low:
-            axes.errorbar(total, row, xerr=[[total - low], [high - total]], fmt="none",
-                          ecolor="black", capsize=4, label="uncertainty")
+            axes.errorbar(
+                total,
+                row,
+                xerr=[[total - low], [high - total]],
+                fmt="none",
+                ecolor="black",
+                capsize=4,
+                label="uncertainty",
+            )
     for row in set(range(len(reports))) - {row for row, *_ in known}:
         axes.text(0, row, " unknown", va="center", color=TEXT_COLOUR)
     axes.set_yticks(range(len(reports)), [report.label for report in reports])
@@ -169,13 +187,16 @@ def _draw_bars(
 def _annotate(axes: Axes, reports: Sequence[EnergyReport]) -> None:
     """Under each bar its figures and what they amount to."""
     for row, report in enumerate(reports):
-        if report.kwh is None:
+        if report.kwh is None or report.g_co2eq is None:
             continue
         equivalents = energy_equivalents(report.kwh, report.g_co2eq)
-        text = " · ".join([
-            format_energy(report.kwh), format_carbon(report.g_co2eq),
-            *(f"≈ {equivalent.text}" for equivalent in equivalents),
-        ])
+        text = " · ".join(
+            [
+                format_energy(report.kwh),
+                format_carbon(report.g_co2eq),
+                *(f"≈ {equivalent.text}" for equivalent in equivalents),
+            ]
+        )
         _write_below(axes, row, text)
 
 
@@ -186,18 +207,26 @@ def _annotate_points(axes: Axes, reports: Sequence[EnergyReport], points: np.nda
 
 
 def _write_below(axes: Axes, row: int, text: str) -> None:
-    axes.annotate(text, (0, row + 0.25), xytext=(3, -1), textcoords="offset points", va="top",
-                  fontsize="small", color=TEXT_COLOUR)
+    axes.annotate(
+        text,
+        (0, row + 0.25),
+        xytext=(3, -1),
+        textcoords="offset points",
+        va="top",
+        fontsize="small",
+        color=TEXT_COLOUR,
+    )
 
 
 def _legend(axes: Axes) -> tuple[list, list[str]]:
     """One entry for each kind of mark that is to be seen."""
-    entries = {}
+    entries: dict[str, Any] = {}
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         patches = getattr(handle, "patches", None)
         if patches is None or any(patch.get_width() > 0 for patch in patches):
             entries.setdefault(label, handle)
-    labels = [label for label in ("measured", "estimated", "uncertainty") if label in entries]
+    marks: tuple[str, ...] = ("measured", "estimated", "uncertainty")
+    labels = [label for label in marks if label in entries]
     return [entries[label] for label in labels], labels
 
 

@@ -58,7 +58,9 @@ WHOLE_PROCESSOR = (
 class QuietLogger(Logger):
     """carbontracker's logger, which keeps its words for whoever asks logging for them."""
 
-    def _setup(self, log_dir=None, log_prefix="", logger_id="root"):
+    def _setup(
+        self, log_dir: str | None = None, log_prefix: str = "", logger_id: str = "root"
+    ) -> tuple[logging.Logger, ...]:
         logger = logging.getLogger(__name__)
         logger.propagate = False
         if not logger.handlers:  # without any, logging would write warnings to stderr
@@ -145,12 +147,16 @@ def find_components(
 
 
 def _try_component(name: str, watts: float | None) -> tuple[Component | None, str | None]:
-    simulated = {} if watts is None else {
-        f"sim_{name}": f"simulated {name}",
-        "sim_cpu_tdp": watts,
-        "sim_gpu_watts": watts,
-        f"sim_{name}_util": 1.0,
-    }
+    simulated = (
+        {}
+        if watts is None
+        else {
+            f"sim_{name}": f"simulated {name}",
+            "sim_cpu_tdp": watts,
+            "sim_gpu_watts": watts,
+            f"sim_{name}_util": 1.0,
+        }
+    )
     try:
         component = create_components(name, [], False, QuietLogger(), **simulated)[0]
         if not component.available():

@@ -1,6 +1,9 @@
 """What goes into the attention checks. All dimensions of a case differ from each other."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from utilities.checks.case import Case
 
@@ -16,9 +19,7 @@ def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> li
         _attention_case(rng, "mask", (2,), 5, 4, 3, 6, mask=bool),
         _attention_case(rng, "mask of 0 and 1", (), 3, 5, 4, 2, mask=np.int32),
         _attention_case(rng, "broadcast mask", (2,), 5, 4, 3, 6, mask=bool, mask_shape=(2, 1, 4)),
-        _attention_case(
-            rng, "broadcast mask", (3, 2), 5, 4, 7, 6, mask=bool, mask_shape=(3, 1, 5, 4)
-        ),
+        _attention_case(rng, "broadcast mask", (3, 2), 5, 4, 7, 6, mask=bool, mask_shape=(3, 1, 5, 4)),
         _attention_case(rng, "float16", (2,), 3, 6, 5, 4, dtype=np.float16),
         _attention_case(rng, "float16", (2,), 5, 3, 6, 4, dtype=np.float16, mask=bool),
         _attention_case(rng, "float64", (2,), 3, 4, 6, 5, dtype=np.float64),
@@ -27,14 +28,12 @@ def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> li
     ]
     if thorough:
         for _ in range(3):
-            n_q, n_k, d_k, d_v, *leading = rng.permutation(np.arange(2, 9))[: rng.integers(4, 7)]
-            leading = tuple(int(length) for length in leading)
+            lengths = rng.permutation(np.arange(2, 9))[: rng.integers(4, 7)]
+            n_q, n_k, d_k, d_v, *leading = (int(length) for length in lengths)
             cases.append(_attention_case(rng, "no mask", leading, n_q, n_k, d_k, d_v))
             cases.append(_attention_case(rng, "mask", leading, n_q, n_k, d_k, d_v, mask=bool))
             cases.append(
-                _attention_case(
-                    rng, "mask of 0 and 1", leading, n_q, n_k, d_k, d_v, mask=np.float32
-                )
+                _attention_case(rng, "mask of 0 and 1", leading, n_q, n_k, d_k, d_v, mask=np.float32)
             )
     return cases
 
@@ -54,17 +53,23 @@ def multi_head_attention(rng: np.random.Generator, thorough: bool) -> list[Case]
     ]
     if thorough:
         for _ in range(2):
-            heads, *lengths = (int(length) for length in rng.permutation(np.arange(2, 10)))
-            sizes = dict(
-                zip(("batch", "n_q", "n_k", "d_q", "d_k", "d_v"), lengths[1:], strict=True)
-            )
-            cases.append(_heads_case(rng, "heads", heads, lengths[0], **sizes))
-            cases.append(_heads_case(rng, "mask", heads, lengths[0], **sizes, mask=True))
+            sizes = [int(length) for length in rng.permutation(np.arange(2, 10))]
+            cases.append(_heads_case(rng, "heads", *sizes))
+            cases.append(_heads_case(rng, "mask", *sizes, mask=True))
     return cases
 
 
 def _attention_case(
-    rng, stage, leading, n_q, n_k, d_k, d_v, dtype=np.float32, mask=None, mask_shape=None
+    rng: np.random.Generator,
+    stage: str,
+    leading: Sequence[int],
+    n_q: int,
+    n_k: int,
+    d_k: int,
+    d_v: int,
+    dtype: DTypeLike = np.float32,
+    mask: DTypeLike | None = None,
+    mask_shape: tuple[int, ...] | None = None,
 ) -> Case:
     """Return q, k, v of size one, so that scores have size √d_k and softmax is not saturated."""
     inputs = {
@@ -77,7 +82,18 @@ def _attention_case(
 
 
 def _heads_case(
-    rng, stage, num_heads, proj_dim, batch, n_q, n_k, d_q, d_k, d_v, mask=False
+    rng: np.random.Generator,
+    stage: str,
+    num_heads: int,
+    proj_dim: int,
+    batch: int,
+    n_q: int,
+    n_k: int,
+    d_q: int,
+    d_k: int,
+    d_v: int,
+    *,
+    mask: bool = False,
 ) -> Case:
     """Return inputs and weights that keep projections at size one; one input in self-attention."""
 
@@ -104,7 +120,7 @@ def _heads_case(
     return Case(stage, inputs)
 
 
-def _mask(rng, shape: tuple[int, ...]) -> np.ndarray:
+def _mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Return a mask that hides about a third of the keys, never all of a query's, never none."""
     mask = rng.random(shape) < 0.65
     rows = mask.reshape(-1, shape[-1])  # (rows, n_k)

@@ -64,9 +64,7 @@ def scaled_dot_product_attention(
     return _told_random(findings, observations)
 
 
-def multi_head_attention(
-    cases: Sequence[Case], observations: Sequence[Observation]
-) -> list[Finding]:
+def multi_head_attention(cases: Sequence[Case], observations: Sequence[Observation]) -> list[Finding]:
     """Judge output, weights and what is trained, stage by stage."""
     findings = judge_stages(
         cases, observations, HEADS_STAGES, _right_heads, HEADS_MISTAKES, HEADS_DEPTH
@@ -80,8 +78,10 @@ def multi_head_attention(
 
 
 def _right_heads(case: Case, _: Observation) -> Values:
-    arrays = (case[name].astype(np.float64) for name in ("q", "k", "v", *WEIGHTS))
-    return compared(case, *oracles.multi_head_attention(*arrays, case["mask"]))
+    q, k, v = (case[name].astype(np.float64) for name in "qkv")
+    W_q, W_k, W_v, W_o = (case[name].astype(np.float64) for name in WEIGHTS)
+    right = oracles.multi_head_attention(q, k, v, W_q, W_k, W_v, W_o, case["mask"])
+    return compared(case, *right)
 
 
 def _trained(case: Case, observation: Observation) -> Finding:

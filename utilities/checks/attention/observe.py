@@ -53,9 +53,7 @@ def _called(implementation: Any, case: Case, inputs: Inputs, mask: Mask) -> dict
     }
 
 
-def _output_alone(
-    implementation: Any, case: Case, inputs: Inputs, _: Mask
-) -> dict[str, np.ndarray]:
+def _output_alone(implementation: Any, case: Case, inputs: Inputs, _: Mask) -> dict[str, np.ndarray]:
     """Return the output of a layer that is not asked for its attention weights."""
     layer = _made(implementation, case)
     layer(*inputs)
@@ -197,7 +195,7 @@ def _same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> np.nda
 def _with_unknown_batch(implementation: Any, qkv: Sequence[tf.Tensor], mask: tf.Tensor) -> Callable:
     """Return the implementation traced with an unknown batch size, as in a Keras model."""
 
-    def attend(q, k, v, mask):
+    def attend(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor) -> Any:
         return implementation(q, k, v, mask)
 
     batched = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in qkv]

@@ -49,9 +49,7 @@ def beam_search(implementation: Any, case: Case) -> dict[str, np.ndarray]:
             raise Stopped(RAISED, "The search does not come to an end: it was stopped.")
         return table(_tokens(tokens))
 
-    result = implementation(
-        log_probabilities, case["num_beams"], case["max_length"], case["end_token"]
-    )
+    result = implementation(log_probabilities, case["num_beams"], case["max_length"], case["end_token"])
     tokens, score = as_pair(result, "tokens", "score")
     return {"tokens": _numbers(tokens, "tokens"), "score": _numbers(score, "score")}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from utilities.checks.case import Case
 
@@ -22,9 +23,7 @@ def patch_extractor(rng: np.random.Generator, thorough: bool) -> list[Case]:
             rows, columns, channels, patch_size, batch = (int(n) for n in rng.permutation(5) + 1)
             sizes = dict(height=rows * patch_size, width=columns * patch_size, channels=channels)
             dtype = np.uint8 if stage == "uint8" else np.float32
-            cases.append(
-                _images_case(rng, stage, batch, **sizes, patch_size=patch_size, dtype=dtype)
-            )
+            cases.append(_images_case(rng, stage, batch, **sizes, patch_size=patch_size, dtype=dtype))
     return cases
 
 
@@ -42,12 +41,20 @@ def patch_encoder(rng: np.random.Generator, thorough: bool) -> list[Case]:
             batch, num_patches, values, proj_dim = (
                 int(n) for n in rng.permutation(np.array([2, 4, 6, 9]))
             )
-            sizes = dict(batch=batch, num_patches=num_patches, values=values, proj_dim=proj_dim)
-            cases.append(_encoder_case(rng, stage, **sizes, full=True))
+            cases.append(_encoder_case(rng, stage, batch, num_patches, values, proj_dim, full=True))
     return cases
 
 
-def _images_case(rng, stage, batch, height, width, channels, patch_size, dtype=np.float32) -> Case:
+def _images_case(
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    height: int,
+    width: int,
+    channels: int,
+    patch_size: int,
+    dtype: DTypeLike = np.float32,
+) -> Case:
     shape = (batch, height, width, channels)
     if dtype == np.uint8:
         images = rng.integers(0, 256, size=shape, dtype=np.uint8)
@@ -57,7 +64,14 @@ def _images_case(rng, stage, batch, height, width, channels, patch_size, dtype=n
 
 
 def _encoder_case(
-    rng, stage, batch, num_patches, values, proj_dim, alone=False, full=False
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    num_patches: int,
+    values: int,
+    proj_dim: int,
+    alone: bool = False,
+    full: bool = False,
 ) -> Case:
     """Return patches and the weights to give to the encoder.
 
@@ -109,9 +123,19 @@ def vit_classifier(rng: np.random.Generator, thorough: bool) -> list[Case]:
 
 
 def _vit_case(
-    rng, stage, batch, image, patch_size, width, num_heads, layers, head_units, num_classes,
-    block_rate=0.0, head_rate=0.0,
-) -> Case:  # fmt: skip
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    image: tuple[int, int, int],
+    patch_size: int,
+    width: int,
+    num_heads: int,
+    layers: int,
+    head_units: tuple[int, ...],
+    num_classes: int,
+    block_rate: float = 0.0,
+    head_rate: float = 0.0,
+) -> Case:
     """Return a classifier's arguments, images, and weights: one value for all weights of a shape.
 
     W stands for W_q, W_k and W_v of every block, kernel_1 and kernel_2 for the MLP of every block,

@@ -7,6 +7,7 @@ model reacts to speaks for it.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from utilities.checks.case import WRONG_SHAPE, WRONG_VALUE, Case, Observation
 from utilities.checks.judging import (
     Mistake,
     Oracle,
+    Pairs,
     Stage,
     Values,
     agrees,
@@ -25,9 +27,8 @@ from utilities.checks.judging import (
     when,
 )
 from utilities.checks.report import Finding
-from utilities.checks.transformer.formulas import ACCEPTED, MIXED
+from utilities.checks.transformer.formulas import ACCEPTED, MIXED, Activation
 
-Pairs = Sequence[tuple[Case, Observation]]
 DEPTH = 4  # rounding grows slowly here: every block ends in a normalisation
 EPSILONS = (1e-3, 1e-6, 1e-5)  # of layer normalisations that do not tell theirs
 
@@ -90,7 +91,9 @@ def _right(case: Case, seen: Observation) -> Values:
     return {"output": next(_candidates(case, seen, seen["images_seen"], ACCEPTED))}
 
 
-def _candidates(case, seen, images, activations, **ways) -> Iterator[np.ndarray]:
+def _candidates(
+    case: Case, seen: Observation, images: np.ndarray, activations: Sequence[Activation], **ways: Any
+) -> Iterator[np.ndarray]:
     """Yield the logits of each non-linearity and each epsilon the model may have."""
     for epsilon in seen["epsilons"] if seen["epsilons"].size else EPSILONS:
         for activation in activations:
@@ -130,7 +133,9 @@ def _logits(
     return oracles.mlp(read(tokens), kernels, biases, [*hidden, _identity])
 
 
-def _steps(weights, activation, epsilon) -> tuple[Callable, Callable, Callable, Callable]:
+def _steps(
+    weights: dict[str, np.ndarray], activation: Activation, epsilon: float
+) -> tuple[Callable, Callable, Callable, Callable]:
     """Return attention, MLP and the two normalisations of every block."""
     W, W_o, shift = weights["W"], weights["W_o"], weights["bias_d"]
     kernels, biases = [weights["kernel_1"], weights["kernel_2"]], [weights["bias_1"], shift]
@@ -148,7 +153,7 @@ def _identity(x: np.ndarray) -> np.ndarray:
 
 
 def _wrong(
-    finish: Callable[[np.ndarray], np.ndarray] = _identity, mirrored: bool = False, **ways
+    finish: Callable[[np.ndarray], np.ndarray] = _identity, mirrored: bool = False, **ways: Any
 ) -> Oracle:
     """Return the oracle of a classifier that goes wrong in the given ways."""
 
@@ -156,9 +161,7 @@ def _wrong(
         images = seen["images_seen"]  # (B, H, W, C)
         if mirrored and case.stage == "blocks":
             images = images[:, :, ::-1]
-        outputs = [
-            finish(logits) for logits in _candidates(case, seen, images, ACCEPTED[:2], **ways)
-        ]
+        outputs = [finish(logits) for logits in _candidates(case, seen, images, ACCEPTED[:2], **ways)]
         fitting = (o for o in outputs if agrees(seen["output"], o, case.longest_axis, DEPTH))
         return {"output": next(fitting, outputs[0])}
 
@@ -168,19 +171,23 @@ def _wrong(
 # Blocks gone wrong, from the same steps as the right one.
 
 
-def _pre_norm(x, attend, mlp, norm_1, norm_2):
+def _pre_norm(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = x + attend(norm_1(x))
     return x_1 + mlp(norm_2(x_1))
 
 
-def _no_residual(x, attend, mlp, norm_1, norm_2):
+def _no_residual(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_2(mlp(norm_1(attend(x))))
 
 
 # --- the number of weights -------------------------------------------------------------------
 
 
-def _count(case: Case, **others) -> int:
+def _count(case: Case, **others: Any) -> int:
     """Return the number of weights of the case's classifier, or of one with other sizes."""
     sizes = {
         "image_shape": (case["height"], case["width"], case["channels"]),
@@ -527,14 +534,12 @@ MISTAKES = [
     ),
     Mistake(
         "softmax in the model",
-        "Your model ends in a softmax. The loss takes logits: end in a Dense layer without "
-        "activation.",
+        "Your model ends in a softmax. The loss takes logits: end in a Dense layer without activation.",
         _wrong(oracles.softmax),
     ),
     Mistake(
         "sigmoid in the model",
-        "Your model ends in a sigmoid. The loss takes logits: end in a Dense layer without "
-        "activation.",
+        "Your model ends in a sigmoid. The loss takes logits: end in a Dense layer without activation.",
         _wrong(oracles.sigmoid),
     ),
     Mistake(
@@ -549,8 +554,7 @@ MISTAKES = [
     ),
     Mistake(
         "head without non-linearity",
-        "Your head's hidden layers have no non-linearity, so that together they are one linear "
-        "map.",
+        "Your head's hidden layers have no non-linearity, so that together they are one linear map.",
         _wrong(head_activation=_identity),
     ),
     Mistake(

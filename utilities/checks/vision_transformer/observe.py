@@ -75,9 +75,7 @@ def _functional_model(layer: Any, example: tf.Tensor) -> tf_keras.Model:
 def _encoder_weights(encoder: Any, case: Case) -> dict[str, tf.Variable]:
     """Return the encoder's weights by their role, wherever in it they live."""
     if not hasattr(encoder, "weights"):
-        raise Stopped(
-            WRONG_TYPE, f"PatchEncoder(…) is {describe(encoder)}; a Keras layer is expected."
-        )
+        raise Stopped(WRONG_TYPE, f"PatchEncoder(…) is {describe(encoder)}; a Keras layer is expected.")
     found: dict[str, tf.Variable] = {}
     for variable in encoder.weights:
         role = _encoder_role(variable, case)
@@ -136,7 +134,7 @@ class Mirror(tf_keras.layers.Layer):
 
     used = False
 
-    def call(self, images, training=None):
+    def call(self, images: tf.Tensor, training: bool | tf.Tensor | None = None) -> tf.Tensor:
         self.used = True
         if training is None or isinstance(training, (bool, int)):
             return tf.reverse(images, axis=[2]) if training else tf.identity(images)
@@ -217,16 +215,14 @@ def _classifier(implementation: Any, case: Case, mirror: Mirror) -> tf_keras.Mod
     return model
 
 
-def _assign_by_shape(
-    model: tf_keras.Model, parts: list[tf.Module], case: Case
-) -> list[tf.Variable]:
+def _assign_by_shape(model: tf_keras.Model, parts: list[tf.Module], case: Case) -> list[tf.Variable]:
     """Give the model's weights the case's values; return those whose shape says nothing."""
     values = _values_by_shape(model, case)
     class_token = _class_token(model, parts, case)
     unknown = []
     for variable in model.trainable_weights:
         shape = tuple(length for length in variable.shape if length != 1)
-        if variable is class_token:
+        if class_token is not None and variable is class_token:
             variable.assign(case["class_token"].reshape(variable.shape))
         elif len(shape) == 1 and bool(tf.reduce_all(variable == 1)):
             continue  # the gain of a layer normalisation stays 1
