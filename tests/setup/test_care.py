@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 import utilities
 from tests.course import ROOT
 
+HOOKS = ".pre-commit-config.yaml"
 CALLABLE = [name for name in utilities.__all__ if callable(getattr(utilities, name))]
 # How the types of arrays, and of models from arrays to arrays, are written in a signature.
 ARRAYS = re.compile(r"ndarray|_SupportsArray|ArrayLike|Tensor|Dataset|keras.*\bModel\b")
@@ -35,6 +37,24 @@ def test_code_and_notebooks_are_formatted():
 
 def test_every_function_of_the_kit_is_typed_and_the_types_agree():
     assert run("mypy") == ""
+
+
+def test_the_commit_hooks_pass_and_fetch_nothing(tmp_path, monkeypatch):
+    tracked = subprocess.run(
+        ["git", "ls-files", "--error-unmatch", HOOKS], cwd=ROOT, capture_output=True
+    )
+    if tracked.returncode != 0:
+        pytest.skip("not a git checkout")
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path))
+    monkeypatch.setenv("SKIP", "mypy,release-drift")  # slow, and tests of their own
+    assert run("pre_commit", "run", "--all-files") == ""
+    assert not list(tmp_path.glob("repo*"))
+
+
+def test_the_commit_hooks_are_all_of_this_repository_and_its_environment():
+    repositories = yaml.safe_load((ROOT / HOOKS).read_text())["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    assert {hook["language"] for hook in repositories[0]["hooks"]} == {"system"}
 
 
 @pytest.mark.parametrize("name", CALLABLE)
