@@ -17,9 +17,12 @@ def main(arguments: list[str] | None = None) -> int:
     A subcommand is a module with `add_arguments(parser)` and `run(options) -> int`.
     """
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS, metavar="command", help="; ".join(
-        f"{name}: {purpose}" for name, (_, purpose) in COMMANDS.items()
-    ))
+    parser.add_argument(
+        "command",
+        choices=COMMANDS,
+        metavar="command",
+        help="; ".join(f"{name}: {purpose}" for name, (_, purpose) in COMMANDS.items()),
+    )
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     module_name, purpose = COMMANDS[options.command]

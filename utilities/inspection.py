@@ -21,9 +21,7 @@ def attention_weights_of(model: tf_keras.Model, images: np.ndarray, block: int =
         raise ValueError("The model has no MultiHeadAttention layer among its layers.")
     attention = attentions[block]
     tokens = tf_keras.Model(model.inputs, attention.inbound_nodes[0].keras_inputs[0])(images)
-    outspoken = type(attention)(
-        attention.num_heads, attention.proj_dim, return_attention_weights=True
-    )
+    outspoken = type(attention)(attention.num_heads, attention.proj_dim, return_attention_weights=True)
     outspoken(tokens, tokens, tokens)  # creates the weights
     outspoken.set_weights(attention.get_weights())
     return outspoken(tokens, tokens, tokens)[1].numpy()

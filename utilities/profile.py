@@ -5,6 +5,7 @@ LAB_PROFILE chooses; without it the standard profile is used.
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,38 @@ class Profile:
     training: Training
 
 
+@dataclass(frozen=True)
+class PreNormViTSize:
+    """Widths, depth and dropout of the extension labs' Vision Transformer, and how images are cut."""
+
+    image_size: int
+    patch_size: int
+    embedding_proj_dim: int
+    num_heads: int
+    transformer_layers: int
+    mlp_units: tuple[int, ...]
+    head_units: tuple[int, ...]
+    dropout_rate: float = 0.1
+    head_dropout_rate: float = 0.5
+
+    @property
+    def num_patches(self) -> int:
+        """Number of patches of one image."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True)
+class ExtensionProfile:
+    """Sample counts, model size and training settings of one profile of an extension lab."""
+
+    name: str
+    training_samples: int
+    validation_samples: int
+    test_samples: int
+    size: PreNormViTSize
+    training: Training
+
+
 # The course's first configuration: large patches, wide and shallow, no augmentation.
 FIRST_VIT = ViTSize(16, 512, 4, 512, 3, 0.1, (2048,), 0.5)
 # The models of question 10, as wide and deep as ViT-Base.
@@ -51,26 +84,34 @@ LARGE_VIT = ViTSize(16, 768, 12, 768, 12, 0.1, (3074,), 0.5)
 # What a laptop can train (40 epochs: 14 minutes of processor time): small patches, narrow.
 SMALL_VIT = ViTSize(4, 64, 4, 64, 4, 0.0, (128,), 0.0)
 
+# The models of the extension labs as published, 72×72 pixels; the first is the Keras example's.
+KERAS_VIT = PreNormViTSize(72, 6, 64, 4, 8, (128, 64), (2048, 1024))
+WIDE_VIT = PreNormViTSize(72, 6, 128, 8, 10, (256, 128), (2048, 1024))
+
 PROFILES = {
     profile.name: profile
     for profile in (
         Profile("quick", 256, 64, 64, Training(1, 64, 1e-4), Training(1, 64, 1.5e-3, 1e-2)),
-        Profile(
-            "standard", 7500, 2500, 2000, Training(8, 64, 1e-4), Training(40, 64, 1.5e-3, 1e-2, 3)
-        ),
-        Profile(
-            "full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)
-        ),
+        Profile("standard", 7500, 2500, 2000, Training(8, 64, 1e-4), Training(40, 64, 1.5e-3, 1e-2, 3)),
+        Profile("full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)),
     )
 }
 
 
-def load_profile(name: str | None = None) -> Profile:
-    """Return the named profile, or the one LAB_PROFILE names, or the standard one.
+# One dictionary of profiles a lab, under the name of its folder.
+LABS: dict[str, dict[str, Profile] | dict[str, ExtensionProfile]] = {
+    "vision_transformer": PROFILES,
+}
 
-    Raises ValueError, naming the profiles there are, for any other name.
+
+def load_profile(name: str | None = None, lab: str = "vision_transformer") -> Any:
+    """Return the named profile of a lab, or the one LAB_PROFILE names, or the standard one.
+
+    Raises ValueError, naming what there is, for any other profile or lab.
     """
+    if lab not in LABS:
+        raise ValueError(f"No lab {lab!r}: choose one of {', '.join(LABS)}.")
     chosen = name or os.environ.get("LAB_PROFILE") or "standard"
-    if chosen not in PROFILES:
-        raise ValueError(f"No profile {chosen!r}: choose one of {', '.join(PROFILES)}.")
-    return PROFILES[chosen]
+    if chosen not in LABS[lab]:
+        raise ValueError(f"No profile {chosen!r}: choose one of {', '.join(LABS[lab])}.")
+    return LABS[lab][chosen]

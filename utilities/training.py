@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,40 @@ def crop_and_flip(pixels: int = 4) -> tf_keras.Sequential:
             layers.RandomFlip("horizontal"),
         ],
         name="crop_and_flip",
+    )
+
+
+def train(
+    model: tf_keras.Model,
+    training_data: tuple[np.ndarray, np.ndarray],
+    validation_data: tuple[np.ndarray, np.ndarray],
+    training: Training,
+    learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule | None = None,
+    callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+) -> tf_keras.callbacks.History:
+    """Train a classifier that returns logits, and return its history.
+
+    AdamW on sparse cross-entropy; the history holds `accuracy` and `top_5_accuracy`, both also for
+    the validation data under `val_…`. Data are pairs of images (n, H, W, C) and labels (n,) or
+    (n, 1). Without a `learning_rate` the settings' own is used from the first to the last step.
+    """
+    model.compile(
+        optimizer=tf_keras.optimizers.AdamW(
+            training.learning_rate if learning_rate is None else learning_rate,
+            weight_decay=training.weight_decay,
+        ),
+        loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[
+            "accuracy",
+            tf_keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy"),
+        ],
+    )
+    return model.fit(
+        make_dataset(training_data, training.batch_size, shuffle=True),
+        validation_data=make_dataset(validation_data, 256),
+        epochs=training.epochs,
+        callbacks=list(callbacks),
+        verbose=0,
     )
 
 

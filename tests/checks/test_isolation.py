@@ -43,8 +43,9 @@ class HeadsNotTransposedBack(layers.Layer):
         self.W_o = self.add_weight("W_o", (h * p, p))
 
     def call(self, q, k, v, mask=None):
-        q, k, v = (tf.einsum("bnd,hdp->bhnp", x, W)
-                   for x, W in ((q, self.W_q), (k, self.W_k), (v, self.W_v)))
+        q, k, v = (
+            tf.einsum("bnd,hdp->bhnp", x, W) for x, W in ((q, self.W_q), (k, self.W_k), (v, self.W_v))
+        )
         scores = tf.matmul(q, k, transpose_b=True) / self.proj_dim**0.5
         weights = tf.nn.softmax(scores)
         merged = tf.reshape(weights @ v, (-1, q.shape[2], self.num_heads * self.proj_dim))
@@ -106,9 +107,7 @@ def right_one_that_needs(later, steps, monkeypatch):
 
 
 @pytest.mark.parametrize("later, step, broken", broken_steps())
-def test_later_step_earns_its_points_and_the_note_names_the_culprit(
-    later, step, broken, monkeypatch
-):
+def test_later_step_earns_its_points_and_the_note_names_the_culprit(later, step, broken, monkeypatch):
     implementation = right_one_that_needs(later, {step: broken}, monkeypatch)
     report = exercise_of(later).report(implementation)
     assert report.passed, str(report)

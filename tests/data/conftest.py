@@ -168,7 +168,9 @@ def download(arrays, content):
     return downloads.Download(
         datasets.ImageSet("small", "The small set", datasets.content_digest(arrays)),
         downloads.Archive(
-            "small.tar.gz", len(content), hashlib.sha256(content).hexdigest(),
+            "small.tar.gz",
+            len(content),
+            hashlib.sha256(content).hexdigest(),
             downloads.read_cifar10_archive,
         ),
         (),

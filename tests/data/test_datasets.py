@@ -18,14 +18,17 @@ TEST_COUNTS = [196, 198, 195, 199, 198, 185, 216, 193, 217, 203]
 
 # The MD5 sums published for the files of the official binary version (see data/README.md).
 CIFAR10_BINARY_MD5 = [
-    "5dd7e06a14cb22eb9f671a540d1b7c25", "5ea93a67294ea407fff1d09f752e9692",
-    "942cd6a4bcdd0dd3c604fbe906cb4421", "ae636b3ba5c66a11e91e8cb52e771fcb",
+    "5dd7e06a14cb22eb9f671a540d1b7c25",
+    "5ea93a67294ea407fff1d09f752e9692",
+    "942cd6a4bcdd0dd3c604fbe906cb4421",
+    "ae636b3ba5c66a11e91e8cb52e771fcb",
     "53f37980c15c3d472c316c40844f3f0d",
 ]
 CIFAR10_TEST_MD5 = "803d5f7f4d78ea53de84dbe85f74fb6d"
 SHIPPED_TEST_SHA256 = "fab7ad42b9eb96ecf2f6c54440ad20457678063f3678a90b10121d88907ab10b"
 CIFAR100_BINARY_MD5 = {
-    "train": "6172c7755cfe09b2fe270c85cebc1b15", "test": "4499cfba6c016c1be1438163640a0898",
+    "train": "6172c7755cfe09b2fe270c85cebc1b15",
+    "test": "4499cfba6c016c1be1438163640a0898",
 }
 
 needs_cifar10 = pytest.mark.skipif(
@@ -56,7 +59,8 @@ def write_sheets(folder, arrays):
     folder.mkdir(parents=True)
     half = len(arrays["x_train"]) // 2
     sheets = {
-        "train_1": arrays["x_train"][:half], "train_2": arrays["x_train"][half:],
+        "train_1": arrays["x_train"][:half],
+        "train_2": arrays["x_train"][half:],
         "test": arrays["x_test"],
     }
     for name, images in sheets.items():
@@ -124,8 +128,11 @@ def test_cifar100_is_genuine_and_its_labels_agree():
 
 
 def test_class_names_are_sorted_and_complete():
-    counts = ((datasets.CIFAR10_CLASSES, 10), (datasets.CIFAR100_FINE_CLASSES, 100),
-              (datasets.CIFAR100_COARSE_CLASSES, 20))
+    counts = (
+        (datasets.CIFAR10_CLASSES, 10),
+        (datasets.CIFAR100_FINE_CLASSES, 100),
+        (datasets.CIFAR100_COARSE_CLASSES, 20),
+    )
     for names, number in counts:
         assert len(set(names)) == len(names) == number
         assert list(names) == sorted(names)
@@ -289,7 +296,10 @@ def test_loading_needs_neither_tensorflow_nor_the_network_libraries():
         "print(sorted({'tensorflow', 'requests', 'pooch'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=datasets.KIT,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=datasets.KIT,
         env=dict(os.environ, PYTHONWARNINGS="error"),
     )
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -122,9 +122,7 @@ def test_part_of_an_earlier_run_is_used(bring, download, server, content, lab_da
 
 
 @pytest.mark.parametrize("surplus", [0, 10])
-def test_part_that_is_complete_or_too_long(
-    bring, download, server, content, lab_data, surplus
-):
+def test_part_that_is_complete_or_too_long(bring, download, server, content, lab_data, surplus):
     lab_data.mkdir()
     downloads.part_file(download.archive, lab_data).write_bytes(content + bytes(surplus))
     assert_genuine(download, bring(server.mirror("/good", content=content)))
@@ -282,11 +280,13 @@ def test_cifar100_archive_is_decoded(tmp_path, arrays, pack):
     files = {"cifar-100-python/file.txt~": b"an editor's backup, as in the original"}
     for part in ("train", "test"):
         planes = arrays[f"x_{part}"].transpose(0, 3, 1, 2)  # (n, 3, 32, 32)
-        files[f"cifar-100-python/{part}"] = pickle.dumps({
-            b"data": planes.reshape(len(planes), -1),  # (n, 3072)
-            b"fine_labels": arrays[f"y_{part}"].tolist(),
-            b"coarse_labels": coarse[part].tolist(),
-        })
+        files[f"cifar-100-python/{part}"] = pickle.dumps(
+            {
+                b"data": planes.reshape(len(planes), -1),  # (n, 3072)
+                b"fine_labels": arrays[f"y_{part}"].tolist(),
+                b"coarse_labels": coarse[part].tolist(),
+            }
+        )
     path = tmp_path / "cifar-100-python.tar.gz"
     path.write_bytes(pack(files))
     expected = {**arrays, **{f"y_{part}_coarse": labels for part, labels in coarse.items()}}
@@ -357,8 +357,12 @@ def test_interruption_keeps_the_part_and_says_so(lab_data, server, content, down
         sys.exit(cli.main(["data", "small"]))
     """)
     process = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=datasets.KIT, env=dict(os.environ), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", script],
+        cwd=datasets.KIT,
+        env=dict(os.environ),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     part = lab_data / "small.tar.gz.part"
     try:

@@ -64,9 +64,11 @@ def test_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 def damaged(**changes):
     """A saved report's text with some of its fields replaced; None removes a field."""
+
     def text(saved):
         content = {**json.loads(saved), **changes}
         return json.dumps({key: value for key, value in content.items() if value is not None})
+
     return text
 
 
@@ -111,8 +113,11 @@ def test_table(tmp_path, capsys, monkeypatch):
     ]
     assert cli.main(["energy", "--epochs", *map(str, files)]) == 0
     output, error = capsys.readouterr()
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines()
-            if line.startswith("│")]
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in output.splitlines()
+        if line.startswith("│")
+    ]
     table = {row[0]: row[1:8] for row in rows if row[0]}
     assert table["ViT [bold]"] == ["2", "0:01:12", "2", "2", "4", "2.7 to 6.1", "1.6 g CO₂-eq"]
     assert table["CNN"] == ["1", "36.0 s", "–", "1", "1", "0.4 to 2", "400 mg CO₂-eq"]
@@ -129,8 +134,11 @@ def test_figure_shows_each_part_and_its_uncertainty():
     assert [tick.get_text() for tick in energy.get_yticklabels()] == ["ViT", "CNN"]
     assert [bar.get_width() for bar in energy.patches] == pytest.approx([2.0, 2.0, 0.0, 1.0])
     assert energy.get_xlabel() == "Wh" and per_point.get_xlabel() == "mWh"
-    whiskers = [container.lines[2][0].get_segments()[0][:, 0] for container in energy.containers
-                if hasattr(container, "has_xerr")]
+    whiskers = [
+        container.lines[2][0].get_segments()[0][:, 0]
+        for container in energy.containers
+        if hasattr(container, "has_xerr")
+    ]
     assert np.allclose(whiskers, [[2.7, 6.1], [0.4, 2.0]])
     totals = [bar.get_x() + bar.get_width() for bar in per_point.patches][1::2]
     assert totals == pytest.approx([4000 / 50, 1000 / 80])
@@ -176,12 +184,20 @@ def test_equivalents_follow_from_their_sources():
 
 def test_units():
     assert [format_energy(kwh) for kwh in (2.0, 0.5, 5e-4, 5e-7, None)] == [
-        "2 kWh", "500 Wh", "500 mWh", "0.5 mWh", "unknown",
+        "2 kWh",
+        "500 Wh",
+        "500 mWh",
+        "0.5 mWh",
+        "unknown",
     ]
     assert [format_carbon(grams) for grams in (1500.0, 2.0, 0.002)] == [
-        "1.5 kg CO₂-eq", "2 g CO₂-eq", "2 mg CO₂-eq",
+        "1.5 kg CO₂-eq",
+        "2 g CO₂-eq",
+        "2 mg CO₂-eq",
     ]
     assert format_interval((1.0, 1.0)) == "" and format_interval((5e-4, 2e-3)) == " (0.5 to 2 Wh)"
     assert [format_seconds(seconds) for seconds in (1.25, 61.0, 3661.4)] == [
-        "1.2 s", "0:01:01", "1:01:01",
+        "1.2 s",
+        "0:01:01",
+        "1:01:01",
     ]

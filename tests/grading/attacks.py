@@ -491,8 +491,7 @@ attack(
     "asks sudo",
     "harm",
     read(
-        "__import__('subprocess').run(['su', '-c', 'true'], check=True, "
-        "stdin=-3, timeout=5) and 'ROOT'"
+        "__import__('subprocess').run(['su', '-c', 'true'], check=True, stdin=-3, timeout=5) and 'ROOT'"
     ),
 )
 attack(
@@ -534,9 +533,7 @@ attack(
     "script in a text of their own",
     "script",
     lambda nb: nb.cells.append(
-        new_markdown_cell(
-            "<iframe src='javascript:alert(1)'></iframe><script>alert('XSS')</script>"
-        )
+        new_markdown_cell("<iframe src='javascript:alert(1)'></iframe><script>alert('XSS')</script>")
     ),
 )
 attack(
@@ -549,12 +546,8 @@ attack(
         "'image/png': 'x\" onerror=\"alert(XSS)'})"
     ),
 )
-attack(
-    "script in an error", "script", own_cell("raise ValueError('<script>alert(\"XSS\")</script>')")
-)
-attack(
-    "a file name that leads out", "harm", spoil=lambda folder: (folder / "..\\..\\x").write_text("")
-)
+attack("script in an error", "script", own_cell("raise ValueError('<script>alert(\"XSS\")</script>')"))
+attack("a file name that leads out", "harm", spoil=lambda folder: (folder / "..\\..\\x").write_text(""))
 
 ATTACKS_FRAMES = WRONG.split("\n")[0] + (
     "\n    import sys\n    f = sys._getframe()\n    seen = []\n"

@@ -105,9 +105,7 @@ def cell_named(notebook: NotebookNode, name: str) -> NotebookNode:
     return next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
 
 
-def hand_in(
-    course: Path, student: str, notebook: NotebookNode, assignment: str = ASSIGNMENT
-) -> Path:
+def hand_in(course: Path, student: str, notebook: NotebookNode, assignment: str = ASSIGNMENT) -> Path:
     """Write a submission and return its folder."""
     folder = course / "submitted" / student / assignment
     folder.mkdir(parents=True)
@@ -116,9 +114,7 @@ def hand_in(
 
 
 def _check(name: str, points: int) -> NotebookNode:
-    cell = new_code_cell(
-        CHECK.format(name=name, points=points), id=f"check-{name.replace('_', '-')}"
-    )
+    cell = new_code_cell(CHECK.format(name=name, points=points), id=f"check-{name.replace('_', '-')}")
     return _marked(cell, f"check_{name}", locked=True, grade=True, points=points)
 
 

@@ -178,15 +178,11 @@ def _timed(arguments: list[str], course: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=("scale", "class", "stock"))
     parser.add_argument("--number", type=int, help="submissions (scale: 500, class: 16)")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument(
-        "--until", default="check_multi_head_attention", help="last cell of the core"
-    )
+    parser.add_argument("--until", default="check_multi_head_attention", help="last cell of the core")
     parser.add_argument("names", nargs="*", help="stock: these faults and attacks only")
     options = parser.parse_args()
     logging.disable(logging.WARNING)

@@ -171,9 +171,7 @@ fault("dies in both functions", lambda nb: (
     on_cell("nadaraya_watson", lambda c: c.update(
         source="def nadaraya_watson(*a, **k):\n    import os; os._exit(0)"))(nb),
 ), lost=BOTH, says=DIED)  # fmt: skip
-fault(
-    "sys.exit in the function", inside("import sys; sys.exit()"), lost={GAUSSIAN}, says="SystemExit"
-)
+fault("sys.exit in the function", inside("import sys; sys.exit()"), lost={GAUSSIAN}, says="SystemExit")
 fault("sys.exit in the cell", after("import sys; sys.exit()"))
 fault("exit() at the end of the cell", after("exit()"), lost={GAUSSIAN}, says="exit or quit")
 fault("quit in a cell of their own", own_cell("quit"), says="exit or quit")
@@ -230,9 +228,7 @@ fault("returns nothing", inside("pass"), lost={GAUSSIAN}, says="forget to return
 fault("function under another name", on_cell(
     "gaussian", lambda c: c.update(source=c.source.replace("gaussian", "gauss"))), lost={GAUSSIAN},
     says="There is no gaussian")  # fmt: skip
-fault(
-    "input() in the function", inside("input()"), lost={GAUSSIAN}, says="StdinNotImplementedError"
-)
+fault("input() in the function", inside("input()"), lost={GAUSSIAN}, says="StdinNotImplementedError")
 fault("input() in a cell of their own", own_cell("input('Your name? ')"))
 fault("names of builtins reused", after("list = sum = min = float = print = isinstance = len = 3"))
 fault("name of the check reused", after("test_gaussian = 3"))
@@ -249,9 +245,7 @@ fault("characters beyond Unicode", own_cell("x = '\\ud800'; print(repr(x))"))
 TOO_MUCH = "left out"
 fault("endless output", own_cell("while True: print('x' * 1000)"), says="without end")
 fault("200 MB in one print", own_cell("print('x' * 200_000_000)"), says=TOO_MUCH)
-fault(
-    "200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output"
-)
+fault("200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output")
 fault("20,000 displays", own_cell("for i in range(20_000): display(i)"), says=TOO_MUCH)
 fault("a display of 80 MB", own_cell("from IPython.display import HTML; HTML('x' * 80_000_000)"),
       says=TOO_MUCH)  # fmt: skip
@@ -317,9 +311,7 @@ fault(
     ),
 )
 fault("a raw cell", lambda nb: nb.cells.insert(1, new_raw_cell("\\begin{x}")))
-fault(
-    "grade id unknown", on_cell("gaussian", lambda c: c.metadata.nbgrader.update(grade_id="mine"))
-)
+fault("grade id unknown", on_cell("gaussian", lambda c: c.metadata.nbgrader.update(grade_id="mine")))
 fault("grade metadata broken", on_cell("gaussian", lambda c: c.metadata.update(nbgrader="yes")))
 fault("metadata lost", lambda nb: [c.update(metadata={}) for c in nb.cells])
 fault(
@@ -329,10 +321,7 @@ fault(
 fault(
     "only metadata of the answers lost",
     lambda nb: (
-        [
-            cell_named(nb, n).update(metadata={}, id=f"x-{n}")
-            for n in ("gaussian", "nadaraya_watson")
-        ]
+        [cell_named(nb, n).update(metadata={}, id=f"x-{n}") for n in ("gaussian", "nadaraya_watson")]
     ),
 )
 fault("notebook metadata lost", lambda nb: nb.update(metadata={}))
@@ -413,9 +402,7 @@ fault("a list", spoil=rewritten(lambda d: b"[1, 2]"), lost=BOTH, says="no Jupyte
 fault("cells of another kind", spoil=rewritten(lambda d: b'{"cells": 7, "nbformat": 4}'), lost=BOTH,
       says=NOTHING)  # fmt: skip
 fault("a picture", spoil=rewritten(lambda d: b"\x89PNG\r\n\x1a\n\0\0\0"), lost=BOTH, says=NOTHING)
-fault(
-    "nested beyond all bounds", spoil=rewritten(lambda d: b"[" * 100_000), lost=BOTH, says=NOTHING
-)
+fault("nested beyond all bounds", spoil=rewritten(lambda d: b"[" * 100_000), lost=BOTH, says=NOTHING)
 fault("missing", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").unlink(), lost=BOTH, says="handed in")
 fault("renamed", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").rename(f / "kernels (1) final.ipynb"),
       says="was handed in as")  # fmt: skip
@@ -435,9 +422,7 @@ fault("a link beside the notebook", spoil=lambda f: (f / "data").symlink_to("/et
       says="is not followed")  # fmt: skip
 fault("numpy.py beside the notebook", spoil=file("numpy.py", "raise SystemExit"))
 fault("utilities.py beside the notebook", spoil=file("utilities.py", "raise SystemExit"))
-fault(
-    "sitecustomize.py beside the notebook", spoil=file("sitecustomize.py", "import os; os._exit(1)")
-)
+fault("sitecustomize.py beside the notebook", spoil=file("sitecustomize.py", "import os; os._exit(1)"))
 fault(
     "ipykernel.py beside the notebook",
     spoil=file("ipykernel_launcher.py", "import os; os._exit(1)"),

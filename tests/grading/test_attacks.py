@@ -17,9 +17,7 @@ from tests.grading.scenarios import GAUSSIAN, REGRESSION
 
 SECRET = "a-secret-of-the-grader-4711"
 PEER = "a-peers-work-0815"
-HIDDEN = re.compile(
-    r"READ:.*(\bseed\W{1,4}(1009|7919)|(?<![\d.])(1009|7919)(?![\d.])|thorough=True)"
-)
+HIDDEN = re.compile(r"READ:.*(\bseed\W{1,4}(1009|7919)|(?<![\d.])(1009|7919)(?![\d.])|thorough=True)")
 SCRIPT = re.compile(r"<script|<svg|<iframe|<img[^>]*onerror|href=.javascript:", re.IGNORECASE)
 
 

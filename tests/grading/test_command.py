@@ -73,16 +73,13 @@ def test_grades_a_class_and_says_so(sandboxed, handed_in):
 
 def test_feedback_holds_reports_and_nothing_hidden(sandboxed, handed_in):
     notebook = stand_in.solved(handed_in)
-    stand_in.cell_named(
-        notebook, "gaussian"
-    ).source += "\nimport numpy.linalg\nnumpy.linalg.inv('a')"
+    stand_in.cell_named(notebook, "gaussian").source += "\nimport numpy.linalg\nnumpy.linalg.inv('a')"
     stand_in.hand_in(handed_in, "loud", notebook)
     assert lab_grade(handed_in).returncode == 0
     result = NbGraderAPI(config=stand_in.config(handed_in)).generate_feedback("kernels")
     assert result["success"], result["log"]
     pages = {
-        page.parents[1].name: page.read_text()
-        for page in (handed_in / "feedback").glob("*/*/*.html")
+        page.parents[1].name: page.read_text() for page in (handed_in / "feedback").glob("*/*/*.html")
     }
     assert set(pages) == {"right", "wrong", "broken", "loud"}
     assert "4 of 4 findings hold" in pages["right"] or "all 4 findings hold" in pages["right"]
@@ -158,17 +155,13 @@ def test_goes_on_after_an_interruption(sandboxed, course):
     ],
 )
 def test_refuses_with_a_reason(sandboxed, course, options, reason):
-    done = subprocess.run(
-        [*LAB[:-1], *options], cwd=course, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([*LAB[:-1], *options], cwd=course, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert reason in re.sub(r"\s+", " ", done.stdout)
 
 
 def test_without_bubblewrap_it_refuses_and_names_the_way_out(handed_in, monkeypatch):
-    monkeypatch.setattr(
-        sandbox, "_which", lambda name: None if name == "bwrap" else shutil.which(name)
-    )
+    monkeypatch.setattr(sandbox, "_which", lambda name: None if name == "bwrap" else shutil.which(name))
     with pytest.raises(sandbox.SandboxUnavailable, match="apt-get install bubblewrap.*--unsafe"):
         sandbox.check_available()
 

@@ -94,9 +94,7 @@ def postgres():
     """A PostgreSQL server of our own on a Unix socket; returns a database's address."""
     binaries = _postgres_binaries()
     if binaries is None:
-        pytest.skip(
-            "PostgreSQL's server (initdb, pg_ctl) is not installed: apt-get install postgresql"
-        )
+        pytest.skip("PostgreSQL's server (initdb, pg_ctl) is not installed: apt-get install postgresql")
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="lab-pg-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

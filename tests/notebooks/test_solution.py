@@ -43,5 +43,3 @@ def test_every_reshape_states_its_shape(core):
         for line in cell.source.splitlines():
             if moves.search(line):
                 assert re.search(r"#.*\(.*\)$", line), f"{cell.id}: {line.strip()}"
-
-

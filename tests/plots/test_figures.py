@@ -66,9 +66,7 @@ FIGURES = {
     "attention, labelled": lambda: plots.plot_attention(softmax(2, 3), "ab", "xyz", title="Words"),
     "softmax": plots.plot_softmax_temperature,
     "images": lambda: plots.plot_images(IMAGE[None], [2], NAMES),
-    "images, predicted": lambda: plots.plot_images(
-        IMAGE[None].repeat(4, 0), range(4), NAMES, [0] * 4
-    ),
+    "images, predicted": lambda: plots.plot_images(IMAGE[None].repeat(4, 0), range(4), NAMES, [0] * 4),
     "patches": lambda: plots.plot_patches(IMAGE, to_patches(IMAGE, 4), 4),
     "history": lambda: plots.plot_history({"ViT": HISTORY, "CNN": HISTORY}),
     "class token": lambda: plots.plot_class_token_attention(IMAGE, softmax(4, 7, 7), 4),
@@ -123,9 +121,7 @@ def test_a_dark_matplotlib_style_changes_nothing():
 
 
 def test_counts_in_a_confusion_matrix_stand_out_from_their_cells():
-    axes = plots.plot_confusion(
-        [0] * 9 + [1] * 5 + [2] * 3, [0] * 9 + [1] * 5 + [2] * 3, NAMES
-    ).axes[0]
+    axes = plots.plot_confusion([0] * 9 + [1] * 5 + [2] * 3, [0] * 9 + [1] * 5 + [2] * 3, NAMES).axes[0]
     image = axes.images[0]
     counts = image.get_array()
     assert len(axes.texts) == counts.size
@@ -244,9 +240,7 @@ def test_predictions_may_be_logits():
 def test_patches_stand_where_they_come_from():
     fig = plots.plot_patches(IMAGE, to_patches(IMAGE, 4), 4)
     tiles = [image.get_array() for image in fig.axes[1].images]
-    np.testing.assert_array_equal(
-        np.vstack([np.hstack(tiles[i : i + 2]) for i in (0, 2, 4)]), IMAGE
-    )
+    np.testing.assert_array_equal(np.vstack([np.hstack(tiles[i : i + 2]) for i in (0, 2, 4)]), IMAGE)
     assert [text.get_text() for text in fig.axes[1].texts] == list("123456")
     lefts = [image.get_extent()[0] for image in fig.axes[1].images]
     assert lefts[0] == lefts[2] < lefts[1] == lefts[3]
@@ -320,9 +314,7 @@ WRONG_SHAPES = {
     "'ViT' holds no loss": lambda: plots.plot_history({"ViT": {}}),
     r"= \(h, 7, 7\)": lambda: plots.plot_class_token_attention(IMAGE, ONES((2, 6, 6)), 4),
     "N = 3 × 2 = 6, hence 7 rows": lambda: plots.plot_position_similarity(ONES((6, 4)), (3, 2)),
-    r"predictions has shape \(1,\); expected \(2,\)": lambda: plots.plot_confusion(
-        [0, 1], [0], NAMES
-    ),
+    r"predictions has shape \(1,\); expected \(2,\)": lambda: plots.plot_confusion([0, 1], [0], NAMES),
 }
 
 

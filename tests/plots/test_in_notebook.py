@@ -89,9 +89,7 @@ def test_a_figure_is_shown_once_and_again_when_asked_for(notebook):
         (output,) = cell.outputs
         (image,) = images(output)
         assert image["alt"].startswith("Toy: heat map of 2 queries × 2 keys.")
-        assert (
-            output["data"]["text/plain"] == output["metadata"]["text/html"]["alt"] == image["alt"]
-        )
+        assert output["data"]["text/plain"] == output["metadata"]["text/html"]["alt"] == image["alt"]
 
 
 def test_a_pyplot_figure_is_shown_once(notebook):

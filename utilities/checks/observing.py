@@ -201,8 +201,10 @@ def _copy(value: Any) -> Any:
 def _same(after: Any, before: Any) -> bool:
     if not isinstance(before, np.ndarray):
         return True
-    return after.shape == before.shape and after.dtype == before.dtype and bool(
-        np.array_equal(after, before)
+    return (
+        after.shape == before.shape
+        and after.dtype == before.dtype
+        and bool(np.array_equal(after, before))
     )
 
 

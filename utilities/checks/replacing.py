@@ -46,9 +46,7 @@ def _scopes(implementation: Any) -> list[dict]:
 def _reached(implementation: Any) -> list[Callable]:
     """Return the implementation's functions; an object that answers no question has none."""
     try:
-        return [
-            f for f in _functions(implementation) if getattr(f, "__globals__", None) is not None
-        ]
+        return [f for f in _functions(implementation) if getattr(f, "__globals__", None) is not None]
     except Exception:
         return []
 

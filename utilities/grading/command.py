@@ -36,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--student", metavar="ID", help="this student only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
     parser.add_argument("--force", action="store_true", help="grade again what is graded already")
-    parser.add_argument(
-        "--course", type=Path, default=Path(), help="the course's folder (default: .)"
-    )
+    parser.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: .)")
     parser.add_argument("--db-url", metavar="URL", help="another gradebook than the course's own")
     parser.add_argument(
         "--unsafe",

@@ -253,9 +253,7 @@ class Grader:
                 return row
         return None
 
-    def _save(
-        self, student: str, notebooks: dict[str, NotebookNode], digest: str, row: Row
-    ) -> None:
+    def _save(self, student: str, notebooks: dict[str, NotebookNode], digest: str, row: Row) -> None:
         final = self._folder(self.course.autograded_directory, student)
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".lab-", dir=final.parent) as name:
@@ -295,9 +293,7 @@ class _Score(Autograde):
         self._sanitizing = False
         self.create_student = True
         steps = Autograde(coursedir=own, config=config).autograde_preprocessors
-        self.autograde_preprocessors = [
-            step for step in steps if not issubclass(step, CourseExecute)
-        ]
+        self.autograde_preprocessors = [step for step in steps if not issubclass(step, CourseExecute)]
 
     @property
     def _input_directory(self) -> str:
@@ -323,9 +319,7 @@ def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     for cell in nb.cells:
         if is_judged(cell):
             name = cell.metadata.nbgrader["grade_id"]
-            write_verdict(
-                cell, Verdict(0.0, [Report(name, [Finding(CARRIED_OUT, False, reason)])], [])
-            )
+            write_verdict(cell, Verdict(0.0, [Report(name, [Finding(CARRIED_OUT, False, reason)])], []))
     return nb
 
 

@@ -99,9 +99,7 @@ class CourseExecute(Execute):
     def _handed_in(self, resources: Any) -> Path:
         """Return the folder that was handed in: nbgrader follows links when it copies it."""
         names, course = resources["nbgrader"], self.parent.parent.coursedir
-        folder = course.format_path(
-            course.submitted_directory, names["student"], names["assignment"]
-        )
+        folder = course.format_path(course.submitted_directory, names["student"], names["assignment"])
         return Path(folder)
 
 
@@ -143,9 +141,7 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     """
     report = min(verdict.reports, key=lambda report: report.fraction)
     shown = {"text/html": report._repr_html_(), "text/plain": str(report)}
-    result = new_output(
-        "execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None
-    )
+    result = new_output("execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None)
     cell.outputs = [new_output("display_data", shown), result]
 
 

@@ -23,9 +23,7 @@ LARGEST_FILE = 50 << 20
 LARGEST_SUBMISSION = 200 << 20
 MOST_FILES = 2000
 DEEPEST_ARCHIVE = 2
-CONFLICT = re.compile(
-    r"^<<<<<<<[^\n]*\n(.*?)^=======\n.*?^>>>>>>>[^\n]*\n?", re.DOTALL | re.MULTILINE
-)
+CONFLICT = re.compile(r"^<<<<<<<[^\n]*\n(.*?)^=======\n.*?^>>>>>>>[^\n]*\n?", re.DOTALL | re.MULTILINE)
 IGNORED = ("timestamp.txt", ".ipynb_checkpoints", "__MACOSX", ".DS_Store", "__pycache__")
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252", "latin-1")
 
@@ -81,15 +79,11 @@ def read_notebook(data: bytes, remarks: list[str]) -> NotebookNode:
         notebook = nbformat.reads(json.dumps(_without_outputs(content)), as_version=4)
         cells = [_plain_cell(cell) for cell in notebook.cells]
     except Exception as error:  # nbformat has no one error for what is no notebook
-        raise Unreadable(
-            f"The file is no valid Jupyter notebook ({type(error).__name__})."
-        ) from error
+        raise Unreadable(f"The file is no valid Jupyter notebook ({type(error).__name__}).") from error
     return nbformat.v4.new_notebook(cells=cells)
 
 
-def _take_notebook(
-    submission: Submission, name: str, candidates: dict[str, bytes], only: bool
-) -> None:
+def _take_notebook(submission: Submission, name: str, candidates: dict[str, bytes], only: bool) -> None:
     remarks = submission.remarks[name]
     chosen = _choose(name, candidates, only)
     if chosen is None:

@@ -143,9 +143,7 @@ class _Referee:
             return _not_carried_out(exercise, self.lost)
         except Exception as error:  # a forged answer, or a fault of a judge: a person decides
             self.trouble.append(f"{exercise.name}: {type(error).__name__}: {error}")
-            reason = (
-                "What your kernel sent is not what this check observes. A person will look at it."
-            )
+            reason = "What your kernel sent is not what this check observes. A person will look at it."
             return _not_carried_out(exercise, reason)
 
 

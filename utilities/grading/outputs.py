@@ -78,9 +78,7 @@ def _clean(output: NotebookNode) -> NotebookNode | None:
         output.ename, output.evalue = str(output.ename), hide_paths(str(output.evalue))
         output.traceback = [hide_paths(str(line)) for line in output.traceback]
     else:
-        data = {
-            kind: _clean_data(kind, value) for kind, value in output.data.items() if kind in KEPT
-        }
+        data = {kind: _clean_data(kind, value) for kind, value in output.data.items() if kind in KEPT}
         output.data = NotebookNode({kind: value for kind, value in data.items() if value})
         output.metadata = NotebookNode()
         if not output.data:

@@ -209,9 +209,7 @@ def sandbox_command(command: Sequence[str], room: Room, user_id: int | None = No
     for device in _gpu_files("/dev/nvidia*"):
         mounts.add("--dev-bind-try", device, device)
     mounts.add("--perms", "1777", "--dir", WORK, "--chdir", WORK)
-    settings = [
-        part for item in kernel_environment(KIT, HOME).items() for part in ("--setenv", *item)
-    ]
+    settings = [part for item in kernel_environment(KIT, HOME).items() for part in ("--setenv", *item)]
     prepare = 'cp -RP /submission/. . 2>/dev/null; exec "$@"'
     inner = [*_limited(room.limits), "/bin/sh", "-c", prepare, "sh", *command]
     alone = [

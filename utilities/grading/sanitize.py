@@ -111,9 +111,7 @@ def repair(nb: NotebookNode, trusted: Trusted) -> NotebookNode:
     """Return the submission's answers in the shape of the assignment, with notes on the repairs."""
     known = _recognise(nb.cells, trusted.cells)
     notes: list[str] = []
-    in_order = [
-        place for place in (known.get(i) for i in range(len(nb.cells))) if place is not None
-    ]
+    in_order = [place for place in (known.get(i) for i in range(len(nb.cells))) if place is not None]
     if in_order != sorted(in_order):
         notes.append("Cells of the assignment stood in another order; they were put back in place.")
     answers: dict[int, NotebookNode] = {}

@@ -237,10 +237,7 @@ class Session:
         return ""
 
     def _overdue(self, shown: "_Shown", deadline: float) -> str:
-        if (
-            shown.bytes > FLOOD * self.limits.cell_output
-            or shown.number > FLOOD * self.limits.outputs
-        ):
+        if shown.bytes > FLOOD * self.limits.cell_output or shown.number > FLOOD * self.limits.outputs:
             return f"{STOPPED}: it shows more and more without end."
         if time.monotonic() > deadline:
             return OVERDUE
@@ -314,9 +311,7 @@ class _Shown:
         if content.get("status") == "error" and not errors:
             lines = [str(line) for line in content.get("traceback") or []]
             lines = lines or [f"{content.get('ename')}: {content.get('evalue')}"]
-            self.outputs.append(
-                _error(str(content.get("ename")), str(content.get("evalue")), lines)
-            )
+            self.outputs.append(_error(str(content.get("ename")), str(content.get("evalue")), lines))
         return any(item.get("source") == "ask_exit" for item in content.get("payload") or [])
 
     def too_much(self) -> None:

@@ -15,6 +15,7 @@ Layer = tf_keras.layers.Layer
 
 # Scaled dot-product attention, right
 
+
 @correct("scaled_dot_product_attention")
 def with_keras_softmax(q, k, v, mask=None):
     return stand_ins.scaled_dot_product_attention(q, k, v, mask)
@@ -400,9 +401,7 @@ class Heads(Layer):
 
     def merge(self, heads):
         n_q = heads.shape[2]
-        return tf.reshape(
-            tf.transpose(heads, [0, 2, 1, 3]), (-1, n_q, self.num_heads * self.proj_dim)
-        )
+        return tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), (-1, n_q, self.num_heads * self.proj_dim))
 
     def finish(self, merged):
         return merged @ self.W_o
@@ -587,9 +586,7 @@ class MergedBeforeTransposing(Heads):
 class MergedEntryByEntry(Heads):
     def merge(self, heads):
         n_q = heads.shape[2]
-        return tf.reshape(
-            tf.transpose(heads, [0, 2, 3, 1]), (-1, n_q, self.num_heads * self.proj_dim)
-        )
+        return tf.reshape(tf.transpose(heads, [0, 2, 3, 1]), (-1, n_q, self.num_heads * self.proj_dim))
 
 
 @wrong("multi_head_attention", told="heads split without transposing")

@@ -619,9 +619,7 @@ def beams_that_never_meet(log_probabilities, num_beams, max_length, end_token):
 
 @wrong("beam_search", told="end token ignored")
 def never_ends(log_probabilities, num_beams, max_length, end_token):
-    return _search(log_probabilities, num_beams, max_length, end_token, ended=lambda tokens: False)[
-        0
-    ]
+    return _search(log_probabilities, num_beams, max_length, end_token, ended=lambda tokens: False)[0]
 
 
 @wrong("beam_search", told="end token cut off")

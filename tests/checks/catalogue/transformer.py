@@ -32,8 +32,9 @@ class MultiHeadAttention(layers.Layer):
         self.W_o = self.add_weight("W_o", (h * p, p))
 
     def call(self, q, k, v, mask=None):
-        projected = (tf.einsum("bnd,hdp->bhnp", x, W)
-                     for x, W in ((q, self.W_q), (k, self.W_k), (v, self.W_v)))
+        projected = (
+            tf.einsum("bnd,hdp->bhnp", x, W) for x, W in ((q, self.W_q), (k, self.W_k), (v, self.W_v))
+        )
         heads, weights = scaled_dot_product_attention(*projected, mask)
         W_o = tf.reshape(self.W_o, (self.num_heads, self.proj_dim, self.proj_dim))
         output = tf.einsum("bhnp,hpd->bnd", heads, W_o)
@@ -634,7 +635,11 @@ def normalised_over_tokens(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
 def normalised_over_tokens_and_width(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return block_with(
         lambda: layers.LayerNormalization(axis=(1, 2)),
-        x, num_heads, proj_dim, mlp_units, dropout_rate,
+        x,
+        num_heads,
+        proj_dim,
+        mlp_units,
+        dropout_rate,
     )
 
 
@@ -647,16 +652,18 @@ def normalised_in_one_group(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1)
 
 @wrong("transformer_block", told="batch normalisation")
 def batch_normalised(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
-    return block_with(
-        layers.BatchNormalization, x, num_heads, proj_dim, mlp_units, dropout_rate
-    )
+    return block_with(layers.BatchNormalization, x, num_heads, proj_dim, mlp_units, dropout_rate)
 
 
 @wrong("transformer_block", told="LayerNormalization without gain and shift")
 def normalised_without_weights(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return block_with(
         lambda: layers.LayerNormalization(center=False, scale=False, epsilon=1e-6),
-        x, num_heads, proj_dim, mlp_units, dropout_rate,
+        x,
+        num_heads,
+        proj_dim,
+        mlp_units,
+        dropout_rate,
     )
 
 

@@ -726,8 +726,7 @@ class MultiHeadAttention(layers.Layer):
 
     def call(self, q, k, v, mask=None):
         q, k, v = (
-            tf.einsum("bnd,hdp->bhnp", x, W)
-            for x, W in ((q, self.W_q), (k, self.W_k), (v, self.W_v))
+            tf.einsum("bnd,hdp->bhnp", x, W) for x, W in ((q, self.W_q), (k, self.W_k), (v, self.W_v))
         )
         heads, weights = scaled_dot_product_attention(q, k, v, mask)
         heads = tf.transpose(heads, (0, 2, 1, 3))  # (B, n, h, p)
