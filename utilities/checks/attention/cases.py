@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from utilities.checks.case import Case
+from utilities.checks.drawing import kernel, normal
 
 
 def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -97,25 +98,19 @@ def _heads_case(
 ) -> Case:
     """Return inputs and weights that keep projections at size one; one input in self-attention."""
 
-    def sequence(length: int, width: int) -> np.ndarray:
-        return rng.normal(size=(batch, length, width)).astype(np.float32)
-
-    def weight(*shape: int) -> np.ndarray:
-        return (rng.normal(size=shape) / np.sqrt(shape[-2])).astype(np.float32)
-
-    q = sequence(n_q, d_q)
+    q = normal(rng, batch, n_q, d_q)
     alone = stage == "self-attention"
     inputs = {
         "num_heads": num_heads,
         "proj_dim": proj_dim,
         "q": q,
-        "k": q.copy() if alone else sequence(n_k, d_k),
-        "v": q.copy() if alone else sequence(n_k, d_v),
+        "k": q.copy() if alone else normal(rng, batch, n_k, d_k),
+        "v": q.copy() if alone else normal(rng, batch, n_k, d_v),
         "mask": _mask(rng, (n_q, n_k)) if mask else None,
-        "W_q": weight(num_heads, d_q, proj_dim),
-        "W_k": weight(num_heads, d_k, proj_dim),
-        "W_v": weight(num_heads, d_v, proj_dim),
-        "W_o": weight(num_heads * proj_dim, proj_dim),
+        "W_q": kernel(rng, num_heads, d_q, proj_dim),
+        "W_k": kernel(rng, num_heads, d_k, proj_dim),
+        "W_v": kernel(rng, num_heads, d_v, proj_dim),
+        "W_o": kernel(rng, num_heads * proj_dim, proj_dim),
     }
     return Case(stage, inputs)
 

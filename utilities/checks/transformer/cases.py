@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utilities.checks.case import Case
+from utilities.checks.drawing import kernel, normal
 
 RATE = 0.3  # far from 1 − RATE, from one half and from the default 0.1: each can be told apart
 ANCHORS = 2  # columns that the updates of a training case leave alone
@@ -58,7 +59,7 @@ def _mlp_case(
 ) -> Case:
     """Return an MLP with weights that keep the size of x (…, d); dropout must not show in it."""
     weights = _mlp_weights(rng, shape[-1], units)
-    return _mlp_case_of(stage, _normal(rng, *shape), units, RATE, weights)
+    return _mlp_case_of(stage, normal(rng, *shape), units, RATE, weights)
 
 
 def _mlp_dropout_case(
@@ -94,14 +95,14 @@ def _block_case(
     """Return a block with random weights, those named in `silent` being zero."""
     width = shape[-1]
     weights = {
-        **{name: _kernel(rng, num_heads, width, width) for name in ("W_q", "W_k", "W_v")},
-        "W_o": _kernel(rng, num_heads * width, width),
+        **{name: kernel(rng, num_heads, width, width) for name in ("W_q", "W_k", "W_v")},
+        "W_o": kernel(rng, num_heads * width, width),
         **_norm_weights(rng.uniform(0.5, 1.5, (2, width)), rng.normal(size=(2, width))),
         **_mlp_weights(rng, width, units),
     }
     for name in silent:
         weights[name] = np.zeros_like(weights[name])
-    return _block_case_of(stage, _normal(rng, *shape), num_heads, units, RATE, weights)
+    return _block_case_of(stage, normal(rng, *shape), num_heads, units, RATE, weights)
 
 
 def _block_dropout_case(
@@ -125,8 +126,8 @@ def _block_dropout_case(
     W_o = _uniform(rng, num_heads * width, width) / (num_heads * width)
     W_o[:, :ANCHORS] = 0.0
     weights = {
-        "W_q": _kernel(rng, num_heads, width, width),
-        "W_k": _kernel(rng, num_heads, width, width),
+        "W_q": kernel(rng, num_heads, width, width),
+        "W_k": kernel(rng, num_heads, width, width),
         "W_v": W_v,
         "W_o": W_o,
         **_norm_weights(np.ones((2, width)), np.zeros((2, width))),
@@ -159,8 +160,8 @@ def _block_case_of(
 def _mlp_weights(rng: np.random.Generator, width: int, units: Sequence[int]) -> dict[str, np.ndarray]:
     weights = {}
     for i, (d_in, d_out) in enumerate(zip([width, *units], units, strict=False), start=1):
-        weights[f"kernel_{i}"] = 1.5 * _kernel(rng, d_in, d_out)  # GELU takes some of the size away
-        weights[f"bias_{i}"] = 0.5 * _normal(rng, d_out)
+        weights[f"kernel_{i}"] = 1.5 * kernel(rng, d_in, d_out)  # GELU takes some of the size away
+        weights[f"bias_{i}"] = 0.5 * normal(rng, d_out)
     return weights
 
 
@@ -170,14 +171,6 @@ def _norm_weights(gammas: np.ndarray, betas: np.ndarray) -> dict[str, np.ndarray
         weights[f"gamma_{i}"] = gamma.astype(np.float32)
         weights[f"beta_{i}"] = beta.astype(np.float32)
     return weights
-
-
-def _kernel(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return (rng.normal(size=shape) / np.sqrt(shape[-2])).astype(np.float32)
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.normal(size=shape).astype(np.float32)
 
 
 def _uniform(rng: np.random.Generator, *shape: int) -> np.ndarray:

@@ -163,7 +163,7 @@ SIZE_MISTAKES = [
 # Each returns the output (B, N, d) of a block gone wrong, from the same steps as the right one.
 
 
-def _no_residual(
+def no_residual(
     x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
 ) -> np.ndarray:
     return norm_2(mlp(norm_1(attend(x))))
@@ -215,7 +215,7 @@ def _mlp_reads_attention(
     return norm_2(norm_1(x + attended) + mlp(attended))
 
 
-def _pre_norm(
+def pre_norm(
     x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
 ) -> np.ndarray:
     x_1 = x + attend(norm_1(x))
@@ -360,7 +360,7 @@ BLOCK_MISTAKES = [
         "residuals missing",
         "Neither part adds its input back: both residual connections are missing. Which path "
         "does the gradient take past attention and MLP?",
-        _no_residual,
+        no_residual,
     ),
     *_block_mistake(
         "attention residual missing",
@@ -388,7 +388,7 @@ BLOCK_MISTAKES = [
         _mlp_reads_x,
         _mlp_reads_attention,
     ),
-    *_block_mistake("pre-norm", PRE_NORM, _pre_norm, _pre_norm_mlp, _pre_norm_attention),
+    *_block_mistake("pre-norm", PRE_NORM, pre_norm, _pre_norm_mlp, _pre_norm_attention),
     *_block_mistake(
         "normalised before adding",
         "You normalise what attention and MLP give, then add. Normalise the sum: LN(x + …).",

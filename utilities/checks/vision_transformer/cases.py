@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from utilities.checks.case import Case
+from utilities.checks.drawing import kernel, normal
 
 
 def patch_extractor(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -79,17 +80,13 @@ def _encoder_case(
     """
     sizes = {"num_patches": num_patches, "proj_dim": proj_dim}
     weights = {
-        "kernel": _kernel(rng, values, proj_dim),
-        "bias": _normal(rng, proj_dim),
-        "class_token": _normal(rng, 1, 1, proj_dim) * np.float32(not alone),
-        "positions": _normal(rng, num_patches + 1, proj_dim) * np.float32(full),
+        "kernel": kernel(rng, values, proj_dim),
+        "bias": normal(rng, proj_dim),
+        "class_token": normal(rng, 1, 1, proj_dim) * np.float32(not alone),
+        "positions": normal(rng, num_patches + 1, proj_dim) * np.float32(full),
     }
-    patches = _normal(rng, batch, num_patches, values)
+    patches = normal(rng, batch, num_patches, values)
     return Case(stage, {**sizes, "patches": patches, **weights}, unsaid=tuple(weights))
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.normal(size=shape).astype(np.float32)
 
 
 def vit_classifier(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -158,24 +155,20 @@ def _vit_case(
         "msa_dropout_rate": block_rate,
         "mlp_classification_head_units": np.array(head_units),
         "mlp_classification_head_dropout_rate": head_rate,
-        "images": _normal(rng, batch, *image),
+        "images": normal(rng, batch, *image),
     }
     weights = {
-        "patch_kernel": _kernel(rng, patch_size**2 * channels, width),
-        "class_token": _normal(rng, 1, 1, width),
-        "positions": _normal(rng, num_patches + 1, width),
-        "W": _kernel(rng, num_heads, width, width),
-        "W_o": _kernel(rng, num_heads * width, width),
-        "kernel_1": _kernel(rng, width, 2 * width),
-        "kernel_2": _kernel(rng, 2 * width, width),
-        "bias_1": _normal(rng, 2 * width) / 2,
-        "bias_d": _normal(rng, width) / 2,
+        "patch_kernel": kernel(rng, patch_size**2 * channels, width),
+        "class_token": normal(rng, 1, 1, width),
+        "positions": normal(rng, num_patches + 1, width),
+        "W": kernel(rng, num_heads, width, width),
+        "W_o": kernel(rng, num_heads * width, width),
+        "kernel_1": kernel(rng, width, 2 * width),
+        "kernel_2": kernel(rng, 2 * width, width),
+        "bias_1": normal(rng, 2 * width) / 2,
+        "bias_d": normal(rng, width) / 2,
     }
     for i, (d_in, d_out) in enumerate(zip(widths, widths[1:], strict=False), start=1):
-        weights[f"head_kernel_{i}"] = _kernel(rng, d_in, d_out)
-        weights[f"head_bias_{i}"] = _normal(rng, d_out) / 2
+        weights[f"head_kernel_{i}"] = kernel(rng, d_in, d_out)
+        weights[f"head_bias_{i}"] = normal(rng, d_out) / 2
     return Case(stage, {**arguments, **weights}, unsaid=tuple(weights))
-
-
-def _kernel(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return _normal(rng, *shape) / np.float32(np.sqrt(shape[-2]))

@@ -28,6 +28,7 @@ from utilities.checks.judging import (
 )
 from utilities.checks.report import Finding
 from utilities.checks.transformer.formulas import ACCEPTED, MIXED, Activation
+from utilities.checks.transformer.mistakes import no_residual, pre_norm
 
 DEPTH = 4  # rounding grows slowly here: every block ends in a normalisation
 EPSILONS = (1e-3, 1e-6, 1e-5)  # of layer normalisations that do not tell theirs
@@ -166,22 +167,6 @@ def _wrong(
         return {"output": next(fitting, outputs[0])}
 
     return oracle
-
-
-# Blocks gone wrong, from the same steps as the right one.
-
-
-def _pre_norm(
-    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
-) -> np.ndarray:
-    x_1 = x + attend(norm_1(x))
-    return x_1 + mlp(norm_2(x_1))
-
-
-def _no_residual(
-    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
-) -> np.ndarray:
-    return norm_2(mlp(norm_1(attend(x))))
 
 
 # --- the number of weights -------------------------------------------------------------------
@@ -573,11 +558,11 @@ MISTAKES = [
         "pre-norm",
         "Your blocks normalise before attention and MLP. In this course they do so after the "
         "residual: x₁ = LN(x + MHA(x)), x₂ = LN(x₁ + mlp(x₁)).",
-        _wrong(block=_pre_norm),
+        _wrong(block=pre_norm),
     ),
     Mistake(
         "no residual",
         "Your blocks have no residual connections: x is added to what attention and MLP give.",
-        _wrong(block=_no_residual),
+        _wrong(block=no_residual),
     ),
 ]
