@@ -44,6 +44,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "energy": ["EnergyMeter", "EnergyReport", "compare_energy", "describe_energy", "make_tracker"],
         "inspection": ["attention_weights_of", "position_embeddings_of"],
+        "locality": [
+            "attention_distances",
+            "self_attention_weights_of",
+            "temperatures_of",
+            "uniform_attention_distance",
+        ],
         "plots": [
             "LiveCurves",
             "plot_attention",
@@ -81,7 +87,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PreNormViTSize",
             "load_profile",
         ],
+        "small_datasets_plots": [
+            "plot_attention_distances",
+            "plot_learning_rate",
+            "plot_shifted_patches",
+            "plot_temperatures",
+            "plot_token_fields",
+        ],
         "training": [
+            "LearningRateLog",
             "count_parameters",
             "crop_and_flip",
             "learning_rate_schedule",
