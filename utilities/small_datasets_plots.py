@@ -223,14 +223,13 @@ def plot_attention_distances(
         axes.axhline(uniform, color=VERMILLION, linestyle="--", linewidth=1.5, label="even attention")
         axes.set(xlabel="block", title=name)
         axes.set_xticks(range(1, len(late) + 1))
-        axes.margins(x=0.15)
+        axes.margins(x=0.15, y=0.1)
         axes.grid(True)
         sentences.append(
             f"{name}: {_number(early.mean())} before, {_number(late.mean())} after training "
             f"(heads {_number(late.min())} to {_number(late.max())})."
         )
     panels[0].set_ylabel("mean attention distance in pixels")
-    panels[0].set_ylim(0, None)
     handles, names = panels[0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
     sentences.append(f"Even attention: {_number(uniform)}.")
