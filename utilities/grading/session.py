@@ -35,6 +35,7 @@ STOPPED = "This cell was stopped"
 DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
 OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
 SETTLE_SECONDS = 0.2
+PATIENT_SECONDS = 1.0
 
 
 _stopping = threading.Event()
@@ -77,7 +78,7 @@ class Session:
     def __init__(self, files: Path, limits: Limits, unsafe: bool = False):
         self.files, self.limits, self.unsafe = files, limits, unsafe
         self.starts = 0
-        self.cpu_seconds = 0.0
+        self.cpu_seconds = self.start_seconds = 0.0
         self.manager: Any = None  # an AsyncKernelManager while a kernel lives
         self.client: Any = None
 
@@ -96,6 +97,7 @@ class Session:
         shutil.copytree(self.files, self.room.submission, dirs_exist_ok=True)
         for path in (self.room.submission, *self.room.submission.rglob("*")):
             path.chmod(0o755)  # another user reads them, where root grades
+        began = time.monotonic()
         self.context = zmq.asyncio.Context()
         self.context.maxmsgsize = wire.LARGEST_MESSAGE  # type: ignore[attr-defined]
         try:
@@ -105,6 +107,7 @@ class Session:
         except Exception as error:
             await self.end()
             raise KernelNotStarted(f"The kernel did not start: {error}") from error
+        self.start_seconds = time.monotonic() - began
 
     async def end(self) -> None:
         """End the kernel and everything it started; remove its room."""
@@ -150,9 +153,12 @@ class Session:
             await self._connect_again(outcome)
         return outcome
 
-    async def settled(self) -> bool:
-        """Return whether the kernel still lives a moment after a cell; where not, end its room."""
-        await asyncio.sleep(SETTLE_SECONDS)
+    async def settled(self, patient: bool = False) -> bool:
+        """Return whether the kernel still lives a moment after a cell; where not, end its room.
+
+        patient: wait as long as a kernel takes to start here: on a busy machine it is slow to end.
+        """
+        await asyncio.sleep(max(PATIENT_SECONDS, self.start_seconds) if patient else SETTLE_SECONDS)
         if self.alive and not await self.manager.is_alive():
             await self.end()
         return self.alive
