@@ -33,8 +33,6 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from utilities.checks.oracles import softmax
-
 TEXT = "#1a1a1a"
 MUTED = "#595959"
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -585,7 +583,7 @@ def plot_softmax_temperature(
         k = rng.standard_normal((1000, num_keys, d))
         scores = np.sum(q * k, axis=-1)  # (1000, num_keys)
         for row, scale in enumerate((1.0, math.sqrt(d))):
-            weights = np.sort(softmax(scores / scale), axis=-1)[:, ::-1]
+            weights = np.sort(_softmax(scores / scale), axis=-1)[:, ::-1]
             means[row, column] = weights[:, 0].mean()
             axes = panels[row, column]
             axes.bar(np.arange(1, num_keys + 1), weights[0], color=(VERMILLION, BLUE)[row])
@@ -608,6 +606,12 @@ def plot_softmax_temperature(
     )
     show_figure(fig, alt)
     return fig
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis; the oracles' is not there where a notebook is graded."""
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 # -------------------------------------------------------------------------------- images

@@ -35,9 +35,10 @@ def test_kit_holds_no_oracle_and_no_judge():
 
 
 def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
-    """A check whose observing side imports what stays outside would score everybody 0."""
+    """A check, or a figure, that imports what stays outside would score everybody 0."""
     lessons = sorted({exercise.lesson for exercise in EXERCISES})
     imports = "; ".join(f"import {lesson}.observe" for lesson in lessons)
+    imports += "; import utilities; [getattr(utilities, name) for name in utilities.__all__]"
     command = sandbox.sandbox_command(
         [sys.executable, "-c", imports + "; import utilities.checks.observer; print('all there')"],
         make_room(tmp_path, Limits()),
