@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, show it, and return the exit status."""
     from rich.console import Console
 
-    lines = examine_all(PROBES, Console(stderr=True))
+    lines = examine_all(probes_for(KIT), Console(stderr=True))
     ready = not missing(lines, STUDENT)
     if options.json:
         print(json.dumps({"ready": ready, "lines": [asdict(line) for line in lines]}, indent=1))
@@ -472,6 +472,12 @@ PROBES = (
     Probe("bubblewrap", INSTRUCTOR, bubblewrap),
     Probe("Chromium", MAINTAINER, browser),
 )
+
+
+def probes_for(kit: Path) -> list[Probe]:
+    """Return the probes that concern a kit: the students' has no grading in it, and no tests."""
+    whole = (kit / "utilities" / "grading").is_dir()
+    return [probe for probe in PROBES if whole or probe.needed_by == STUDENT]
 
 
 def _run_quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
