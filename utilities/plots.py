@@ -33,8 +33,6 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from utilities.checks.oracles import softmax
-
 TEXT = "#1a1a1a"
 MUTED = "#595959"
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -129,7 +127,7 @@ def _mime_bundle(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, Any]]
     width = round(fig.get_figwidth() * _CSS_DPI)
     image = (
         f'<img alt="{html.escape(alt)}" width="{width}" '
-        'style="max-width: 100%; height: auto; background: white" '
+        'style="max-width: 100%; height: auto; border: 0; background-color: white" '
         f'src="data:image/png;base64,{png}">'
     )
     return {"text/html": image, "text/plain": alt}, {"text/html": {"alt": alt}}
@@ -144,7 +142,8 @@ def _png(fig: Figure) -> bytes:
     if photographs:
         return drawn.getvalue()
     with Image.open(drawn) as image:
-        chart = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        # the default method drops rare colours, such as the bright end of a heat map
+        chart = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     chart.save(packed, format="png")
     return packed.getvalue()
 
@@ -585,7 +584,7 @@ def plot_softmax_temperature(
         k = rng.standard_normal((1000, num_keys, d))
         scores = np.sum(q * k, axis=-1)  # (1000, num_keys)
         for row, scale in enumerate((1.0, math.sqrt(d))):
-            weights = np.sort(softmax(scores / scale), axis=-1)[:, ::-1]
+            weights = np.sort(_softmax(scores / scale), axis=-1)[:, ::-1]
             means[row, column] = weights[:, 0].mean()
             axes = panels[row, column]
             axes.bar(np.arange(1, num_keys + 1), weights[0], color=(VERMILLION, BLUE)[row])
@@ -608,6 +607,12 @@ def plot_softmax_temperature(
     )
     show_figure(fig, alt)
     return fig
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis; not the oracles', which the grader's sandbox does not hold."""
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 # -------------------------------------------------------------------------------- images
