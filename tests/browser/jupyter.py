@@ -1,11 +1,13 @@
 """A JupyterLab server of our own, and JupyterLab as somebody at the keyboard uses it."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -13,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.course import read
 
 START_LIMIT = 120  # seconds until a test gives up; nothing is said about speed
+STOP_LIMIT = 120
 CELL_LIMIT = 300_000  # milliseconds for the slowest cell: a training on a busy machine
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 IDLE = ".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator[data-status='idle']"
@@ -56,7 +59,11 @@ class JupyterServer:
 
     def __exit__(self, *_) -> None:
         self.process.terminate()  # the server ends its kernels
-        self.process.wait(timeout=60)
+        try:
+            self.process.wait(timeout=STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
 
     def _address(self) -> tuple[str, str]:
         """Return the address and the token that the server tells of itself once it listens."""
@@ -105,8 +112,14 @@ class Lab:
             whole = re.compile(f"^{re.escape(name)}$")
             self.page.locator(".lm-Menu-itemLabel").filter(has_text=whole).click()
 
-    def theme(self, name: str) -> None:
-        """Change to a theme, 'Light' or 'Dark', with the menu."""
+    @contextlib.contextmanager
+    def theme(self, name: str) -> Iterator[None]:
+        """Work in a theme, 'Light' or 'Dark'; then go back to the light one."""
+        self._choose_theme(name)
+        yield
+        self._choose_theme("Light")
+
+    def _choose_theme(self, name: str) -> None:
         self.menu("Settings", "Theme", f"JupyterLab {name}")
         light = "true" if name == "Light" else "false"
         expect(self.page.locator(f"body[data-jp-theme-light='{light}']")).to_be_attached()

@@ -49,8 +49,8 @@ def test_every_figure_has_alternative_text(executed):
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_what_is_shown_is_legible(executed, student_lab, theme):
-    student_lab.theme(theme)
-    shown = executed.page.locator(".jp-OutputArea-output")
-    found = [pair for output in shown.all() for pair in contrasts(output)]
+    with student_lab.theme(theme):
+        shown = executed.page.locator(".jp-OutputArea-output")
+        found = [pair for output in shown.all() for pair in contrasts(output)]
     assert len(found) > 100
     assert [(text, ratio) for text, ratio in found if ratio < LEAST_CONTRAST] == []

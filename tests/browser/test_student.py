@@ -41,9 +41,8 @@ def wrong_report(notebook):
 
 @pytest.fixture(params=["Light", "Dark"])
 def theme(request, student_lab, notebook):
-    student_lab.theme(request.param)
-    yield request.param.lower()
-    student_lab.theme("Light")
+    with student_lab.theme(request.param):
+        yield request.param.lower()
 
 
 def test_what_is_not_written_yet_is_said_to_be(notebook):
@@ -68,9 +67,8 @@ def test_the_slider_moves_the_figure(slider, notebook, pictures):
         handle.press("ArrowLeft")
     expect(figure).to_have_attribute("alt", re.compile(r"σ = 0\.79\d*,"))
     expect(slider.locator(".widget-readout")).to_have_text(re.compile(r"0\.79\d*"))
-    shown = [notebook.cell(id) for id in ("slider-text", "slider")]
-    pictures.keep(notebook.page, "slider.png", *shown)
-    pictures.panel(notebook.page, SEE, *shown)
+    pictures.keep(notebook.page, "slider.png", notebook.cell("slider-text"), notebook.cell("slider"))
+    pictures.panel(notebook.page, SEE, notebook.cell("slider"))
 
 
 def test_a_mistake_is_told_by_its_name(wrong_report):
