@@ -21,6 +21,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "test_vit_classifier",
         ],
         "checks.training": ["test_run_experiment", "test_carbon_tracker_callback"],
+        "checks.attention_variants": [
+            "test_dot_product_attention",
+            "test_cosine_attention",
+            "test_linear_attention",
+            "test_orthonormal",
+            "test_attention_vit",
+        ],
         "checks.pretrained": [
             "test_top_classes",
             "test_attention_rollout",
@@ -65,7 +72,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "vit_from_scratch",
             "with_linear_head",
         ],
-        "pre_norm_vit": ["create_pre_norm_vit", "resize_and_augment"],
+        "pre_norm_vit": ["PatchTokens", "create_pre_norm_vit", "resize_and_augment"],
+        "scaling": ["arrays_made", "fit_exponent", "measure_memory", "measure_times"],
+        "self_attention": ["SelfAttention"],
         "profile": [
             "FIRST_VIT",
             "KERAS_VIT",
