@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 LAB_OPTIONS ?=
 DEMO_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo system
+.PHONY: help lab test release data grade-demo hooks audit system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,12 @@ release: $(READY)  ## generate lab/ from solutions/
 
 grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feedback
 	$(BIN)/python -m utilities.grading.demo $(DEMO_OPTIONS)
+
+hooks: $(READY)  ## have git run the quick checks before each commit
+	$(BIN)/pre-commit install
+
+audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
+	$(BIN)/python tools/audit.py
 
 data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
 	$(BIN)/lab data
