@@ -74,7 +74,7 @@ def attention_vit(rng: np.random.Generator, thorough: bool) -> list[Case]:
     ]
     if thorough:
         width = int(rng.choice([5, 6, 7]))
-        hidden = (12, 16, width)
+        hidden = (12, 17, width)
         cases.append(_vit_case(rng, "blocks", 3, 8, 2, width, 3, hidden, (15, 13), 10, channels=1))
     return cases
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.attention_variants import formulas
-from utilities.checks.attention_variants.formulas import Attend, Array, normalised, products
+from utilities.checks.attention_variants.formulas import Array, Attend, normalised, products
 from utilities.checks.case import Case, Observation
 from utilities.checks.judging import Mistake, Oracle, Values
 
