@@ -34,6 +34,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "test_fit_linear_probe",
             "test_beam_search",
         ],
+        "attention_variants_plots": [
+            "plot_accuracies",
+            "plot_cost",
+            "plot_sharpness",
+            "plot_singular_values",
+        ],
         "baselines": ["build_small_cnn"],
         "comparison": ["compare_runs"],
         "datasets": [
