@@ -1,7 +1,6 @@
 """What is imported is declared, what is declared is used, and the audit says what it knows."""
 
 import ast
-import importlib.util
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from tests.course import ROOT, SOLUTIONS, read
 from tests.setup.test_environment import PROJECT
+from tests.tools import load
 
 EXTRAS = PROJECT["optional-dependencies"]
 CODE = {room: sorted((ROOT / room).rglob("*.py")) for room in ("utilities", "tools", "tests")}
@@ -87,11 +87,7 @@ def test_reasons_are_given_only_for_what_is_declared():
 
 @pytest.fixture(scope="module")
 def audit():
-    place = ROOT / "tools" / "audit.py"
-    spec = importlib.util.spec_from_file_location("audit", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("audit")
 
 
 HOLE = {"id": "PYSEC-2026-1", "fix_versions": ["2.0"]}
