@@ -111,20 +111,22 @@ def plot_cost(
         ("Time", "milliseconds of processor time", seconds, 1e3),
         ("Memory", "megabytes at the peak", peak_bytes, 1e-6),
     )
-    sentences = []
+    exponents: dict[str, list[str]] = {name: [] for name in seconds}
     for axes, (title, label, lines, unit) in zip(panels, panels_of, strict=True):
-        exponents = {}
         for index, (name, values) in enumerate(lines.items()):
             values = _one_for_each(name, values, lengths)
-            exponents[name] = fit_exponent(lengths, values)
-            _line(axes, f"{name}: N^{exponents[name]:.2f}", lengths, unit * values, index)
+            exponent = fit_exponent(lengths, values)
+            exponents[name].append(f"{exponent:.1f}")
+            _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", lengths, unit * values, index)
         axes.set(xscale="log", yscale="log", xlabel="N, number of tokens", ylabel=label, title=title)
         _plain_ticks(axes, lengths)
         axes.grid(True)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
-        slopes = ", ".join(f"{name} {exponent:.2f}" for name, exponent in exponents.items())
-        sentences.append(f"{title} grows with the exponents: {slopes}.")
-    alt = f"Cost of one call for {lengths[0]} to {lengths[-1]} tokens. {' '.join(sentences)}"
+    listed = "; ".join(f"{name} {' and '.join(pair)}" for name, pair in exponents.items())
+    alt = (
+        f"Cost of one call for {lengths[0]} to {lengths[-1]} tokens, logarithmic. Exponents of time "
+        f"and of memory: {listed}."
+    )
     show_figure(fig, alt)
     return fig
 

@@ -683,6 +683,17 @@ class ReLUFeatures(LinearAttention):
     def feature(self, x):
         return tf.nn.relu(x)
 
+    def attend(self, q, k, v):
+        q, k = self.feature(q), self.feature(k)
+        output = tf.matmul(q, tf.matmul(k, v, transpose_a=True))
+        return tf.math.divide_no_nan(output, self.normaliser(q, k))
+
+
+@wrong("linear_attention", told="weights sum to 0")
+class DividedByZero(LinearAttention):
+    def normaliser(self, q, k):
+        return tf.nn.relu(-super().normaliser(q, k))
+
 
 @wrong("linear_attention", told="exponential for φ")
 class ExponentialFeatures(LinearAttention):

@@ -61,6 +61,10 @@ ZERO_LENGTH = (
     "A vector of zeros has length 0, and 0/0 is nan. A vector of zeros should stay one: which "
     "TensorFlow function divides by the length and minds that?"
 )
+WEIGHTS_SUM_TO_0 = (
+    "Your output is not a number: some query's weights sum to 0, or nearly. With φ(x) = elu(x) + 1 "
+    "they cannot, since all of them are positive. What is your φ, and what do you divide by?"
+)
 NO_CONFIG = (
     "A layer or constraint made anew from its get_config() computes something else: the config "
     "must hold every argument under its name, with the value it was made with."
@@ -89,7 +93,12 @@ def linear_attention(cases: Sequence[Case], observations: Sequence[Observation])
     """Judge the output against the quadratic form, then what is trained and what it costs."""
     right = layer_oracle(formulas.linear_attention, "W_k")
     findings = judge_stages(cases, observations, LAYER_STAGES, right, LINEAR_MISTAKES, DEPTH)
-    told = _told_layer(findings, cases, observations)
+    told = [
+        replace(finding, mistake="weights sum to 0", message=f"{WEIGHTS_SUM_TO_0}\n{finding.message}")
+        if finding.kind == NOT_FINITE and not finding.mistake
+        else finding
+        for finding in _told_layer(findings, cases, observations)
+    ]
     pairs = zip(cases, observations, strict=True)
     return [*told, *(_linear(*pair) for pair in pairs if pair[0].stage == "cost")]
 

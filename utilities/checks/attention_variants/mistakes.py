@@ -347,6 +347,12 @@ def _linear_with(
     return attend
 
 
+def _sums_or_one(weights: Array) -> Array:
+    """Return each query's sum of weights (…, N, 1), 1 where it is 0."""
+    sums = weights.sum(axis=-1, keepdims=True)
+    return np.where(sums == 0, 1.0, sums)
+
+
 def _softmax_features(q: Array, k: Array, v: Array) -> Array:
     return products(oracles.softmax(q), oracles.softmax(k, axis=-2)) @ v
 
@@ -391,7 +397,7 @@ LINEAR_MISTAKES = [
     Mistake(
         "ReLU for φ",
         "Your φ is ReLU. The formula has elu(x) + 1, which is never 0 and so keeps a gradient.",
-        layer_oracle(_linear_with(lambda x: np.maximum(x, 0.0)), "W_k"),
+        layer_oracle(_linear_with(lambda x: np.maximum(x, 0.0), normaliser=_sums_or_one), "W_k"),
     ),
     Mistake(
         "ReLU for φ",
