@@ -78,6 +78,15 @@ class ExtensionProfile:
     training: Training
 
 
+@dataclass(frozen=True)
+class VariantsProfile(ExtensionProfile):
+    """What the attention variants need besides: the width of a head, and where cost is measured."""
+
+    key_dim: int
+    lengths: tuple[int, ...]  # numbers of tokens
+    repetitions: int
+
+
 # The course's first configuration: large patches, wide and shallow, no augmentation.
 FIRST_VIT = ViTSize(16, 512, 4, 512, 3, 0.1, (2048,), 0.5)
 # The models of question 10, as wide and deep as ViT-Base.
@@ -99,9 +108,31 @@ PROFILES = {
 }
 
 
+# 64 tokens of width 64. Seven models: 8 minutes of processor time in the standard profile.
+VARIANTS_VIT = PreNormViTSize(32, 4, 64, 4, 3, (128, 64), (128,), 0.0, 0.0)
+VARIANTS_PROFILES = {
+    profile.name: profile
+    for profile in (
+        VariantsProfile(
+            "quick", 256, 64, 64, PreNormViTSize(32, 8, 16, 4, 1, (32, 16), (32,), 0.0, 0.0),
+            Training(1, 64, 1e-3, 1e-4), 4, (64, 128, 256, 512), 2,
+        ),
+        VariantsProfile(
+            "standard", 12_000, 1000, 5000, VARIANTS_VIT,
+            Training(5, 64, 1e-3, 1e-4, 1), 16, (128, 256, 512, 1024, 2048, 4096), 5,
+        ),
+        VariantsProfile(
+            "full", 45_000, 5000, 10_000, KERAS_VIT,
+            Training(100, 256, 1e-3, 1e-4), 64, (128, 256, 512, 1024, 2048, 4096, 8192), 9,
+        ),
+    )
+}  # fmt: skip
+
+
 # One dictionary of profiles a lab, under the name of its folder.
-LABS: dict[str, dict[str, Profile] | dict[str, ExtensionProfile]] = {
+LABS: dict[str, dict[str, Any]] = {
     "vision_transformer": PROFILES,
+    "attention_variants": VARIANTS_PROFILES,
 }
 
 
