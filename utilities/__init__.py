@@ -40,6 +40,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_sharpness",
             "plot_singular_values",
         ],
+        "checks.small_datasets": [
+            "test_shifted_patch_tokenization",
+            "test_multi_head_attention_lsa",
+            "test_warm_up_cosine",
+            "test_make_optimizer",
+        ],
         "baselines": ["build_small_cnn"],
         "comparison": ["compare_runs"],
         "datasets": [
@@ -51,6 +57,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "energy": ["EnergyMeter", "EnergyReport", "compare_energy", "describe_energy", "make_tracker"],
         "inspection": ["attention_weights_of", "position_embeddings_of"],
+        "locality": [
+            "attention_distances",
+            "self_attention_weights_of",
+            "temperatures_of",
+            "uniform_attention_distance",
+        ],
         "plots": [
             "LiveCurves",
             "plot_attention",
@@ -90,7 +102,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PreNormViTSize",
             "load_profile",
         ],
+        "small_datasets_plots": [
+            "plot_attention_distances",
+            "plot_learning_rate",
+            "plot_shifted_patches",
+            "plot_temperatures",
+            "plot_token_fields",
+        ],
         "training": [
+            "LearningRateLog",
             "count_parameters",
             "crop_and_flip",
             "learning_rate_schedule",

@@ -128,11 +128,24 @@ VARIANTS_PROFILES = {
     )
 }  # fmt: skip
 
+# Small data sets: four models each, at 2.3 ms of processor time an image and pass in the standard
+# profile; "full" is the published setting.
+_TINY = PreNormViTSize(32, 8, 16, 2, 2, (32, 16), (32,), 0.0, 0.2)
+_SMALL = PreNormViTSize(32, 4, 64, 4, 3, (128, 64), (256,), 0.0, 0.2)
+SMALL_DATASETS = {
+    profile.name: profile
+    for profile in (
+        ExtensionProfile("quick", 256, 64, 64, _TINY, Training(2, 64, 1e-3, 1e-4, 1)),
+        ExtensionProfile("standard", 10_000, 2000, 5000, _SMALL, Training(8, 64, 1e-3, 1e-4, 1)),
+        ExtensionProfile("full", 45_000, 5000, 10_000, KERAS_VIT, Training(50, 256, 1e-3, 1e-4, 5)),
+    )
+}
 
 # One dictionary of profiles a lab, under the name of its folder.
 LABS: dict[str, dict[str, Any]] = {
     "vision_transformer": PROFILES,
     "attention_variants": VARIANTS_PROFILES,
+    "small_datasets": SMALL_DATASETS,
 }
 
 
