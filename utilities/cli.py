@@ -2,11 +2,13 @@
 
 import argparse
 import importlib
+import sys
 
 COMMANDS = {
     "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
     "models": ("utilities.models", "list, evaluate or fetch the pre-trained models"),
+    "doctor": ("utilities.doctor", "tell whether this machine is ready, and what to do if not"),
     "energy": ("utilities.energy_table", "table the energy reports that runs have saved"),
 }
 
@@ -26,7 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     module_name, purpose = COMMANDS[options.command]
-    module = importlib.import_module(module_name)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not module_name.startswith(missing.name):
+            raise
+        print(f"lab {options.command} is not part of the hand-out for students.", file=sys.stderr)
+        return 2
     subparser = argparse.ArgumentParser(prog=f"lab {options.command}", description=purpose)
     module.add_arguments(subparser)
     return module.run(subparser.parse_args(options.rest))

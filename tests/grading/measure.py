@@ -1,10 +1,11 @@
-"""Measure for the README: python -m tests.grading.measure scale | class | stock | table.
+"""Measure for the README: python -m tests.grading.measure scale | stock | table.
 
 scale: so many submissions of the stand-in course; time, memory, losses.
-class: the same TensorFlow submissions by stock nbgrader and by `lab grade --workers 2`.
 stock: what stock nbgrader makes of the faults and attacks, beside what `lab grade` makes of them.
        Stock nbgrader runs inside a cage here, since some of them harm the machine.
 table: what stock has written, as Markdown.
+
+How fast both are on the same submissions is row a of `make bench`.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import contextlib
 import json
 import logging
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import nbformat
 import psutil
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
@@ -37,7 +36,6 @@ from tests.grading.attacks import ATTACKS, perform, spoil
 from tests.grading.scenarios import REGRESSION, SCENARIOS
 from utilities.grading import sandbox
 
-CORE = "vision_transformer"
 STOCK_PATIENCE = 200  # seconds a submission on a busy machine; an honest one takes two
 BATCH = 8
 STOCK_CONFIG = """c = get_config()
@@ -79,31 +77,6 @@ def scale(folder: Path, number: int, workers: int) -> None:
         "memory_MB_at_the_end": round(memory[-1], 1), "memory_MB_at_most": round(max(memory), 1),
         "threads_left": threading.active_count(),
     }, indent=1))  # fmt: skip
-
-
-def side_by_side(folder: Path, number: int, until: str) -> None:
-    """Grade the same TensorFlow submissions, the core up to a cell, both ways."""
-    source = nbformat.read(stand_in.ROOT / "solutions" / CORE / f"{CORE}.ipynb", 4)
-    names = [c.metadata.get("nbgrader", {}).get("grade_id") for c in source.cells]
-    source.cells = source.cells[: names.index(until) + 1]
-    ours = stand_in.write_course(folder / "ours", {CORE: source})
-    for index in range(number):
-        stand_in.hand_in(ours, f"student{index:02}", stand_in.solved(ours, CORE), CORE)
-    stock = folder / "stock"
-    shutil.copytree(ours, stock)
-    (stock / "nbgrader_config.py").write_text(STOCK_CONFIG + "c.Execute.timeout = 300\n")
-    lab = [sys.executable, "-m", "utilities.cli", "grade", CORE, "--workers", "2",
-           "--json", "table.json"]  # fmt: skip
-    results = {
-        "stock": _timed([sys.executable, "-m", "nbgrader", "autograde", CORE], stock),
-        "lab grade --workers 2": _timed(lab, ours),
-    }
-    table = json.loads((ours / "table.json").read_text())["rows"]
-    inside = sum(row["cpu_seconds"] for row in table)
-    results["lab grade --workers 2"]["cpu_seconds"] += round(inside, 1)
-    results["submissions"], results["until"] = number, until
-    results["points"] = sorted({row["score"] for row in table})
-    print(json.dumps(results, indent=1))
 
 
 @dataclass(frozen=True)
@@ -354,20 +327,11 @@ def _sum_of_attacks(rows: list[dict]) -> str:
     )
 
 
-def _timed(arguments: list[str], course: Path) -> dict[str, float]:
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run(arguments, cwd=course, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall_seconds": round(time.monotonic() - began, 1), "cpu_seconds": round(cpu, 1)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("scale", "class", "stock", "table"))
-    parser.add_argument("--number", type=int, help="submissions (scale: 500, class: 16)")
+    parser.add_argument("what", choices=("scale", "stock", "table"))
+    parser.add_argument("--number", type=int, help="scale: submissions (500)")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--until", default="check_multi_head_attention", help="last cell of the core")
     parser.add_argument("--out", type=Path, default=Path("stock.jsonl"), help="stock, table: the rows")
     parser.add_argument("names", nargs="*", help="stock: these faults and attacks only")
     options = parser.parse_args()
@@ -380,8 +344,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lab-measure-") as name:
         if options.what == "scale":
             scale(Path(name), options.number or 500, options.workers)
-        elif options.what == "class":
-            side_by_side(Path(name), options.number or 16, options.until)
         else:
             against_stock(Path(name), options.names, options.workers, options.out)
 

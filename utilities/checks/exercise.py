@@ -2,15 +2,23 @@
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from utilities.checks.case import Case, Observation
-from utilities.checks.report import CheckFailed, Report, show
+from utilities.checks.report import CheckFailed, Report, show, validating
 
+HELP = """Check your `{name}` and show what holds, what does not, and why.
+
+test_{name}(implementation, seed=42, points=None, thorough=False)
+
+seed draws the numbers that go in; thorough adds more and harder cases. Without points a check
+that does not hold raises `CheckFailed`; with points=6 nothing is raised and the points earned, up
+to 6 in halves, are returned.
+"""
 SANDBOX = "LAB_SANDBOX"  # set in the grader's sandbox, where nothing is judged
 
 
@@ -40,6 +48,9 @@ class Exercise:
     builds_on: tuple[str, ...] = ()
     hands_over: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", HELP.format(name=self.name))  # for `help` and Jupyter's ?
+
     def __call__(
         self,
         implementation: Any,
@@ -51,18 +62,17 @@ class Exercise:
 
         seed: draws the numbers that go in. thorough: more and harder cases.
         Without `points` a check that does not hold raises `CheckFailed`; with `points` nothing
-        is raised and the points earned are returned, in halves. In the grader's sandbox nothing
-        is judged: the grader does that itself, outside.
+        is raised and the points earned are returned, in halves; but nbgrader's Validate, which
+        shows nothing but errors, gets the report as one. In the grader's sandbox nothing is
+        judged: the grader does that itself, outside.
         """
         if os.environ.get(SANDBOX):
             return None if points is None else 0.0
         report = self.report(implementation, seed, thorough)
         show(report)
-        if points is not None:
-            return report.earned(points)
-        if not report.passed:
+        if not report.passed and (points is None or validating()):
             raise CheckFailed(report)
-        return None
+        return None if points is None else report.earned(points)
 
     def report(self, implementation: Any, seed: int = 42, thorough: bool = False) -> Report:
         """Return the report of one check: with the student's own earlier steps, then trusted ones."""
@@ -90,7 +100,7 @@ class Exercise:
         """Return the report on observations; trusted, NumPy only."""
         return Report(self.name, self._part("judge")(cases, observations))
 
-    def _part(self, role: str):
+    def _part(self, role: str) -> Callable[..., Any]:
         return getattr(importlib.import_module(f"{self.lesson}.{role}"), self.name)
 
     def _without_blame(self, observer: Observer, cases: Sequence[Case], own: Report) -> Report:

@@ -17,9 +17,9 @@ UNSEEN = (
     "This counts once the values of this step are right, or wrong in a way that this check can "
     "name: until then they do not show what your code does."
 )
-Pairs = Sequence[tuple[Case, Observation]]
 Values = Mapping[str, np.ndarray]
 Oracle = Callable[[Case, Observation], Values]
+Pairs = Sequence[tuple[Case, Observation]]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def beside_values(
     formulas = [oracle, *(mistake.oracle for mistake in mistakes)]
     if not any(finding.held for finding in findings):
         return list(findings)
-    if pairs and any(all(_agreeing(f, *pair, depth) for pair in pairs) for f in formulas):
+    if pairs and any(all(_agreeing(f, pair, depth) for pair in pairs) for f in formulas):
         return list(findings)
     return [replace(f, held=False, message=UNSEEN) if f.held else f for f in findings]
 
@@ -138,7 +138,13 @@ def tolerance(expected: np.ndarray, dtype: np.dtype, terms: int, depth: int = 1)
     return ROUNDING * depth * float(unit) * float(np.sqrt(max(terms, 1))) * scale
 
 
-def agrees(observed: np.ndarray, expected: np.ndarray, terms: int, depth: int = 1, dtype=None) -> bool:
+def agrees(
+    observed: np.ndarray,
+    expected: np.ndarray,
+    terms: int,
+    depth: int = 1,
+    dtype: np.dtype | None = None,
+) -> bool:
     """Return whether two arrays have one shape and differ by no more than rounding."""
     if observed.shape != expected.shape or not np.all(np.isfinite(observed)):
         return False
@@ -146,12 +152,19 @@ def agrees(observed: np.ndarray, expected: np.ndarray, terms: int, depth: int = 
     return bool(np.all(np.abs(observed.astype(np.float64) - expected) <= limit))
 
 
-def _judge_stage(stage, pairs, whole, oracle, mistakes, depth) -> Finding:
+def _judge_stage(
+    stage: Stage,
+    pairs: Pairs,
+    whole: Callable[[], Mistake | None],
+    oracle: Oracle,
+    mistakes: Sequence[Mistake],
+    depth: int,
+) -> Finding:
     for _, observation in pairs:
         stopped = problem_finding(stage.finding, observation, stage.share)
         if stopped:
             return stopped
-    wrong = [pair for pair in pairs if not _fits(oracle, *pair, depth)]
+    wrong = [pair for pair in pairs if not _fits(oracle, pair, depth)]
     if not wrong:
         return Finding(stage.finding, True, share=stage.share)
     mistake = whole() or recognise(mistakes, pairs, depth)
@@ -164,13 +177,14 @@ def _judge_stage(stage, pairs, whole, oracle, mistakes, depth) -> Finding:
     )
 
 
-def _fits(oracle: Oracle, case: Case, observation: Observation, depth: int) -> bool:
+def _fits(oracle: Oracle, pair: tuple[Case, Observation], depth: int) -> bool:
     """Return whether every value the oracle gives agrees with what was observed."""
-    return _agreeing(oracle, case, observation, depth) is not None
+    return _agreeing(oracle, pair, depth) is not None
 
 
-def _agreeing(oracle: Oracle, case: Case, observation: Observation, depth: int) -> list[str] | None:
+def _agreeing(oracle: Oracle, pair: tuple[Case, Observation], depth: int) -> list[str] | None:
     """Return the names of the values that an oracle gives, or None where one does not agree."""
+    case, observation = pair
     try:
         with np.errstate(all="ignore"):
             expected = oracle(case, observation)
@@ -184,10 +198,10 @@ def _agreeing(oracle: Oracle, case: Case, observation: Observation, depth: int) 
     return list(expected) if agree else None
 
 
-def recognise(mistakes: Sequence[Mistake], pairs, depth: int = 1) -> Mistake | None:
+def recognise(mistakes: Sequence[Mistake], pairs: Pairs, depth: int = 1) -> Mistake | None:
     """Return the first mistake that explains all of these cases, or None."""
     for mistake in mistakes:
-        if all(_fits(mistake.oracle, *pair, depth) for pair in pairs):
+        if all(_fits(mistake.oracle, pair, depth) for pair in pairs):
             return mistake
     return None
 
@@ -202,7 +216,9 @@ def _coarsest_dtype(case: Case) -> np.dtype:
     return max(floating, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.float32))
 
 
-def _first_difference(expected: Values, observation: Observation, case: Case, depth: int):
+def _first_difference(
+    expected: Values, observation: Observation, case: Case, depth: int
+) -> tuple[str, str]:
     """Return the kind and the sentence for the first value that is not as expected."""
     for name, value in expected.items():
         value, label = np.asarray(value), name.replace("_", " ")

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,7 +24,8 @@ LARGEST_SUBMISSION = 200 << 20
 MOST_FILES = 2000
 DEEPEST_ARCHIVE = 2
 CONFLICT = re.compile(r"^<<<<<<<[^\n]*\n(.*?)^=======\n.*?^>>>>>>>[^\n]*\n?", re.DOTALL | re.MULTILINE)
-IGNORED = ("timestamp.txt", ".ipynb_checkpoints", "__MACOSX", ".DS_Store", "__pycache__")
+FROM_EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader finds a submission again by them
+IGNORED = (*FROM_EXCHANGE, ".ipynb_checkpoints", "__MACOSX", ".DS_Store", "__pycache__")
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252", "latin-1")
 
 
@@ -109,7 +111,7 @@ def _choose(name: str, candidates: dict[str, bytes], only: bool) -> str | None:
     return best if score >= 70 else None
 
 
-def _plain_files(folder: Path, remarks: list[str]):
+def _plain_files(folder: Path, remarks: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of plain files, bounded in number and size."""
     total = number = 0
     for path in sorted(folder.rglob("*")):

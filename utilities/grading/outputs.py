@@ -22,7 +22,7 @@ TAGS = bleach.ALLOWED_TAGS | {
     *("table", "tbody", "td", "tfoot", "th", "thead", "tr"),
 }
 HARMLESS = ("alt", "aria-label", "colspan", "role", "rowspan", "style", "title", "width")
-STYLES = CSSSanitizer(ALLOWED_CSS_PROPERTIES | {"max-width"})  # a figure is as wide as the page
+STYLE = CSSSanitizer(ALLOWED_CSS_PROPERTIES | {"border", "max-width"})  # what our figures need
 PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
 TAG = re.compile(r"<[A-Za-z/!?]")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
@@ -49,7 +49,7 @@ def clean_markup(text: str) -> str:
         return text
     return bleach.clean(
         text, TAGS, _may_stay, protocols=bleach.ALLOWED_PROTOCOLS | {"data"},
-        css_sanitizer=STYLES,
+        css_sanitizer=STYLE,
     )  # fmt: skip
 
 

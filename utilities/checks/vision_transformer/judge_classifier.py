@@ -8,6 +8,7 @@ is then that row times the sum of a token.
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,8 @@ from utilities.checks.judging import (
     when,
 )
 from utilities.checks.report import Finding
-from utilities.checks.transformer.formulas import ACCEPTED, MIXED
+from utilities.checks.transformer.formulas import ACCEPTED, MIXED, Activation
+from utilities.checks.transformer.mistakes import no_residual, pre_norm
 
 DEPTH = 4  # rounding grows slowly here: every block ends in a normalisation
 EPSILONS = (1e-3, 1e-6, 1e-5)  # of layer normalisations that do not tell theirs
@@ -111,7 +113,9 @@ def _pixels(case: Case, seen: Observation) -> np.ndarray:
     return scaled if is_scaling and usual else raw
 
 
-def _candidates(case, seen, images, activations, **ways) -> Iterator[np.ndarray]:
+def _candidates(
+    case: Case, seen: Observation, images: np.ndarray, activations: Sequence[Activation], **ways: Any
+) -> Iterator[np.ndarray]:
     """Yield the logits of each non-linearity and each epsilon the model may have."""
     said = [float(e) for e in seen["epsilons"] if 0.0 < e <= LARGEST_EPSILON]
     for epsilon in said[:MOST_EPSILONS] or EPSILONS:
@@ -179,7 +183,13 @@ def _dense(case: Case, d_in: int, widths: Sequence[int]) -> tuple[list[np.ndarra
     return [k.astype(np.float64) for k in kernels], [b.astype(np.float64) for b in biases]
 
 
-def _steps(attention, mlp, shift, activation, epsilon):
+def _steps(
+    attention: tuple[np.ndarray, np.ndarray],
+    mlp: tuple[list[np.ndarray], list[np.ndarray]],
+    shift: np.ndarray,
+    activation: Activation,
+    epsilon: float,
+) -> tuple[Callable, Callable, Callable, Callable]:
     """Return attention, MLP and the two normalisations of every block."""
     (W, W_o), (kernels, biases) = attention, mlp
     norm = partial(oracles.layer_norm, gamma=1.0, beta=shift, epsilon=epsilon)
@@ -196,7 +206,7 @@ def _identity(x: np.ndarray) -> np.ndarray:
 
 
 def _wrong(
-    finish: Callable[[np.ndarray], np.ndarray] = _identity, mirrored: bool = False, **ways
+    finish: Callable[[np.ndarray], np.ndarray] = _identity, mirrored: bool = False, **ways: Any
 ) -> Oracle:
     """Return the oracle of a classifier that goes wrong in the given ways."""
 
@@ -215,22 +225,10 @@ def _wrong(
     return oracle
 
 
-# Blocks gone wrong, from the same steps as the right one.
-
-
-def _pre_norm(x, attend, mlp, norm_1, norm_2):
-    x_1 = x + attend(norm_1(x))
-    return x_1 + mlp(norm_2(x_1))
-
-
-def _no_residual(x, attend, mlp, norm_1, norm_2):
-    return norm_2(mlp(norm_1(attend(x))))
-
-
 # --- the number of weights -------------------------------------------------------------------
 
 
-def _count(case: Case, **others) -> int:
+def _count(case: Case, **others: Any) -> int:
     """Return the number of weights of the case's classifier, or of one with other sizes."""
     sizes = {
         "image_shape": (case["height"], case["width"], case["channels"]),
@@ -616,12 +614,12 @@ MISTAKES = [
         "pre-norm",
         "Your blocks normalise before attention and MLP. In this course they do so after the "
         "residual: x₁ = LN(x + MHA(x)), x₂ = LN(x₁ + mlp(x₁)).",
-        _wrong(block=_pre_norm),
+        _wrong(block=pre_norm),
     ),
     Mistake(
         "no residual",
         "Your blocks have no residual connections: x is added to what attention and MLP give.",
-        _wrong(block=_no_residual),
+        _wrong(block=no_residual),
     ),
 ]
 
