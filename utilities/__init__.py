@@ -27,6 +27,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "test_fit_linear_probe",
             "test_beam_search",
         ],
+        "checks.inductive_bias": [
+            "test_position_embedding_2d",
+            "test_relative_position_bias",
+            "test_resnet_classifier",
+            "test_vital_signs",
+        ],
         "baselines": ["build_small_cnn"],
         "comparison": ["compare_runs"],
         "datasets": [
