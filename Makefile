@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_OPTIONS ?=
 DEMO_OPTIONS ?=
+ROWS ?=
+BENCH_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo system
+.PHONY: help lab test release data grade-demo bench hooks audit system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +25,15 @@ release: $(READY)  ## generate lab/ from solutions/
 
 grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feedback
 	$(BIN)/python -m utilities.grading.demo $(DEMO_OPTIONS)
+
+bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
+	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)
+
+hooks: $(READY)  ## have git run the quick checks before each commit
+	$(BIN)/pre-commit install
+
+audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
+	$(BIN)/python tools/audit.py
 
 data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
 	$(BIN)/lab data

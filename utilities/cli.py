@@ -7,6 +7,7 @@ COMMANDS = {
     "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
     "models": ("utilities.models", "list, evaluate or fetch the pre-trained models"),
+    "doctor": ("utilities.doctor", "tell whether this machine is ready, and what to do if not"),
     "energy": ("utilities.energy_table", "table the energy reports that runs have saved"),
 }
 

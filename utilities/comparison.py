@@ -23,9 +23,10 @@ def compare_runs(
     """Show what each model reached and what it cost.
 
     Args:
-        models: name of the run → its trained model, which returns logits.
+        models: name of the run → its trained model, from images (B, H, W, C) to logits
+            (B, num_classes).
         reports: the energy report of each run, in the same order.
-        test_data: pair (images, labels), the same for all.
+        test_data: images (n, H, W, C) and labels (n, 1) or (n,), the same for all.
     """
     accuracies = [accuracy_of(model, test_data) for model in models.values()]
     display(comparison_table(models, reports, accuracies))

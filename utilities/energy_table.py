@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from utilities.energy.report import EnergyReport, Span
+from utilities.energy.report import Energy, EnergyReport, Span
 from utilities.energy.units import UNKNOWN, energy_unit, format_carbon, format_seconds
 
 NOTHING = "–"
@@ -71,7 +71,7 @@ def _report_row(report: EnergyReport, scale: float) -> list[str]:
         _plain(report.label + (" (interrupted)" if report.interrupted else "")),
         str(len(report.epochs)),
         format_seconds(report.seconds),
-        *_energy_cells(report.measured_kwh, report.estimated_kwh, report.kwh_interval, scale),
+        *_energy_cells(report.energy, scale),
         format_carbon(report.g_co2eq),
         "\n".join(sensors) or "no component readable",
         _plain(f"{report.intensity:.0f} g/kWh, {report.intensity_source}"),
@@ -89,45 +89,43 @@ def _span_rows(report: EnergyReport, scale: float) -> Iterator[list[str]]:
             name,
             "",
             format_seconds(span.seconds),
-            *_energy_cells(part.measured_kwh, part.estimated_kwh, part.kwh_interval, scale),
+            *_energy_cells(part.energy, scale),
             format_carbon(part.g_co2eq),
         ]
 
 
 def _sum_row(reports: list[EnergyReport], scale: float) -> list[str]:
     """The sum of the class; runs without a reading are left out and counted."""
-    known = [report for report in reports if report.kwh is not None]
+    known = [report for report in reports if report.energy]
     left_out = len(reports) - len(known)
-    bounds = [report.kwh_interval for report in known]
+    energies = [report.energy for report in reports if report.energy]
+    carbon = [report.g_co2eq for report in reports if report.g_co2eq is not None]
     return [
         f"all {len(known)} known runs" + (f" ({left_out} unknown)" if left_out else ""),
         str(sum(len(report.epochs) for report in known)),
         format_seconds(sum(report.seconds for report in known)),
-        *_energy_cells(
-            sum(report.measured_kwh for report in known),
-            sum(report.estimated_kwh for report in known),
-            (sum(low for low, _ in bounds), sum(high for _, high in bounds)),
-            scale,
-        ),
-        format_carbon(sum(report.g_co2eq for report in known)),
+        *_energy_cells(_sum_of(energies), scale),
+        format_carbon(sum(carbon)),
     ]
 
 
-def _energy_cells(
-    measured: float | None,
-    estimated: float | None,
-    interval: tuple[float, float] | None,
-    scale: float,
-) -> list[str]:
+def _sum_of(energies: list[Energy]) -> Energy:
+    """The sum of each figure."""
+    names = [field.name for field in dataclasses.fields(Energy)]
+    return Energy(*(sum(getattr(energy, name) for energy in energies) for name in names))
+
+
+def _energy_cells(energy: Energy | None, scale: float) -> list[str]:
     """measured, estimated, total and bounds, in the table's unit."""
-    if measured is None:
+    if energy is None:
         return [NOTHING, NOTHING, UNKNOWN, NOTHING]
-    low, high = (f"{bound * scale:.3g}" for bound in interval)
     return [
-        f"{measured * scale:.3g}" if measured else NOTHING,
-        f"{estimated * scale:.3g}" if estimated else NOTHING,
-        f"{(measured + estimated) * scale:.3g}",
-        f"{low} to {high}" if interval[0] < interval[1] else NOTHING,
+        f"{energy.measured * scale:.3g}" if energy.measured else NOTHING,
+        f"{energy.estimated * scale:.3g}" if energy.estimated else NOTHING,
+        f"{energy.total * scale:.3g}",
+        f"{energy.low * scale:.3g} to {energy.high * scale:.3g}"
+        if energy.low < energy.high
+        else NOTHING,
     ]
 
 

@@ -67,8 +67,6 @@ def evaluate(folder: Path) -> str:
 
 def listing() -> str:
     """Return one line a model: where it is, and how large."""
-    from huggingface_hub import try_to_load_from_cache
-
     from utilities.pretrained import EMBEDDED_T5, EMBEDDED_VIT
 
     lines = []
@@ -76,6 +74,13 @@ def listing() -> str:
         megabytes = (folder / "model.safetensors").stat().st_size / 1e6
         lines.append(f"{folder.name:32} shipped, {megabytes:.1f} MB")
     for name in HUB_MODELS:
-        held = isinstance(try_to_load_from_cache(name, "model.safetensors"), str)
-        lines.append(f"{name:32} {'in the local cache' if held else f'lab models --fetch {name}'}")
+        how = "in the local cache" if is_cached(name) else f"lab models --fetch {name}"
+        lines.append(f"{name:32} {how}")
     return "\n".join(lines)
+
+
+def is_cached(name: str, cache: Path | None = None) -> bool:
+    """Whether a hub model is in the local cache, or in another one."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "model.safetensors", cache_dir=cache), str)

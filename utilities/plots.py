@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
+import matplotlib.cm
 import matplotlib.colors
 import matplotlib.ticker
 import numpy as np
@@ -28,8 +29,11 @@ from IPython import get_ipython
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from PIL import Image
+
+from utilities.checks.oracles import softmax
 
 TEXT = "#1a1a1a"
 MUTED = "#595959"
@@ -171,7 +175,9 @@ def _in_notebook() -> bool:
 # ------------------------------------------------------------------------------- helpers
 
 
-def _new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any):
+def _new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any
+) -> tuple[LabFigure, np.ndarray]:
     """A figure of our own and its axes, always (rows, columns)."""
     fig = LabFigure(figsize=(width, height), layout="constrained")
     return fig, fig.subplots(rows, columns, squeeze=False, **grid)
@@ -224,7 +230,7 @@ def _show_pixels(axes: Axes, pixels: np.ndarray, title: str | None = None, **tex
         axes.set_title(title, **text)
 
 
-def _heat_map(axes: Axes, values: np.ndarray, **limits: Any):
+def _heat_map(axes: Axes, values: np.ndarray, **limits: Any) -> AxesImage:
     """Draw a matrix; NaN is grey."""
     colours = matplotlib.colormaps[HEAT].with_extremes(bad=NO_VALUE)
     for spine in axes.spines.values():
@@ -303,7 +309,14 @@ def plot_regression(
 
 
 def _regression_figure(
-    x_train, y_train, x_query, prediction, truth, attention_weights, sigma, title=None
+    x_train: ArrayLike,
+    y_train: ArrayLike,
+    x_query: ArrayLike,
+    prediction: ArrayLike,
+    truth: ArrayLike,
+    attention_weights: ArrayLike,
+    sigma: float,
+    title: str | None = None,
 ) -> tuple[LabFigure, str]:
     x_train = _vector("x_train", x_train)
     y_train = _vector("y_train", y_train, len(x_train))
@@ -343,7 +356,9 @@ def _value_ticks(axis: Any, values: np.ndarray) -> None:
     axis.set_ticks(np.interp(ticks, values, np.arange(len(values))), [f"{t:g}" for t in ticks])
 
 
-def _regression_alt(n_keys, prediction, truth, weights, sigma) -> str:
+def _regression_alt(
+    n_keys: int, prediction: np.ndarray, truth: np.ndarray, weights: np.ndarray, sigma: float
+) -> str:
     alt = (
         f"Line plot: {n_keys} noisy observations, the true curve and the Nadaraya-Watson "
         f"prediction with σ = {_number(sigma)}"
@@ -432,7 +447,13 @@ def regression_slider(
 
 @_styled
 def _regression_view(
-    nadaraya_watson, kernel, x_train, y_train, x_query, truth, sigma
+    nadaraya_watson: Callable,
+    kernel: Callable,
+    x_train: np.ndarray,
+    y_train: np.ndarray,
+    x_query: np.ndarray,
+    truth: np.ndarray,
+    sigma: float,
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """The picture at one σ, or the sentence that says why there is none."""
     try:
@@ -564,7 +585,7 @@ def plot_softmax_temperature(
         k = rng.standard_normal((1000, num_keys, d))
         scores = np.sum(q * k, axis=-1)  # (1000, num_keys)
         for row, scale in enumerate((1.0, math.sqrt(d))):
-            weights = np.sort(_softmax(scores / scale), axis=-1)[:, ::-1]
+            weights = np.sort(softmax(scores / scale), axis=-1)[:, ::-1]
             means[row, column] = weights[:, 0].mean()
             axes = panels[row, column]
             axes.bar(np.arange(1, num_keys + 1), weights[0], color=(VERMILLION, BLUE)[row])
@@ -587,11 +608,6 @@ def plot_softmax_temperature(
     )
     show_figure(fig, alt)
     return fig
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 # -------------------------------------------------------------------------------- images
@@ -939,12 +955,12 @@ def plot_class_token_attention(
     grey = grey / 255 if np.asarray(pixels).dtype == np.uint8 else grey
     for axes, values, title in zip(others, shown, titles, strict=False):
         _show_pixels(axes, grey, title)
-        colours = axes.imshow(
+        axes.imshow(
             values, cmap=HEAT, alpha=0.7, vmin=0, vmax=shown.max(), interpolation="bilinear",
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )  # fmt: skip
-    bar = fig.colorbar(colours, ax=panels, label="attention to a patch", shrink=0.85)
-    bar.solids.set_alpha(1)
+    opaque = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, shown.max()), HEAT)
+    fig.colorbar(opaque, ax=panels, label="attention to a patch", shrink=0.85)
     fig.suptitle("Where the class token looks")
 
     peak_row, peak_column = np.unravel_index(maps.mean(axis=0).argmax(), (rows, columns))
@@ -1212,7 +1228,9 @@ def summary_slider(
     slider.observe(redraw, names="value")
 
 
-def _summary_view(summarise: Callable[[int], str], length: int):
+def _summary_view(
+    summarise: Callable[[int], str], length: int
+) -> tuple[dict[str, str], dict[str, Any]]:
     """The summary at one length, or the sentence that says why there is none."""
     try:
         return _sentence(f"At most {length} tokens: “{summarise(length)}”")

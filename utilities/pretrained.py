@@ -141,7 +141,10 @@ def with_linear_head(features: tf_keras.Model, weights: np.ndarray, bias: np.nda
 
 
 def vit_from_scratch(num_classes: int = 10) -> tf_keras.Model:
-    """Return an untrained ViT of the embedded model's structure: uint8 images -> logits."""
+    """Return an untrained ViT of the embedded model's structure.
+
+    uint8 images (B, H, W, 3) of any size -> logits (B, num_classes).
+    """
     config = ViTConfig(**ViTConfig.get_config_dict(EMBEDDED_VIT)[0])
     processor = ViTImageProcessor.from_pretrained(EMBEDDED_VIT)
     features = image_features(TFViTForImageClassification(config), processor)
@@ -162,7 +165,7 @@ def next_token_log_probabilities(
     start = model.config.decoder_start_token_id
 
     @tf.function(input_signature=[tf.TensorSpec((1, None), tf.int32)])
-    def last_logits(target):  # (1, t + 1) -> (vocabulary size,)
+    def last_logits(target: tf.Tensor) -> tf.Tensor:  # (1, t + 1) -> (vocabulary size,)
         output = model(
             None,  # no text: it is encoded already
             encoder_outputs=encoded,
@@ -277,7 +280,7 @@ def _names_a_folder(name: str | os.PathLike) -> bool:
     )
 
 
-def _read(folder: Path, model_class, companion_class) -> tuple[Any, Any]:
+def _read(folder: Path, model_class: Any, companion_class: Any) -> tuple[Any, Any]:
     """Return model and processor or tokenizer of a folder."""
     try:
         options = {"legacy": True} if companion_class is T5Tokenizer else {}

@@ -22,6 +22,7 @@ def make_dataset(
 ) -> tf.data.Dataset:
     """Return batches of (images, labels) for `fit`, `evaluate` and `predict`.
 
+    Images (n, …) and labels (n, …) of any further shape; a batch holds `batch_size` of each.
     Autotuning is off: `model.fit` can otherwise hang after its last step, when the tuning thread
     misses its wake-up. `shuffle` draws a new order in each epoch.
     """

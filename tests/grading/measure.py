@@ -1,16 +1,16 @@
-"""Measure for the README: python -m tests.grading.measure scale | class | stock.
+"""Measure for the README: python -m tests.grading.measure scale | stock.
 
 scale: so many submissions of the stand-in course; time, memory, losses.
-class: the same TensorFlow submissions by stock nbgrader and by `lab grade --workers 2`.
 stock: what stock nbgrader makes of the faults and attacks, beside what `lab grade` makes of them.
        Stock nbgrader runs inside a sandbox of its own here, since some of them harm the machine.
+
+How fast both are on the same submissions is row a of `make bench`.
 """
 
 import argparse
 import json
 import logging
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,7 +20,6 @@ import time
 import warnings
 from pathlib import Path
 
-import nbformat
 import psutil
 from nbgrader.api import Gradebook
 
@@ -29,7 +28,6 @@ from tests.grading.attacks import ATTACKS, perform, spoil
 from tests.grading.scenarios import SCENARIOS
 from utilities.grading import sandbox
 
-CORE = "vision_transformer"
 STOCK_CONFIG = """c = get_config()
 c.CourseDirectory.course_id = "attention-lab-kit"
 c.CourseDirectory.source_directory = "solutions"
@@ -69,31 +67,6 @@ def scale(folder: Path, number: int, workers: int) -> None:
         "memory_MB_at_the_end": round(memory[-1], 1), "memory_MB_at_most": round(max(memory), 1),
         "threads_left": threading.active_count(),
     }, indent=1))  # fmt: skip
-
-
-def side_by_side(folder: Path, number: int, until: str) -> None:
-    """Grade the same TensorFlow submissions, the core up to a cell, both ways."""
-    source = nbformat.read(stand_in.ROOT / "solutions" / CORE / f"{CORE}.ipynb", 4)
-    names = [c.metadata.get("nbgrader", {}).get("grade_id") for c in source.cells]
-    source.cells = source.cells[: names.index(until) + 1]
-    ours = stand_in.write_course(folder / "ours", {CORE: source})
-    for index in range(number):
-        stand_in.hand_in(ours, f"student{index:02}", stand_in.solved(ours, CORE), CORE)
-    stock = folder / "stock"
-    shutil.copytree(ours, stock)
-    (stock / "nbgrader_config.py").write_text(STOCK_CONFIG + "c.Execute.timeout = 300\n")
-    lab = [sys.executable, "-m", "utilities.cli", "grade", CORE, "--workers", "2",
-           "--json", "table.json"]  # fmt: skip
-    results = {
-        "stock": _timed([sys.executable, "-m", "nbgrader", "autograde", CORE], stock),
-        "lab grade --workers 2": _timed(lab, ours),
-    }
-    table = json.loads((ours / "table.json").read_text())["rows"]
-    inside = sum(row["cpu_seconds"] for row in table)
-    results["lab grade --workers 2"]["cpu_seconds"] += round(inside, 1)
-    results["submissions"], results["until"] = number, until
-    results["points"] = sorted({row["score"] for row in table})
-    print(json.dumps(results, indent=1))
 
 
 def against_stock(folder: Path, names: list[str]) -> None:
@@ -169,18 +142,10 @@ def _hand_in(course: Path, student: str, name: str) -> None:
         scenario.spoil(folder)
 
 
-def _timed(arguments: list[str], course: Path) -> dict[str, float]:
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run(arguments, cwd=course, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall_seconds": round(time.monotonic() - began, 1), "cpu_seconds": round(cpu, 1)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("scale", "class", "stock"))
-    parser.add_argument("--number", type=int, help="submissions (scale: 500, class: 16)")
+    parser.add_argument("what", choices=("scale", "stock"))
+    parser.add_argument("--number", type=int, help="scale: submissions (500)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--until", default="check_multi_head_attention", help="last cell of the core")
     parser.add_argument("names", nargs="*", help="stock: these faults and attacks only")
@@ -191,8 +156,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lab-measure-") as name:
         if options.what == "scale":
             scale(Path(name), options.number or 500, options.workers)
-        elif options.what == "class":
-            side_by_side(Path(name), options.number or 16, options.until)
         else:
             against_stock(Path(name), options.names)
 

@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,14 @@ import numpy as np
 from utilities.checks.case import Case, Observation
 from utilities.checks.report import CheckFailed, Report, show
 
+HELP = """Check your `{name}` and show what holds, what does not, and why.
+
+test_{name}(implementation, seed=42, points=None, thorough=False)
+
+seed draws the numbers that go in; thorough adds more and harder cases. Without points a check
+that does not hold raises `CheckFailed`; with points=6 nothing is raised and the points earned, up
+to 6 in halves, are returned.
+"""
 SANDBOX = "LAB_SANDBOX"  # set in the grader's sandbox, where nothing is judged
 
 
@@ -39,6 +47,9 @@ class Exercise:
     lesson: str
     builds_on: tuple[str, ...] = ()
     hands_over: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", HELP.format(name=self.name))  # for `help` and Jupyter's ?
 
     def __call__(
         self,
@@ -90,7 +101,7 @@ class Exercise:
         """Return the report on observations; trusted, NumPy only."""
         return Report(self.name, self._part("judge")(cases, observations))
 
-    def _part(self, role: str):
+    def _part(self, role: str) -> Callable[..., Any]:
         return getattr(importlib.import_module(f"{self.lesson}.{role}"), self.name)
 
     def _without_blame(self, observer: Observer, cases: Sequence[Case], own: Report) -> Report:

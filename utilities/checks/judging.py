@@ -15,6 +15,7 @@ from utilities.checks.report import Finding
 ROUNDING = 8.0  # roundings of one unit each that an output may have gathered per √term
 Values = Mapping[str, np.ndarray]
 Oracle = Callable[[Case, Observation], Values]
+Pairs = Sequence[tuple[Case, Observation]]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,13 @@ def tolerance(expected: np.ndarray, dtype: np.dtype, terms: int, depth: int = 1)
     return ROUNDING * depth * float(unit) * float(np.sqrt(max(terms, 1))) * scale
 
 
-def agrees(observed: np.ndarray, expected: np.ndarray, terms: int, depth: int = 1, dtype=None) -> bool:
+def agrees(
+    observed: np.ndarray,
+    expected: np.ndarray,
+    terms: int,
+    depth: int = 1,
+    dtype: np.dtype | None = None,
+) -> bool:
     """Return whether two arrays have one shape and differ by no more than rounding."""
     if observed.shape != expected.shape or not np.all(np.isfinite(observed)):
         return False
@@ -115,12 +122,19 @@ def agrees(observed: np.ndarray, expected: np.ndarray, terms: int, depth: int = 
     return bool(np.all(np.abs(observed.astype(np.float64) - expected) <= limit))
 
 
-def _judge_stage(stage, pairs, whole, oracle, mistakes, depth) -> Finding:
+def _judge_stage(
+    stage: Stage,
+    pairs: Pairs,
+    whole: Callable[[], Mistake | None],
+    oracle: Oracle,
+    mistakes: Sequence[Mistake],
+    depth: int,
+) -> Finding:
     for _, observation in pairs:
         stopped = problem_finding(stage.finding, observation, stage.share)
         if stopped:
             return stopped
-    wrong = [pair for pair in pairs if not _fits(oracle, *pair, depth)]
+    wrong = [pair for pair in pairs if not _fits(oracle, pair, depth)]
     if not wrong:
         return Finding(stage.finding, True, share=stage.share)
     mistake = whole() or recognise(mistakes, pairs, depth)
@@ -133,8 +147,9 @@ def _judge_stage(stage, pairs, whole, oracle, mistakes, depth) -> Finding:
     )
 
 
-def _fits(oracle: Oracle, case: Case, observation: Observation, depth: int) -> bool:
+def _fits(oracle: Oracle, pair: tuple[Case, Observation], depth: int) -> bool:
     """Return whether every value the oracle gives agrees with what was observed."""
+    case, observation = pair
     try:
         with np.errstate(all="ignore"):
             expected = oracle(case, observation)
@@ -153,10 +168,10 @@ def _fits(oracle: Oracle, case: Case, observation: Observation, depth: int) -> b
     )
 
 
-def recognise(mistakes: Sequence[Mistake], pairs, depth: int = 1) -> Mistake | None:
+def recognise(mistakes: Sequence[Mistake], pairs: Pairs, depth: int = 1) -> Mistake | None:
     """Return the first mistake that explains all of these cases, or None."""
     for mistake in mistakes:
-        if all(_fits(mistake.oracle, *pair, depth) for pair in pairs):
+        if all(_fits(mistake.oracle, pair, depth) for pair in pairs):
             return mistake
     return None
 
@@ -168,7 +183,9 @@ def _coarsest_dtype(case: Case, observed: np.ndarray) -> np.dtype:
     return max(floating, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.float32))
 
 
-def _first_difference(expected: Values, observation: Observation, case: Case, depth: int):
+def _first_difference(
+    expected: Values, observation: Observation, case: Case, depth: int
+) -> tuple[str, str]:
     """Return the kind and the sentence for the first value that is not as expected."""
     for name, value in expected.items():
         value, label = np.asarray(value), name.replace("_", " ")

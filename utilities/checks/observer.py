@@ -46,7 +46,7 @@ def _reply(request: Mapping[str, Any], names: Mapping[str, Any]) -> dict:
     return {"observations": wire.dump_observations(observations), "in_use": used}
 
 
-def _observe(request: Mapping[str, Any], implementation: Any, cases: list[Case]):
+def _observe(request: Mapping[str, Any], implementation: Any, cases: list[Case]) -> list[Observation]:
     from utilities.checks.observing import observe_case
 
     observe = getattr(importlib.import_module(f"{request['lesson']}.observe"), request["exercise"])

@@ -1,34 +1,47 @@
 """The formulas of the course in float64, fed with an implementation's own weights (NumPy only)."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+Step = Callable[[np.ndarray], np.ndarray]  # an array in, an array out
+Kernel = Callable[[np.ndarray, float], np.ndarray]  # (distance, sigma) → closeness
+Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (n_q, d), (n_k, d) → (n_q, n_k)
 
 
-def gaussian(distance, sigma: float = 1.0) -> np.ndarray:
+def gaussian(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
     """Return exp(−distance²/2σ²), any shape."""
     return np.exp(-np.square(distance) / (2.0 * sigma**2))
 
 
-def exponential(distance, sigma: float = 1.0) -> np.ndarray:
+def exponential(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
     """Return the Laplace kernel exp(−distance/σ), any shape; it tells a signed distance."""
     return np.exp(-np.asarray(distance) / sigma)
 
 
-def cauchy(distance, sigma: float = 1.0) -> np.ndarray:
+def cauchy(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
     """Return the Cauchy kernel 1/(1 + (distance/σ)²), any shape."""
     return 1.0 / (1.0 + np.square(np.asarray(distance) / sigma))
 
 
-KERNELS = {"gaussian": gaussian, "exponential": exponential, "cauchy": cauchy}
+KERNELS: dict[str, Kernel] = {"gaussian": gaussian, "exponential": exponential, "cauchy": cauchy}
 
 
-def euclidean(q, k) -> np.ndarray:
+def euclidean(q: np.ndarray, k: np.ndarray) -> np.ndarray:
     """Return the distances between queries (n_q, d) and keys (n_k, d); (n_q, n_k)."""
     return np.sqrt(np.square(q[:, None] - k[None]).sum(axis=-1))
 
 
-def nadaraya_watson(q, k, v, kernel, sigma=1.0, distance=euclidean) -> tuple[np.ndarray, np.ndarray]:
+def nadaraya_watson(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    kernel: Kernel,
+    sigma: float = 1.0,
+    distance: Distance = euclidean,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of the values v (n_k, d_v), weighted by the kernel, and the weights.
 
     Source: Nadaraya, "On Estimating Regression", 1964; Watson, "Smooth Regression Analysis", 1964.
@@ -38,7 +51,7 @@ def nadaraya_watson(q, k, v, kernel, sigma=1.0, distance=euclidean) -> tuple[np.
     return attention_weights @ v, attention_weights
 
 
-def softmax(scores: np.ndarray, axis: int = -1) -> np.ndarray:
+def softmax(scores: np.ndarray, axis: int | tuple[int, ...] = -1) -> np.ndarray:
     """Return exp(scores) normalised to sum 1 along `axis`, any shape; −inf gives weight 0."""
     exponentials = np.exp(scores - scores.max(axis=axis, keepdims=True))
     return exponentials / exponentials.sum(axis=axis, keepdims=True)
@@ -49,7 +62,9 @@ def masked(scores: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     return scores if mask is None else np.where(np.asarray(mask, bool), scores, -np.inf)
 
 
-def scaled_dot_product_attention(q, k, v, mask=None) -> tuple[np.ndarray, np.ndarray]:
+def scaled_dot_product_attention(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return softmax(qkᵀ/√d_k)v and the weights; q (…, n_q, d_k), k (…, n_k, d_k), v (…, n_k, d_v).
 
     Source: Vaswani et al., "Attention Is All You Need", 2017, equation 1.
@@ -59,14 +74,25 @@ def scaled_dot_product_attention(q, k, v, mask=None) -> tuple[np.ndarray, np.nda
     return attention_weights @ v, attention_weights
 
 
-def multi_head_attention(q, k, v, W_q, W_k, W_v, W_o, mask=None) -> tuple[np.ndarray, np.ndarray]:
+def multi_head_attention(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    W_q: np.ndarray,
+    W_k: np.ndarray,
+    W_v: np.ndarray,
+    W_o: np.ndarray,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return output (B, n_q, p) and weights (B, h, n_q, n_k) of attention in h heads.
 
     q (B, n_q, d_q), k (B, n_k, d_k), v (B, n_k, d_v); W_q, W_k, W_v (h, d_…, p), W_o (h·p, p).
     Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.2, without biases.
     """
-    projected = (x[:, None] @ W for x, W in ((q, W_q), (k, W_k), (v, W_v)))  # (B, h, n_…, p)
-    heads, attention_weights = scaled_dot_product_attention(*projected, mask)  # (B, h, n_q, p)
+    queries, keys, values = (
+        x[:, None] @ W for x, W in ((q, W_q), (k, W_k), (v, W_v))
+    )  # (B, h, n_…, p)
+    heads, attention_weights = scaled_dot_product_attention(queries, keys, values, mask)
     side_by_side = np.concatenate(np.moveaxis(heads, 1, 0), axis=-1)  # (B, n_q, h·p)
     return side_by_side @ W_o, attention_weights
 
@@ -84,14 +110,25 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-x))
 
 
-def mlp(x, kernels, biases, activations) -> np.ndarray:
+def mlp(
+    x: np.ndarray,
+    kernels: Sequence[np.ndarray],
+    biases: Sequence[np.ndarray],
+    activations: Sequence[Step],
+) -> np.ndarray:
     """Return x (…, d) after each Dense with its kernel (d_in, d_out), bias and non-linearity."""
     for kernel, bias, activation in zip(kernels, biases, activations, strict=True):
         x = activation(x @ kernel + bias)
     return x
 
 
-def layer_norm(x, gamma, beta, epsilon=1e-6, axis=-1) -> np.ndarray:
+def layer_norm(
+    x: np.ndarray,
+    gamma: np.ndarray | float,
+    beta: np.ndarray | float,
+    epsilon: float = 1e-6,
+    axis: int | tuple[int, ...] = -1,
+) -> np.ndarray:
     """Return x with mean 0 and variance 1 along `axis`, times gamma plus beta.
 
     Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
@@ -101,7 +138,7 @@ def layer_norm(x, gamma, beta, epsilon=1e-6, axis=-1) -> np.ndarray:
     return gamma * centred / np.sqrt(variance + epsilon) + beta
 
 
-def transformer_block(x, attend, mlp, norm_1, norm_2) -> np.ndarray:
+def transformer_block(x: np.ndarray, attend: Step, mlp: Step, norm_1: Step, norm_2: Step) -> np.ndarray:
     """Return x (B, N, d) after a post-norm block of the four given steps, without dropout.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.1.
@@ -122,7 +159,13 @@ def patches(images: np.ndarray, patch_size: int) -> np.ndarray:
     return cut.reshape(batch, rows * columns, -1)  # (B, N, patch_size²·C)
 
 
-def encoded_patches(patches, kernel, bias, class_token, positions) -> np.ndarray:
+def encoded_patches(
+    patches: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    class_token: np.ndarray,
+    positions: np.ndarray | float,
+) -> np.ndarray:
     """Return the class token and the projected patches, each with its position; (B, N + 1, d).
 
     Source: Dosovitskiy et al., "An Image Is Worth 16x16 Words", 2021, equation 1.
@@ -138,7 +181,14 @@ def dense_parameter_count(*widths: int) -> int:
 
 
 def vit_parameter_count(
-    image_shape, patch_size, width, num_heads, layers, head_units, num_classes, mlp_units=None
+    image_shape: tuple[int, int, int],
+    patch_size: int,
+    width: int,
+    num_heads: int,
+    layers: int,
+    head_units: Sequence[int],
+    num_classes: int,
+    mlp_units: Sequence[int] | None = None,
 ) -> int:
     """Return the number of weights of a Vision Transformer with tokens and heads of one width.
 
@@ -159,7 +209,9 @@ def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float64) @ kernel
 
 
-def scores(kernels: np.ndarray, images, labels) -> tuple[np.ndarray, np.ndarray]:
+def scores(
+    kernels: np.ndarray, images: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return accuracy and mean cross-entropy of each kernel (e, p, C) on a set, both (e,)."""
     logits = linear_logits(kernels, images)  # (e, n, C)
     right = logits.argmax(-1) == labels.ravel()  # (e, n)
@@ -167,7 +219,11 @@ def scores(kernels: np.ndarray, images, labels) -> tuple[np.ndarray, np.ndarray]
     return right.mean(-1), -np.log(of_the_label).mean((-2, -1))
 
 
-def crossentropy_gradient_of(images: np.ndarray, labels: np.ndarray, of_logits=None):
+def crossentropy_gradient_of(
+    images: np.ndarray,
+    labels: np.ndarray,
+    of_logits: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> Step:
     """Return the function kernel → gradient of the mean cross-entropy of the logits of a batch.
 
     of_logits: (logits (n, C), one-hot labels (n, C)) → derivative (n, C), for another loss.
@@ -185,12 +241,12 @@ def crossentropy_gradient_of(images: np.ndarray, labels: np.ndarray, of_logits=N
 
 def adamw(
     kernel: np.ndarray,
-    gradients,
-    learning_rates,
-    weight_decay=0.0,
-    beta_1=0.9,
-    beta_2=0.999,
-    epsilon=1e-7,
+    gradients: Sequence[Step],
+    learning_rates: ArrayLike,
+    weight_decay: ArrayLike = 0.0,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
 ) -> np.ndarray:
     """Return the weights after each step of AdamW, (steps, *kernel.shape).
 
@@ -201,10 +257,9 @@ def adamw(
     """
     weights = kernel.astype(np.float64)
     mean, square, steps = np.zeros_like(weights), np.zeros_like(weights), []
+    rates = np.asarray(learning_rates)  # (steps,)
     decays = np.broadcast_to(weight_decay, len(gradients))
-    for i, (gradient, rate, decay) in enumerate(
-        zip(gradients, learning_rates, decays, strict=True), start=1
-    ):
+    for i, (gradient, rate, decay) in enumerate(zip(gradients, rates, decays, strict=True), start=1):
         g = gradient(weights)
         mean = beta_1 * mean + (1 - beta_1) * g
         square = beta_2 * square + (1 - beta_2) * g**2
@@ -215,7 +270,7 @@ def adamw(
     return np.array(steps)
 
 
-def top_classes(logits, k: int) -> tuple[np.ndarray, np.ndarray]:
+def top_classes(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the k most probable classes of logits (B, K), best first, and their probabilities."""
     classes = np.argsort(-logits, axis=-1, kind="stable")[:, :k]  # (B, k)
     return classes, np.take_along_axis(softmax(logits), classes, axis=-1)
@@ -226,7 +281,7 @@ def rollout_step(attention: np.ndarray) -> np.ndarray:
     return (attention.mean(axis=1) + np.eye(attention.shape[-1])) / 2
 
 
-def attention_rollout(attentions, step=rollout_step) -> np.ndarray:
+def attention_rollout(attentions: np.ndarray, step: Step = rollout_step) -> np.ndarray:
     """Return the product of the layers' steps, the last layer leftmost; (L, B, h, n, n) → (B, n, n).
 
     Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers", 2020, equation 1.
@@ -237,7 +292,7 @@ def attention_rollout(attentions, step=rollout_step) -> np.ndarray:
     return rollout
 
 
-def ridge(features, targets, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+def ridge(features: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
     """Return W (d, K) and b (K,) that minimise |XW + b − Y|² + penalty·|W|², b left free."""
     mean, target_mean = features.mean(axis=0), targets.mean(axis=0)
     centred = features - mean
@@ -247,11 +302,11 @@ def ridge(features, targets, penalty: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def beam_search(
-    log_probabilities,
+    log_probabilities: Callable[[tuple[int, ...]], np.ndarray],
     num_beams: int,
     max_length: int,
     end_token: int,
-    rank=lambda tokens, score: score,
+    rank: Callable[[tuple[int, ...], float], float] = lambda tokens, score: score,
     children: int | None = None,
 ) -> list[tuple[tuple[int, ...], float]]:
     """Return the beams left at the end, best first, each its tokens and summed log-probability.

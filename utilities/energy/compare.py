@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from carbontracker.emissions.conversion import co2eq
@@ -20,8 +21,13 @@ from utilities.energy.units import (
 )
 
 # Okabe and Ito's palette, told apart with any colour vision; the hatching says it once more
-MEASURED_STYLE = {"color": "#0072B2"}
-ESTIMATED_STYLE = {"color": "#E69F00", "hatch": "//", "edgecolor": "white", "linewidth": 0}
+MEASURED_STYLE: dict[str, Any] = {"color": "#0072B2"}
+ESTIMATED_STYLE: dict[str, Any] = {
+    "color": "#E69F00",
+    "hatch": "//",
+    "edgecolor": "white",
+    "linewidth": 0,
+}
 TEXT_COLOUR = "#333333"
 
 LAMP_WATTS = 10.0
@@ -144,16 +150,16 @@ def _check(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None) 
 def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray, title: str) -> None:
     """One bar per report, its energy divided by `divisors`; none where that is unknown."""
     known = [
-        (row, report, divisor)
+        (row, report.energy, divisor)
         for row, (report, divisor) in enumerate(zip(reports, divisors, strict=True))
-        if report.kwh is not None and divisor > 0
+        if report.energy and divisor > 0
     ]
-    tops = [report.kwh_interval[1] / divisor for _, report, divisor in known]
+    tops = [energy.high / divisor for _, energy, divisor in known]
     scale, unit = energy_unit(max(tops, default=1.0))
-    for row, report, divisor in known:
+    for row, energy, divisor in known:
         factor = scale / divisor
-        measured, total = report.measured_kwh * factor, report.kwh * factor
-        low, high = (bound * factor for bound in report.kwh_interval)
+        measured, total = energy.measured * factor, energy.total * factor
+        low, high = energy.low * factor, energy.high * factor
         axes.barh(row, measured, height=0.45, label="measured", **MEASURED_STYLE)
         axes.barh(
             row, total - measured, left=measured, height=0.45, label="estimated", **ESTIMATED_STYLE
@@ -181,7 +187,7 @@ def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray
 def _annotate(axes: Axes, reports: Sequence[EnergyReport]) -> None:
     """Under each bar its figures and what they amount to."""
     for row, report in enumerate(reports):
-        if report.kwh is None:
+        if report.kwh is None or report.g_co2eq is None:
             continue
         equivalents = energy_equivalents(report.kwh, report.g_co2eq)
         text = " · ".join(
@@ -214,12 +220,13 @@ def _write_below(axes: Axes, row: int, text: str) -> None:
 
 def _legend(axes: Axes) -> tuple[list, list[str]]:
     """One entry for each kind of mark that is to be seen."""
-    entries = {}
+    entries: dict[str, Any] = {}
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         patches = getattr(handle, "patches", None)
         if patches is None or any(patch.get_width() > 0 for patch in patches):
             entries.setdefault(label, handle)
-    labels = [label for label in ("measured", "estimated", "uncertainty") if label in entries]
+    marks: tuple[str, ...] = ("measured", "estimated", "uncertainty")
+    labels = [label for label in marks if label in entries]
     return [entries[label] for label in labels], labels
 
 

@@ -58,7 +58,9 @@ WHOLE_PROCESSOR = (
 class QuietLogger(Logger):
     """carbontracker's logger, which keeps its words for whoever asks logging for them."""
 
-    def _setup(self, log_dir=None, log_prefix="", logger_id="root"):
+    def _setup(
+        self, log_dir: str | None = None, log_prefix: str = "", logger_id: str = "root"
+    ) -> tuple[logging.Logger, ...]:
         logger = logging.getLogger(__name__)
         logger.propagate = False
         if not logger.handlers:  # without any, logging would write warnings to stderr

@@ -18,17 +18,17 @@ class EnergyCallback(tf_keras.callbacks.Callback):
         self.meter = meter
         self._started_meter = False
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._started_meter = not self.meter.running
         if self._started_meter:
             self.meter.start()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.meter.epoch_start()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.meter.epoch_end()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         if self._started_meter:
             self.meter.stop()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from utilities.energy.report import EnergyReport
 from utilities.energy.tracker import QuietTracker, check_settings
+
+if TYPE_CHECKING:
+    from utilities.energy.keras_callback import EnergyCallback
 
 
 class EnergyMeter:
@@ -52,7 +57,7 @@ class EnergyMeter:
     ):
         check_settings(intensity, location, api_keys, pue, components, simulate)
         self.label = label
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "intensity": intensity,
             "location": location,
             "api_keys": api_keys,
@@ -69,23 +74,33 @@ class EnergyMeter:
         self.start()
         return self
 
-    def __exit__(self, error_type, error, traceback) -> None:
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._stop(interrupted=error_type is not None)
 
     @property
     def running(self) -> bool:
-        return self._tracker is not None and self._report is None
+        return self._running_tracker is not None
+
+    @property
+    def _running_tracker(self) -> QuietTracker | None:
+        return self._tracker if self._report is None else None
 
     @property
     def report(self) -> EnergyReport:
         """What was metered. Asking for it while the meter runs ends the metering."""
         if self._tracker is None:
             raise RuntimeError(f"the meter {self.label!r} has not been started")
-        # only an interrupted training leaves a meter running in the middle of an epoch
-        self._stop(interrupted=bool(self._marked) and self._marked[-1])
+        if self._report is None:
+            # only an interrupted training leaves a meter running in the middle of an epoch
+            return self._end(self._tracker, interrupted=bool(self._marked) and self._marked[-1])
         return self._report
 
-    def callback(self):
+    def callback(self) -> EnergyCallback:
         """A `tf_keras` callback that marks the epochs, and starts the meter where it is not on."""
         # TensorFlow takes seconds to import, and a meter around other code has no need of it.
         from utilities.energy.keras_callback import EnergyCallback
@@ -113,16 +128,19 @@ class EnergyMeter:
         self._begin(epoch=False)
 
     def _begin(self, epoch: bool) -> None:
-        if self.running:
-            self._tracker.epoch_end()
-            self._tracker.epoch_start()
+        if tracker := self._running_tracker:
+            tracker.epoch_end()
+            tracker.epoch_start()
             self._marked.append(epoch)
 
     def _stop(self, interrupted: bool) -> None:
-        if not self.running:
-            return
-        self._tracker.epoch_end()
-        self._tracker.stop()
-        self._tracker.interrupted = interrupted
+        if tracker := self._running_tracker:
+            self._end(tracker, interrupted)
+
+    def _end(self, tracker: QuietTracker, interrupted: bool) -> EnergyReport:
+        tracker.epoch_end()
+        tracker.stop()
+        tracker.interrupted = interrupted
         whole_block = not any(self._marked)
-        self._report = self._tracker.report_of([mark or whole_block for mark in self._marked])
+        self._report = tracker.report_of([mark or whole_block for mark in self._marked])
+        return self._report

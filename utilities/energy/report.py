@@ -44,6 +44,17 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Energy:
+    """The energy (kWh) of a run: the total, its two parts, and the least and most it may be."""
+
+    total: float
+    measured: float
+    estimated: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class EnergyReport:
     """Energy and carbon of one run: per epoch, outside the epochs, and in total.
 
@@ -73,8 +84,21 @@ class EnergyReport:
         return sum(span.seconds for span in self.spans)
 
     @property
+    def energy(self) -> Energy | None:
+        """Every figure of the energy, or None where no component was readable."""
+        if not self.components:
+            return None
+        return Energy(
+            total=self._sum(lambda component: 1.0),
+            measured=self._sum(lambda component: float(component.basis == MEASURED)),
+            estimated=self._sum(lambda component: float(component.basis == ESTIMATED)),
+            low=self._sum(lambda component: component.low),
+            high=self._sum(lambda component: component.high),
+        )
+
+    @property
     def kwh(self) -> float | None:
-        return self._sum(lambda component: 1.0)
+        return self.energy.total if self.energy else None
 
     def kwh_per_point(self, accuracy: float) -> float | None:
         """Energy per correct percentage point, accuracy in [0, 1]; None where either is nothing."""
@@ -88,18 +112,16 @@ class EnergyReport:
 
     @property
     def measured_kwh(self) -> float | None:
-        return self._sum(lambda component: float(component.basis == MEASURED))
+        return self.energy.measured if self.energy else None
 
     @property
     def estimated_kwh(self) -> float | None:
-        return self._sum(lambda component: float(component.basis == ESTIMATED))
+        return self.energy.estimated if self.energy else None
 
     @property
     def kwh_interval(self) -> tuple[float, float] | None:
         """The least and the most energy (kWh) that fit the components' uncertainty."""
-        if not self.components:
-            return None
-        return self._sum(lambda component: component.low), self._sum(lambda component: component.high)
+        return (self.energy.low, self.energy.high) if self.energy else None
 
     @property
     def basis(self) -> str:
@@ -116,9 +138,7 @@ class EnergyReport:
         """g CO2-eq of an energy in kWh."""
         return None if kwh is None else kwh * self.intensity
 
-    def _sum(self, weight: Callable[[ComponentRecord], float]) -> float | None:
-        if not self.components:
-            return None
+    def _sum(self, weight: Callable[[ComponentRecord], float]) -> float:
         return sum(
             weight(component) * span.kwh[component.name]
             for component in self.components

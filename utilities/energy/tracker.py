@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from threading import Event, Thread
+from typing import Any
 
 from carbontracker import constants
 from carbontracker.components.component import Component, component_names
@@ -28,7 +29,7 @@ KEYED_PROVIDERS = ("electricitymaps",)
 START_TIMEOUT = 5.0  # seconds; the components are initialised already, so the thread starts at once
 
 
-def make_tracker(epochs: int, label: str = "training", **settings) -> QuietTracker:
+def make_tracker(epochs: int, label: str = "training", **settings: Any) -> QuietTracker:
     """A real `CarbonTracker` that prints nothing, needs no network and never ends the process.
 
     It is what a `CarbonTrackerCallback(tracker)` is given: `epoch_start()` and `epoch_end()` once
@@ -225,7 +226,9 @@ class Monitor(CarbonTrackerThread):
 class OfflineIntensity(IntensityService):
     """carbontracker's carbon intensity of a location that is told, not looked up."""
 
-    def __init__(self, logger, fetcher, intensity: float | None, location: str | None):
+    def __init__(
+        self, logger: QuietLogger, fetcher: Any, intensity: float | None, location: str | None
+    ):
         self.given, self.location = intensity, location.upper() if location else None
         super().__init__(logger, fetcher)
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from traitlets.config import Config
 
 from utilities.grading import sandbox
 
@@ -97,7 +98,7 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     return NEEDS_A_PERSON if any(row.needs_a_person for row in rows) else ALL_GRADED
 
 
-def _configuration(options: argparse.Namespace):
+def _configuration(options: argparse.Namespace) -> Config:
     """Return the course's configuration. Raises CourseError where there is none."""
     from traitlets.config import PyFileConfigLoader
 

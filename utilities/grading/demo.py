@@ -17,6 +17,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell
 from rich.console import Console
+from traitlets.config import Config
 
 from utilities.grading import command
 
@@ -223,7 +224,7 @@ def _run_command(arguments: list[str]) -> int:
     return lab(arguments)
 
 
-def _config(course: Path):
+def _config(course: Path) -> Config:
     from traitlets.config import PyFileConfigLoader
 
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()

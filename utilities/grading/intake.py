@@ -9,6 +9,7 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -109,7 +110,7 @@ def _choose(name: str, candidates: dict[str, bytes], only: bool) -> str | None:
     return best if score >= 70 else None
 
 
-def _plain_files(folder: Path, remarks: list[str]):
+def _plain_files(folder: Path, remarks: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of plain files, bounded in number and size."""
     total = number = 0
     for path in sorted(folder.rglob("*")):

@@ -3,6 +3,7 @@
 A scratch course is used, so that the gradebook and lab/ stay as they were if anything fails.
 """
 
+import argparse
 import shutil
 import tempfile
 from pathlib import Path
@@ -36,16 +37,35 @@ def generate(course: Path, release: Path) -> None:
                 raise RuntimeError(f"nbgrader could not generate {assignment}:\n{result['log']}")
 
 
-def main() -> None:
-    """Replace lab/ by a fresh release."""
+def drift(release: Path, fresh: Path) -> list[str]:
+    """Return the notebooks in which `release` is not what `fresh` is, by name, sorted."""
+    old, new = (
+        {p.relative_to(top): p.read_bytes() for p in top.glob("*/*.ipynb")} for top in (release, fresh)
+    )
+    return sorted(str(path) for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Replace lab/ by a fresh release or, with --check, say whether it is one."""
+    parser = argparse.ArgumentParser(prog="make release", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 where lab/ is behind"
+    )
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         release = Path(scratch) / "lab"
         generate(COURSE, release)
+        if options.check:
+            behind = drift(COURSE / "lab", release)
+            for name in behind:
+                print(f"lab/{name} has drifted from solutions/: run `make release`")
+            return 1 if behind else 0
         shutil.rmtree(COURSE / "lab", ignore_errors=True)
         shutil.copytree(release, COURSE / "lab")
     for notebook in sorted((COURSE / "lab").glob("*/*.ipynb")):
         print(f"released {notebook.relative_to(COURSE)}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -7,7 +7,7 @@ the answers, and cells of their own.
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,7 @@ def _recognise(cells: Sequence[NotebookNode], known: Sequence[TrustedCell]) -> d
     found: dict[int, int] = {}
     taken: set[int] = set()
 
-    def match(key_of_cell, key_of_known) -> None:
+    def match(key_of_cell: Callable, key_of_known: Callable) -> None:
         places = {key_of_known(k): place for place, k in enumerate(known) if key_of_known(k)}
         for index in reversed(range(len(cells))):  # of copies the last counts, as in a run
             place = places.get(key_of_cell(cells[index]))
@@ -200,7 +200,12 @@ def _recognise(cells: Sequence[NotebookNode], known: Sequence[TrustedCell]) -> d
     return found
 
 
-def _match_between(cells, known, found: dict[int, int], taken: set[int]) -> None:
+def _match_between(
+    cells: Sequence[NotebookNode],
+    known: Sequence[TrustedCell],
+    found: dict[int, int],
+    taken: set[int],
+) -> None:
     """Recognise an answer that is the only stranger of its type between recognised neighbours."""
     by_place = {place: index for index, place in found.items()}
     for place, cell in enumerate(known):

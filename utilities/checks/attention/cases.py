@@ -1,8 +1,12 @@
 """What goes into the attention checks. All dimensions of a case differ from each other."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import DTypeLike
 
 from utilities.checks.case import Case
+from utilities.checks.drawing import kernel, normal
 
 
 def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -25,8 +29,8 @@ def scaled_dot_product_attention(rng: np.random.Generator, thorough: bool) -> li
     ]
     if thorough:
         for _ in range(3):
-            n_q, n_k, d_k, d_v, *leading = rng.permutation(np.arange(2, 9))[: rng.integers(4, 7)]
-            leading = tuple(int(length) for length in leading)
+            lengths = rng.permutation(np.arange(2, 9))[: rng.integers(4, 7)]
+            n_q, n_k, d_k, d_v, *leading = (int(length) for length in lengths)
             cases.append(_attention_case(rng, "no mask", leading, n_q, n_k, d_k, d_v))
             cases.append(_attention_case(rng, "mask", leading, n_q, n_k, d_k, d_v, mask=bool))
             cases.append(
@@ -50,15 +54,23 @@ def multi_head_attention(rng: np.random.Generator, thorough: bool) -> list[Case]
     ]
     if thorough:
         for _ in range(2):
-            heads, *lengths = (int(length) for length in rng.permutation(np.arange(2, 10)))
-            sizes = dict(zip(("batch", "n_q", "n_k", "d_q", "d_k", "d_v"), lengths[1:], strict=True))
-            cases.append(_heads_case(rng, "heads", heads, lengths[0], **sizes))
-            cases.append(_heads_case(rng, "mask", heads, lengths[0], **sizes, mask=True))
+            sizes = [int(length) for length in rng.permutation(np.arange(2, 10))]
+            cases.append(_heads_case(rng, "heads", *sizes))
+            cases.append(_heads_case(rng, "mask", *sizes, mask=True))
     return cases
 
 
 def _attention_case(
-    rng, stage, leading, n_q, n_k, d_k, d_v, dtype=np.float32, mask=None, mask_shape=None
+    rng: np.random.Generator,
+    stage: str,
+    leading: Sequence[int],
+    n_q: int,
+    n_k: int,
+    d_k: int,
+    d_v: int,
+    dtype: DTypeLike = np.float32,
+    mask: DTypeLike | None = None,
+    mask_shape: tuple[int, ...] | None = None,
 ) -> Case:
     """Return q, k, v of size one, so that scores have size √d_k and softmax is not saturated."""
     inputs = {
@@ -70,33 +82,40 @@ def _attention_case(
     return Case(stage, inputs)
 
 
-def _heads_case(rng, stage, num_heads, proj_dim, batch, n_q, n_k, d_q, d_k, d_v, mask=False) -> Case:
+def _heads_case(
+    rng: np.random.Generator,
+    stage: str,
+    num_heads: int,
+    proj_dim: int,
+    batch: int,
+    n_q: int,
+    n_k: int,
+    d_q: int,
+    d_k: int,
+    d_v: int,
+    *,
+    mask: bool = False,
+) -> Case:
     """Return inputs and weights that keep projections at size one; one input in self-attention."""
 
-    def sequence(length: int, width: int) -> np.ndarray:
-        return rng.normal(size=(batch, length, width)).astype(np.float32)
-
-    def weight(*shape: int) -> np.ndarray:
-        return (rng.normal(size=shape) / np.sqrt(shape[-2])).astype(np.float32)
-
-    q = sequence(n_q, d_q)
+    q = normal(rng, batch, n_q, d_q)
     alone = stage == "self-attention"
     inputs = {
         "num_heads": num_heads,
         "proj_dim": proj_dim,
         "q": q,
-        "k": q.copy() if alone else sequence(n_k, d_k),
-        "v": q.copy() if alone else sequence(n_k, d_v),
+        "k": q.copy() if alone else normal(rng, batch, n_k, d_k),
+        "v": q.copy() if alone else normal(rng, batch, n_k, d_v),
         "mask": _mask(rng, (n_q, n_k)) if mask else None,
-        "W_q": weight(num_heads, d_q, proj_dim),
-        "W_k": weight(num_heads, d_k, proj_dim),
-        "W_v": weight(num_heads, d_v, proj_dim),
-        "W_o": weight(num_heads * proj_dim, proj_dim),
+        "W_q": kernel(rng, num_heads, d_q, proj_dim),
+        "W_k": kernel(rng, num_heads, d_k, proj_dim),
+        "W_v": kernel(rng, num_heads, d_v, proj_dim),
+        "W_o": kernel(rng, num_heads * proj_dim, proj_dim),
     }
     return Case(stage, inputs)
 
 
-def _mask(rng, shape: tuple[int, ...]) -> np.ndarray:
+def _mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Return a mask that hides about a third of the keys, never all of a query's, never none."""
     mask = rng.random(shape) < 0.65
     rows = mask.reshape(-1, shape[-1])  # (rows, n_k)

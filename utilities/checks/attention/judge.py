@@ -78,8 +78,10 @@ def multi_head_attention(cases: Sequence[Case], observations: Sequence[Observati
 
 
 def _right_heads(case: Case, _: Observation) -> Values:
-    arrays = (case[name].astype(np.float64) for name in ("q", "k", "v", *WEIGHTS))
-    return compared(case, *oracles.multi_head_attention(*arrays, case["mask"]))
+    q, k, v = (case[name].astype(np.float64) for name in "qkv")
+    W_q, W_k, W_v, W_o = (case[name].astype(np.float64) for name in WEIGHTS)
+    right = oracles.multi_head_attention(q, k, v, W_q, W_k, W_v, W_o, case["mask"])
+    return compared(case, *right)
 
 
 def _trained(case: Case, observation: Observation) -> Finding:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -47,8 +48,8 @@ def heads_oracle(
         if width:
             attend_ = _going_wrong(divisor=lambda q, k, v: np.sqrt(width(case)))
         project_ = project or _project
-        projected = (project_(x, W) for x, W in ((q, W_q), (k, W_k), (v, W_v)))
-        heads, weights = attend_(*projected, mask)  # (B, h, n_q, p), (B, h, n_q, n_k)
+        queries, keys, values = (project_(x, W) for x, W in ((q, W_q), (k, W_k), (v, W_v)))
+        heads, weights = attend_(queries, keys, values, mask)  # (B, h, n_q, p), (B, h, n_q, n_k)
         merged = (merge or _merge)(heads)  # (B, n_q, h·p)
         output = merged @ W_o  # (B, n_q, p)
         if finish:
@@ -65,8 +66,16 @@ def compared(case: Case, output: np.ndarray, weights: np.ndarray) -> Values:
 
 
 def _attend(
-    q, k, v, mask=None, *, divisor=None, hide=oracles.masked, normalise=oracles.softmax, finish=None
-):
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    divisor: Callable | None = None,
+    hide: Callable[[np.ndarray, np.ndarray], np.ndarray] = oracles.masked,
+    normalise: Callable[[np.ndarray], np.ndarray] = oracles.softmax,
+    finish: Callable | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return output and weights of attention that may go wrong on the way.
 
     divisor: (q, k, v) → what the scores are divided by. hide: (scores, mask) → scores.
@@ -81,7 +90,7 @@ def _attend(
     return finish(scores, weights, q, k, v, mask) if finish else (weights @ v, weights)
 
 
-def _going_wrong(**how) -> Attend:
+def _going_wrong(**how: Any) -> Attend:
     """Return attention that goes wrong in the given way, see `_attend`."""
     return partial(_attend, **how)
 
@@ -89,14 +98,23 @@ def _going_wrong(**how) -> Attend:
 def _weights_changed(change: Callable) -> Attend:
     """Return attention whose weights are changed after the softmax: (weights, mask) → weights."""
 
-    def finish(scores, weights, q, k, v, mask):
+    def finish(
+        scores: np.ndarray,
+        weights: np.ndarray,
+        q: np.ndarray,
+        k: np.ndarray,
+        v: np.ndarray,
+        mask: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         weights = change(weights, mask)
         return weights @ v, weights
 
     return _going_wrong(finish=finish)
 
 
-def _keys_reshaped(q, k, v, mask=None):
+def _keys_reshaped(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     rows_as_columns = k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2])  # (…, d_k, n_k)
     return _attend(q, np.swapaxes(rows_as_columns, -1, -2), v, mask)
 

@@ -195,7 +195,7 @@ def _same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> np.nda
 def _with_unknown_batch(implementation: Any, qkv: Sequence[tf.Tensor], mask: tf.Tensor) -> Callable:
     """Return the implementation traced with an unknown batch size, as in a Keras model."""
 
-    def attend(q, k, v, mask):
+    def attend(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor) -> Any:
         return implementation(q, k, v, mask)
 
     batched = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in qkv]

@@ -1,6 +1,7 @@
 """What goes into the kernel checks. All dimensions of a case differ from each other."""
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from utilities.checks.case import Case
 
@@ -48,14 +49,22 @@ def nadaraya_watson(rng: np.random.Generator, thorough: bool) -> list[Case]:
     if thorough:
         for kernel in ("gaussian", "exponential", "cauchy"):
             for width in (NARROW, WIDE):
-                sizes = (int(length) for length in rng.permutation(np.arange(2, 10))[:4])
-                cases.append(_regression_case(rng, "width", *sizes, kernel, "by name", width))
+                n_q, n_k, d, d_v = (int(length) for length in rng.permutation(np.arange(2, 10))[:4])
+                cases.append(_regression_case(rng, "width", n_q, n_k, d, d_v, kernel, "by name", width))
     return cases
 
 
-def _gaussian_case(rng, stage, shape, sigma_given, width=None, dtype=np.float64) -> Case:
+def _gaussian_case(
+    rng: np.random.Generator,
+    stage: str,
+    shape: tuple[int, ...] | None,
+    sigma_given: str,
+    width: tuple[float, float] | None = None,
+    dtype: DTypeLike = np.float64,
+) -> Case:
     """Return distances up to five widths, never near 1 for a single number, where d = d²."""
     sigma = _width(rng, width)
+    distance: np.ndarray | np.float64
     if shape is None:
         distance = np.float64(round(rng.uniform(1.3, 1.8) * max(sigma, 1.0), 2))
     else:
@@ -65,16 +74,16 @@ def _gaussian_case(rng, stage, shape, sigma_given, width=None, dtype=np.float64)
 
 
 def _regression_case(
-    rng,
-    stage,
-    n_q,
-    n_k,
-    d,
-    d_v,
-    kernel="gaussian",
-    sigma_given="by default",
-    width=None,
-    dtype=np.float64,
+    rng: np.random.Generator,
+    stage: str,
+    n_q: int,
+    n_k: int,
+    d: int,
+    d_v: int,
+    kernel: str = "gaussian",
+    sigma_given: str = "by default",
+    width: tuple[float, float] | None = None,
+    dtype: DTypeLike = np.float64,
 ) -> Case:
     """Return queries and keys about one width apart, so that every key has a say."""
     sigma = _width(rng, width)
@@ -90,5 +99,5 @@ def _regression_case(
     return Case(stage, inputs)
 
 
-def _width(rng, width: tuple[float, float] | None) -> float:
+def _width(rng: np.random.Generator, width: tuple[float, float] | None) -> float:
     return 1.0 if width is None else round(float(rng.uniform(*width)), 2)

@@ -6,9 +6,11 @@ import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.case import Case, Observation
-from utilities.checks.judging import Mistake, Stage, Values, judge_stages
+from utilities.checks.judging import Mistake, Oracle, Stage, Values, judge_stages
 from utilities.checks.report import Finding
 
+# (closeness, weights, k, v) → (weights, prediction)
+Finish = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 REGRESSION_DEPTH = 4  # distance, kernel, normalisation, prediction
 
 
@@ -37,7 +39,7 @@ def nadaraya_watson(cases: Sequence[Case], observations: Sequence[Observation]) 
     )
 
 
-def _kernel(formula: Callable):
+def _kernel(formula: Callable) -> Oracle:
     """Return the oracle that applies `formula(distance, sigma)` to the case."""
 
     def oracle(case: Case, _: Observation) -> Values:
@@ -163,7 +165,11 @@ GAUSSIAN_MISTAKES = [
 ]
 
 
-def _regression(distance=oracles.euclidean, apply=None, finish=None):
+def _regression(
+    distance: oracles.Distance = oracles.euclidean,
+    apply: Callable | None = None,
+    finish: Finish | None = None,
+) -> Oracle:
     """Return the oracle of the regression, right or wrong in the given way.
 
     distance: (q, k) → distances (n_q, n_k).
@@ -183,7 +189,7 @@ def _regression(distance=oracles.euclidean, apply=None, finish=None):
     return oracle
 
 
-def _each_dimension(combine: Callable):
+def _each_dimension(combine: Callable) -> Oracle:
     """Return the oracle that applies the kernel to each dimension and combines the results."""
 
     def oracle(case: Case, _: Observation) -> Values:
@@ -196,17 +202,19 @@ def _each_dimension(combine: Callable):
     return oracle
 
 
-def _normalised(axis):
+def _normalised(axis: int | tuple[int, ...]) -> Finish:
     """Return the last step with the closeness normalised over the given axis."""
 
-    def finish(closeness, _, k, v):
+    def finish(
+        closeness: np.ndarray, _: np.ndarray, k: np.ndarray, v: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         weights = closeness / closeness.sum(axis=axis, keepdims=True)
         return weights, weights @ v
 
     return finish
 
 
-def _of_differences(reduce: Callable):
+def _of_differences(reduce: Callable) -> oracles.Distance:
     """Return the distance that a function of the differences (n_q, n_k, d) gives."""
     return lambda q, k: reduce(q[:, None] - k[None])
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.case import Case
-from utilities.checks.pretrained.signs import from_table
+from utilities.checks.pretrained.signs import LookUp, from_table
 
 
 def top_classes(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -77,20 +77,38 @@ def beam_search(rng: np.random.Generator, thorough: bool) -> list[Case]:
     return cases
 
 
-def _logits_case(rng, stage, batch, num_classes, k, shift=0.0) -> Case:
+def _logits_case(
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    num_classes: int,
+    k: int | None,
+    shift: float = 0.0,
+) -> Case:
     """Return logits whose order differs from image to image and no two of which are close."""
     ladder = np.linspace(-1.5, 2.0, num_classes) + rng.uniform(0, 0.2 / num_classes, num_classes)
     logits = np.stack([rng.permutation(ladder) for _ in range(batch)]) + shift
     return Case(stage, {"logits": logits.astype(np.float32), "k": k})
 
 
-def _attentions_case(rng, stage, num_layers, batch, num_heads, num_tokens) -> Case:
+def _attentions_case(
+    rng: np.random.Generator, stage: str, num_layers: int, batch: int, num_heads: int, num_tokens: int
+) -> Case:
     """Return softmaxed scores of size one: every token has a say, none has it all."""
     scores = rng.normal(size=(num_layers, batch, num_heads, num_tokens, num_tokens))
     return Case(stage, {"attentions": oracles.softmax(scores).astype(np.float32)})
 
 
-def _features_case(rng, stage, n, d, num_classes, penalty, column=False, unseen=False) -> Case:
+def _features_case(
+    rng: np.random.Generator,
+    stage: str,
+    n: int,
+    d: int,
+    num_classes: int,
+    penalty: float | None,
+    column: bool = False,
+    unseen: bool = False,
+) -> Case:
     """Return features with a mean away from 0, each class at a place of its own."""
     seen = num_classes - 1 if unseen else num_classes
     labels = rng.permutation(np.arange(n) % seen)
@@ -108,7 +126,14 @@ def _features_case(rng, stage, n, d, num_classes, penalty, column=False, unseen=
     )
 
 
-def _table_case(rng, stage, num_beams, max_length, vocabulary, ends=False) -> Case:
+def _table_case(
+    rng: np.random.Generator,
+    stage: str,
+    num_beams: int,
+    max_length: int,
+    vocabulary: int,
+    ends: bool = False,
+) -> Case:
     """Return log-probabilities by number of tokens and last token, (max_length, V + 1, V).
 
     Drawn until the case tells what it is for: with several beams the answer is not the greedy one,
@@ -160,7 +185,9 @@ def mean_score(tokens: tuple[int, ...], score: float) -> float:
     return score / len(tokens)
 
 
-def first_finished(look_up, num_beams, max_length, end_token) -> tuple[tuple[int, ...], float]:
+def first_finished(
+    look_up: LookUp, num_beams: int, max_length: int, end_token: int
+) -> tuple[tuple[int, ...], float]:
     """Return the first sequence that ends in the beam, even if others are still better."""
     for length in range(1, max_length + 1):
         beams = oracles.beam_search(look_up, num_beams, length, end_token)
@@ -170,7 +197,9 @@ def first_finished(look_up, num_beams, max_length, end_token) -> tuple[tuple[int
     return beams[0]
 
 
-def _with_finished_aside(look_up, num_beams, max_length, end_token) -> tuple[int, ...]:
+def _with_finished_aside(
+    look_up: LookUp, num_beams: int, max_length: int, end_token: int
+) -> tuple[int, ...]:
     """Return the answer of a search that takes finished sequences out of the beam."""
     beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
     finished: list[tuple[tuple[int, ...], float]] = []

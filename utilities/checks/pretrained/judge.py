@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.case import Case, Observation
-from utilities.checks.judging import Mistake, Stage, Values, judge_stages, when
+from utilities.checks.judging import Mistake, Oracle, Stage, Values, judge_stages, when
 from utilities.checks.pretrained.cases import first_finished, from_table, mean_score
 from utilities.checks.report import Finding
 
@@ -65,7 +66,7 @@ def beam_search(cases: Sequence[Case], observations: Sequence[Observation]) -> l
 # --------------------------------------------------------------------------- top classes
 
 
-def _top(formula: Callable):
+def _top(formula: Callable) -> Oracle:
     """Return the oracle that applies `formula(logits, k)` to the case."""
 
     def oracle(case: Case, _: Observation) -> Values:
@@ -76,36 +77,38 @@ def _top(formula: Callable):
     return oracle
 
 
-def _ordered(logits, k, order, values=oracles.softmax):
+def _ordered(
+    logits: np.ndarray, k: int, order: oracles.Step, values: oracles.Step = oracles.softmax
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes of `order`, and `values(logits)` at these classes."""
     classes = order(logits)[:, :k]
     return classes, np.take_along_axis(values(logits), classes, axis=-1)
 
 
-def _best_first(logits):
+def _best_first(logits: np.ndarray) -> np.ndarray:
     return np.argsort(-logits, axis=-1)
 
 
-def _of_best(values: Callable):
+def _of_best(values: Callable) -> Oracle:
     """Return the oracle with the right classes and something else for their probabilities."""
     return _top(lambda logits, k: _ordered(logits, k, _best_first, values))
 
 
-def _softmax_over_the_top(logits, k):
+def _softmax_over_the_top(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     classes, probabilities = oracles.top_classes(logits, k)
     return classes, probabilities / probabilities.sum(axis=-1, keepdims=True)
 
 
-def _worst_of_the_best_first(logits, k):
+def _worst_of_the_best_first(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     classes, probabilities = oracles.top_classes(logits, k)
     return classes[:, ::-1], probabilities[:, ::-1]
 
 
-def _unmatched(logits, k):
+def _unmatched(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return np.argsort(logits, axis=-1)[:, -k:], oracles.top_classes(logits, k)[1]
 
 
-def _ranks(logits, k):
+def _ranks(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     ranks = np.argsort(_best_first(logits), axis=-1)
     return ranks[:, :k], oracles.top_classes(logits, k)[1]
 
@@ -177,7 +180,7 @@ TOP_MISTAKES = [
 # ----------------------------------------------------------------------- attention roll-out
 
 
-def _rolled(formula: Callable):
+def _rolled(formula: Callable) -> Oracle:
     """Return the oracle that applies `formula(attentions)` to the case."""
 
     def oracle(case: Case, _: Observation) -> Values:
@@ -186,7 +189,7 @@ def _rolled(formula: Callable):
     return oracle
 
 
-def _stepwise(step: Callable):
+def _stepwise(step: Callable) -> Oracle:
     """Return the oracle of a roll-out whose layers are taken by `step(attention)`."""
     return _rolled(partial(oracles.attention_rollout, step=step))
 
@@ -321,7 +324,7 @@ ROLLOUT_MISTAKES = [
 # ------------------------------------------------------------------------------ linear probe
 
 
-def _fitted(formula: Callable, on: float = 1.0, off: float = 0.0):
+def _fitted(formula: Callable, on: float = 1.0, off: float = 0.0) -> Oracle:
     """Return the oracle that applies `formula(features, targets, penalty)` to the case."""
 
     def oracle(case: Case, _: Observation) -> Values:
@@ -334,7 +337,9 @@ def _fitted(formula: Callable, on: float = 1.0, off: float = 0.0):
     return oracle
 
 
-def _bias_penalised(features, targets, penalty):
+def _bias_penalised(
+    features: np.ndarray, targets: np.ndarray, penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
     ones = np.ones((len(features), 1))
     columns = np.concatenate([features, ones], axis=1)
     gram = columns.T @ columns + penalty * np.eye(columns.shape[1])
@@ -342,25 +347,36 @@ def _bias_penalised(features, targets, penalty):
     return solution[:-1], solution[-1]
 
 
-def _without_bias(features, targets, penalty, bias=lambda targets: np.zeros(targets.shape[1])):
+def _without_bias(
+    features: np.ndarray,
+    targets: np.ndarray,
+    penalty: float,
+    bias: oracles.Step = lambda targets: np.zeros(targets.shape[1]),
+) -> tuple[np.ndarray, np.ndarray]:
     gram = features.T @ features + penalty * np.eye(features.shape[1])
     return np.linalg.solve(gram, features.T @ targets), bias(targets)
 
 
-def _bias_forgets_the_mean(features, targets, penalty):
+def _bias_forgets_the_mean(
+    features: np.ndarray, targets: np.ndarray, penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
     return oracles.ridge(features, targets, penalty)[0], targets.mean(axis=0)
 
 
-def _bias_forgotten(features, targets, penalty):
+def _bias_forgotten(
+    features: np.ndarray, targets: np.ndarray, penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
     return oracles.ridge(features, targets, penalty)[0], np.zeros(targets.shape[1])
 
 
-def _standardised(features, targets, penalty):
+def _standardised(
+    features: np.ndarray, targets: np.ndarray, penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
     return oracles.ridge(scaled, targets, penalty)
 
 
-def _penalised(change: Callable):
+def _penalised(change: Callable) -> Oracle:
     """Return the oracle whose penalty is `change(penalty, n)`."""
     return _fitted(
         lambda features, targets, penalty: oracles.ridge(
@@ -447,7 +463,12 @@ PROBE_MISTAKES = [
 # ------------------------------------------------------------------------------- beam search
 
 
-def _found(change_table: Callable = lambda table: table, pick: int = 0, answer=None, **changes):
+def _found(
+    change_table: Callable = lambda table: table,
+    pick: int = 0,
+    answer: Callable | None = None,
+    **changes: Any,
+) -> Oracle:
     """Return the oracle of a search in which some things are changed.
 
     change_table: of the log-probabilities. pick: which beam is returned. answer: from (tokens,

@@ -43,14 +43,14 @@ def carbon_tracker_callback(rng: np.random.Generator, thorough: bool) -> list[Ca
     return cases
 
 
-def _defaults_case(rng) -> Case:
+def _defaults_case(rng: np.random.Generator) -> Case:
     """Return a run of one epoch that gives nothing but the data; in two batches."""
     data = _data(rng, 0.7, train=81, val=17)
     kernel = (0.01 * rng.normal(size=(FEATURES, CLASSES))).astype(np.float32)
     return Case("defaults", _inputs(data, kernel, epochs=1))
 
 
-def _schedule_case(rng, epochs: int) -> Case:
+def _schedule_case(rng: np.random.Generator, epochs: int) -> Case:
     """Return a run in small batches with a learning rate that falls at every step."""
     scale = 0.3  # so small that clipping the gradient at norm 1 makes no difference
     data = _data(rng, scale, train=22, val=12, test=9)
@@ -69,7 +69,7 @@ def _schedule_case(rng, epochs: int) -> Case:
     )
 
 
-def _best_epoch_case(rng, epochs: int, best: int) -> Case:
+def _best_epoch_case(rng: np.random.Generator, epochs: int, best: int) -> Case:
     """Return a run whose best epoch on validation is neither the last nor the best in training.
 
     It goes on for long enough after the best that early stopping would cut it short.
@@ -88,7 +88,9 @@ def _best_epoch_case(rng, epochs: int, best: int) -> Case:
             return Case("best epoch", inputs)
 
 
-def _best_at(best: int, kernels, images, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _best_at(
+    best: int, kernels: np.ndarray, images: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return up to `count` images, with labels, that the weights of one epoch classify best."""
     probabilities = oracles.softmax(oracles.linear_logits(kernels, images))  # (e, n, C)
     labels = probabilities[best].argmax(-1)  # (n,)
@@ -97,7 +99,7 @@ def _best_at(best: int, kernels, images, count: int) -> tuple[np.ndarray, np.nda
     return images[chosen], labels[chosen, None].astype(np.int64)
 
 
-def _tells_epochs_apart(kernel, kernels: np.ndarray, data: dict, best: int) -> bool:
+def _tells_epochs_apart(kernel: np.ndarray, kernels: np.ndarray, data: dict, best: int) -> bool:
     """Return whether every way of choosing an epoch wrongly chooses another one than `best`."""
     batch = (data["x_train"], data["y_train"])
     accuracies, losses = oracles.scores(kernels, data["x_val"], data["y_val"])
@@ -116,20 +118,20 @@ def _tells_epochs_apart(kernel, kernels: np.ndarray, data: dict, best: int) -> b
     )
 
 
-def _data(rng, scale: float, **sizes: int) -> dict[str, np.ndarray]:
+def _data(rng: np.random.Generator, scale: float, **sizes: int) -> dict[str, np.ndarray]:
     """Return images and labels of each set."""
-    data = {}
+    data: dict[str, np.ndarray] = {}
     for name, size in sizes.items():
         data[f"x_{name}"] = (scale * rng.normal(size=(size, *IMAGE))).astype(np.float32)
         data[f"y_{name}"] = rng.integers(0, CLASSES, size=(size, 1))
     return data
 
 
-def _kernel(rng) -> np.ndarray:
+def _kernel(rng: np.random.Generator) -> np.ndarray:
     return (0.4 * rng.normal(size=(FEATURES, CLASSES))).astype(np.float32)
 
 
-def _inputs(data: dict, kernel: np.ndarray, epochs: int, **settings) -> dict:
+def _inputs(data: dict, kernel: np.ndarray, epochs: int, **settings: float) -> dict:
     """Return the inputs of a case; a setting that is None is left to its default."""
     inputs = {
         "batch_size": None,
@@ -141,7 +143,9 @@ def _inputs(data: dict, kernel: np.ndarray, epochs: int, **settings) -> dict:
     return {**data, "kernel": kernel, "epochs": epochs, **inputs, **settings}
 
 
-def _run_case(stage, epochs, batches, validation, stop_epoch=-1, stop_batch=-1) -> Case:
+def _run_case(
+    stage: str, epochs: int, batches: int, validation: bool, stop_epoch: int = -1, stop_batch: int = -1
+) -> Case:
     return Case(
         stage,
         {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from utilities.checks import oracles
 from utilities.checks.case import NOT_ATTEMPTED, WRONG_TYPE, Case, Observation
 from utilities.checks.judging import (
     Mistake,
+    Pairs,
     Stage,
     Values,
     fact,
@@ -18,6 +20,8 @@ from utilities.checks.judging import (
 from utilities.checks.report import Finding
 from utilities.checks.training.signs import RUN_SIGNS, SETS, TRACKER_SIGNS
 
+# (weights, gradients, learning rates, decay) → the weights after each step
+Update = Callable[[np.ndarray, Sequence[oracles.Step], np.ndarray, float], np.ndarray]
 DEFAULTS = {
     "batch_size": 64,
     "learning_rate": 1e-4,
@@ -106,7 +110,9 @@ def carbon_tracker_callback(
     return [_judge_fact(seen, *arguments) for arguments in questions]
 
 
-def _judge_fact(seen, judge: Callable, stages: Sequence[str], name: str, share: float) -> Finding:
+def _judge_fact(
+    seen: Pairs, judge: Callable, stages: Sequence[str], name: str, share: float
+) -> Finding:
     """Return one finding about the cases of some stages: the first that does not hold, if any."""
     pairs = [(case, observation) for case, observation in seen if case.stage in stages]
     for _, observation in pairs:
@@ -132,7 +138,7 @@ class Wrong:
 # --- what is read out of an observed run ---------------------------------------------------------
 
 
-def _given(case: Case, name: str):
+def _given(case: Case, name: str) -> Any:
     """Return a setting of a case, or the default that the interface promises."""
     return DEFAULTS[name] if case[name] is None else case[name]
 
@@ -199,11 +205,11 @@ def _learning_rates(case: Case, steps: np.ndarray) -> np.ndarray:
 def _steps(
     case: Case,
     observation: Observation,
-    of_logits=None,
-    rates=None,
-    update=None,
-    decay=None,
-    epsilon=None,
+    of_logits: Callable | None = None,
+    rates: np.ndarray | None = None,
+    update: Update | None = None,
+    decay: float | None = None,
+    epsilon: float | None = None,
 ) -> Values:
     """Return the change of the weights that the given kind of training makes, step by step."""
     training = observation["calls_training"]
@@ -234,14 +240,16 @@ def _adamw(case: Case, observation: Observation) -> Values:
     return {"weight_changes": np.where(undecided, observed, expected)}
 
 
-def _wrong_steps(**how) -> Callable[[Case, Observation], Values]:
+def _wrong_steps(**how: Any) -> Callable[[Case, Observation], Values]:
     return lambda case, observation: _steps(case, observation, **how)
 
 
-def _gradient_descent(momentum: float):
+def _gradient_descent(momentum: float) -> Update:
     """Return plain gradient descent, with momentum where it is not 0."""
 
-    def update(kernel, gradients, rates, decay):
+    def update(
+        kernel: np.ndarray, gradients: Sequence[oracles.Step], rates: np.ndarray, decay: float
+    ) -> np.ndarray:
         velocity, kernels = np.zeros_like(kernel), []
         for gradient, rate in zip(gradients, rates, strict=True):
             velocity = momentum * velocity - rate * gradient(kernel)
@@ -252,7 +260,9 @@ def _gradient_descent(momentum: float):
     return update
 
 
-def _rmsprop(kernel, gradients, rates, decay):
+def _rmsprop(
+    kernel: np.ndarray, gradients: Sequence[oracles.Step], rates: np.ndarray, decay: float
+) -> np.ndarray:
     """Return Keras' RMSprop: steps divided by a root mean square that starts at 0."""
     square, kernels = np.zeros_like(kernel), []
     for gradient, rate in zip(gradients, rates, strict=True):
@@ -263,17 +273,21 @@ def _rmsprop(kernel, gradients, rates, decay):
     return np.array(kernels)
 
 
-def _penalised(factor: float):
+def _penalised(factor: float) -> Update:
     """Return Adam with the penalty's gradient, factor · decay · weights, added to the loss's."""
 
-    def update(kernel, gradients, rates, decay):
+    def update(
+        kernel: np.ndarray, gradients: Sequence[oracles.Step], rates: np.ndarray, decay: float
+    ) -> np.ndarray:
         with_penalty = [lambda w, g=g: g(w) + factor * decay * w for g in gradients]
         return oracles.adamw(kernel, with_penalty, rates)
 
     return update
 
 
-def _undiminished_decay(kernel, gradients, rates, decay):
+def _undiminished_decay(
+    kernel: np.ndarray, gradients: Sequence[oracles.Step], rates: np.ndarray, decay: float
+) -> np.ndarray:
     """Return AdamW whose decay is not multiplied by the learning rate."""
     return oracles.adamw(kernel, gradients, rates, decay / rates)
 
@@ -295,21 +309,21 @@ def _rate_by_epoch(case: Case, observation: Observation) -> Values:
     return _steps(case, observation, rates=_learning_rates(case, _epoch_of_steps(observation)))
 
 
-def _of_logits_as_probabilities(logits, one_hot):
+def _of_logits_as_probabilities(logits: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
     """Return the derivative of Keras' cross-entropy that takes logits for probabilities."""
     clipped = np.clip(logits, 1e-7, 1 - 1e-7)
     through = (logits == clipped) / clipped
     return (clipped / clipped.sum(-1, keepdims=True) - one_hot) * through
 
 
-def _of_softmaxed_logits(logits, one_hot):
+def _of_softmaxed_logits(logits: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
     """Return the derivative of the cross-entropy that applies softmax to what softmax gave."""
     p = oracles.softmax(logits)
     error = oracles.softmax(p) - one_hot
     return p * (error - (p * error).sum(-1, keepdims=True))
 
 
-def _of_squared_error(logits, one_hot):
+def _of_squared_error(logits: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
     """Return the derivative of the mean square of logits minus the label's number."""
     labels = one_hot.argmax(-1)[:, None]
     return 2 * (logits - labels) / logits.shape[-1]
@@ -463,7 +477,9 @@ def _data(case: Case, observation: Observation) -> Wrong | None:
     return left_out if wrong and used < count else wrong
 
 
-def _validation(observation: Observation, train, val, test) -> Wrong | None:
+def _validation(
+    observation: Observation, train: np.ndarray, val: np.ndarray, test: np.ndarray
+) -> Wrong | None:
     """Judge what is evaluated after each epoch; train, val, test (calls, samples of the set)."""
     for part in _between_epochs(observation):
         if (val[part].sum(0) > 0).all():
@@ -616,7 +632,7 @@ def _between_epochs(observation: Observation) -> list[slice]:
     return [slice(end + 1, end + 1 + int(training[end + 1 :].argmax())) for end in ends]
 
 
-def _best_epochs(kernels: np.ndarray, images, labels) -> list[int]:
+def _best_epochs(kernels: np.ndarray, images: np.ndarray, labels: np.ndarray) -> list[int]:
     """Return the epochs that are best by accuracy or by loss, ties included."""
     accuracies, losses = oracles.scores(kernels, images, labels)
     is_best = (accuracies == accuracies.max()) | (losses <= losses.min() * (1 + SAME_LOSS))
@@ -638,7 +654,7 @@ def _best_in_training(case: Case, observation: Observation) -> list[np.ndarray]:
     return [after[i] for scored in (before, after) for i in _best_epochs(scored, *data)]
 
 
-def _is_one_of(kernel: np.ndarray, kernels: Sequence[np.ndarray]) -> bool:
+def _is_one_of(kernel: np.ndarray, kernels: np.ndarray | Sequence[np.ndarray]) -> bool:
     return any(np.allclose(kernel, other, rtol=1e-6, atol=1e-7) for other in kernels)
 
 

@@ -39,31 +39,31 @@ class ObservedClassifier(tf_keras.layers.Layer):
 
     calls: ClassVar[list[Call]] = []
 
-    def __init__(self, classes: int, **kwargs):
+    def __init__(self, classes: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.classes = classes
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         pixels = int(np.prod(input_shape[1:]))
         self.kernel = self.add_weight("kernel", (pixels, self.classes))
 
-    def call(self, images, training=None):
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if tf.executing_eagerly():
             self.calls.append(Call(bool(training), images.numpy(), self.kernel.numpy()))
         return tf.reshape(images, (-1, self.kernel.shape[0])) @ self.kernel
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes}
 
 
 class EpochEnds(tf_keras.callbacks.Callback):
     """Counts the epochs that it is told of."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.count += 1
 
 
@@ -134,14 +134,14 @@ class FakeTracker:
         self.epochs = epochs
         self.epoch_counter = 0
 
-    def epoch_start(self):
+    def epoch_start(self) -> None:
         self.epoch_counter += 1
         self._events.append(TRACKER_SIGNS["epoch_start"])
 
-    def epoch_end(self):
+    def epoch_end(self) -> None:
         self._events.append(TRACKER_SIGNS["epoch_end"])
 
-    def stop(self):
+    def stop(self) -> None:
         self._events.append(TRACKER_SIGNS["stop"])
 
 
@@ -152,14 +152,14 @@ class Stopper(tf_keras.callbacks.Callback):
         super().__init__()
         self.epoch, self.batch = epoch, batch
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.current = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if (self.current, batch) == (self.epoch, self.batch):
             self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if epoch == self.epoch:
             self.model.stop_training = True
 
@@ -243,7 +243,7 @@ def _without_autotuning() -> Iterator[None]:
     """Turn tf.data's autotuning off, whose thread can miss its wake-up and hold a run up."""
     iterate = tf.data.Dataset.__iter__
 
-    def iterate_untuned(dataset):
+    def iterate_untuned(dataset: tf.data.Dataset) -> Iterator[Any]:
         options = tf.data.Options()
         options.autotune.enabled = False
         return iterate(dataset.with_options(options))

@@ -3,9 +3,12 @@
 All dimensions of a case differ from each other, save those that the residual makes equal.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from utilities.checks.case import Case
+from utilities.checks.drawing import kernel, normal
 
 RATE = 0.3  # far from 1 − RATE, from one half and from the default 0.1: each can be told apart
 ANCHORS = 2  # columns that the updates of a training case leave alone
@@ -51,13 +54,17 @@ def transformer_block(rng: np.random.Generator, thorough: bool) -> list[Case]:
     return cases
 
 
-def _mlp_case(rng, stage, shape, units) -> Case:
+def _mlp_case(
+    rng: np.random.Generator, stage: str, shape: tuple[int, ...], units: Sequence[int]
+) -> Case:
     """Return an MLP with weights that keep the size of x (…, d); dropout must not show in it."""
     weights = _mlp_weights(rng, shape[-1], units)
-    return _mlp_case_of(stage, _normal(rng, *shape), units, RATE, weights)
+    return _mlp_case_of(stage, normal(rng, *shape), units, RATE, weights)
 
 
-def _mlp_dropout_case(rng, stage, shape, units, rate) -> Case:
+def _mlp_dropout_case(
+    rng: np.random.Generator, stage: str, shape: tuple[int, ...], units: Sequence[int], rate: float
+) -> Case:
     """Return an MLP in which each number goes its own way, so that the output tells its story.
 
     Kernels have ones on the diagonal, and all is positive: an entry of the output shows where on
@@ -70,26 +77,41 @@ def _mlp_dropout_case(rng, stage, shape, units, rate) -> Case:
     return _mlp_case_of(stage, _uniform(rng, *shape), units, rate, weights)
 
 
-def _mlp_case_of(stage, x, units, rate, weights) -> Case:
+def _mlp_case_of(
+    stage: str, x: np.ndarray, units: Sequence[int], rate: float, weights: dict[str, np.ndarray]
+) -> Case:
     inputs = {"x": x, "hidden_units": np.array(units), "dropout_rate": rate}
     return Case(stage, inputs | weights, unsaid=tuple(weights))
 
 
-def _block_case(rng, stage, shape, num_heads, units, silent=()) -> Case:
+def _block_case(
+    rng: np.random.Generator,
+    stage: str,
+    shape: tuple[int, ...],
+    num_heads: int,
+    units: Sequence[int],
+    silent: Sequence[str] = (),
+) -> Case:
     """Return a block with random weights, those named in `silent` being zero."""
     width = shape[-1]
     weights = {
-        **{name: _kernel(rng, num_heads, width, width) for name in ("W_q", "W_k", "W_v")},
-        "W_o": _kernel(rng, num_heads * width, width),
+        **{name: kernel(rng, num_heads, width, width) for name in ("W_q", "W_k", "W_v")},
+        "W_o": kernel(rng, num_heads * width, width),
         **_norm_weights(rng.uniform(0.5, 1.5, (2, width)), rng.normal(size=(2, width))),
         **_mlp_weights(rng, width, units),
     }
     for name in silent:
         weights[name] = np.zeros_like(weights[name])
-    return _block_case_of(stage, _normal(rng, *shape), num_heads, units, RATE, weights)
+    return _block_case_of(stage, normal(rng, *shape), num_heads, units, RATE, weights)
 
 
-def _block_dropout_case(rng, shape, num_heads, units, rate) -> Case:
+def _block_dropout_case(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    num_heads: int,
+    units: Sequence[int],
+    rate: float | None,
+) -> Case:
     """Return a block whose two updates can be read off its output.
 
     Layer normalisation only shifts and scales each row. The updates leave two columns of a row
@@ -104,8 +126,8 @@ def _block_dropout_case(rng, shape, num_heads, units, rate) -> Case:
     W_o = _uniform(rng, num_heads * width, width) / (num_heads * width)
     W_o[:, :ANCHORS] = 0.0
     weights = {
-        "W_q": _kernel(rng, num_heads, width, width),
-        "W_k": _kernel(rng, num_heads, width, width),
+        "W_q": kernel(rng, num_heads, width, width),
+        "W_k": kernel(rng, num_heads, width, width),
         "W_v": W_v,
         "W_o": W_o,
         **_norm_weights(np.ones((2, width)), np.zeros((2, width))),
@@ -117,7 +139,14 @@ def _block_dropout_case(rng, shape, num_heads, units, rate) -> Case:
     return _block_case_of("training", x, num_heads, units, rate, weights)
 
 
-def _block_case_of(stage, x, num_heads, units, rate, weights) -> Case:
+def _block_case_of(
+    stage: str,
+    x: np.ndarray,
+    num_heads: int,
+    units: Sequence[int],
+    rate: float | None,
+    weights: dict[str, np.ndarray],
+) -> Case:
     inputs = {
         "x": x,
         "num_heads": num_heads,
@@ -128,15 +157,15 @@ def _block_case_of(stage, x, num_heads, units, rate, weights) -> Case:
     return Case(stage, inputs | weights, unsaid=tuple(weights))
 
 
-def _mlp_weights(rng, width, units) -> dict[str, np.ndarray]:
+def _mlp_weights(rng: np.random.Generator, width: int, units: Sequence[int]) -> dict[str, np.ndarray]:
     weights = {}
     for i, (d_in, d_out) in enumerate(zip([width, *units], units, strict=False), start=1):
-        weights[f"kernel_{i}"] = 1.5 * _kernel(rng, d_in, d_out)  # GELU takes some of the size away
-        weights[f"bias_{i}"] = 0.5 * _normal(rng, d_out)
+        weights[f"kernel_{i}"] = 1.5 * kernel(rng, d_in, d_out)  # GELU takes some of the size away
+        weights[f"bias_{i}"] = 0.5 * normal(rng, d_out)
     return weights
 
 
-def _norm_weights(gammas, betas) -> dict[str, np.ndarray]:
+def _norm_weights(gammas: np.ndarray, betas: np.ndarray) -> dict[str, np.ndarray]:
     weights = {}
     for i, (gamma, beta) in enumerate(zip(gammas, betas, strict=True), start=1):
         weights[f"gamma_{i}"] = gamma.astype(np.float32)
@@ -144,13 +173,5 @@ def _norm_weights(gammas, betas) -> dict[str, np.ndarray]:
     return weights
 
 
-def _kernel(rng, *shape: int) -> np.ndarray:
-    return (rng.normal(size=shape) / np.sqrt(shape[-2])).astype(np.float32)
-
-
-def _normal(rng, *shape: int) -> np.ndarray:
-    return rng.normal(size=shape).astype(np.float32)
-
-
-def _uniform(rng, *shape: int) -> np.ndarray:
+def _uniform(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.uniform(0.5, 1.5, shape).astype(np.float32)

@@ -7,11 +7,13 @@ import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.case import Case, Observation
-from utilities.checks.judging import Values
+from utilities.checks.judging import Oracle, Values
 
 MLP_DEPTH = 6  # dependent operations up to an output: tolerances grow with them
 BLOCK_DEPTH = 12
-Activation = Callable[[np.ndarray], np.ndarray]
+Activation = oracles.Step
+Norm = Callable[..., np.ndarray]  # (x, gamma, beta, epsilon) → x
+Formula = Callable[..., np.ndarray]  # (x, attend, mlp, norm_1, norm_2) → the block's output
 
 
 # Non-linearities. Any of the usual ones will do, since nothing later depends on which.
@@ -37,8 +39,8 @@ def _silu(x: np.ndarray) -> np.ndarray:
     return x * oracles.sigmoid(x)
 
 
-USUAL = [oracles.gelu, relu, _silu]
-LESS_USUAL = [
+USUAL: list[Activation] = [oracles.gelu, relu, _silu]
+LESS_USUAL: list[Activation] = [
     lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,  # GELU, fast
     lambda x: x * oracles.sigmoid(1.702 * x),  # GELU, faster still
     partial(_elu),
@@ -46,9 +48,13 @@ LESS_USUAL = [
     lambda x: x * np.tanh(np.logaddexp(x, 0)),  # Mish
     *(_leaky_relu(slope) for slope in (0.3, 0.2, 0.1, 0.01)),
 ]
-SATURATING = [oracles.sigmoid, np.tanh]
+SATURATING: list[Activation] = [oracles.sigmoid, np.tanh]
 ACCEPTED = USUAL + LESS_USUAL
-MIXED = [oracles.gelu, LESS_USUAL[0], relu]  # what one model may have in different places
+MIXED: list[Activation] = [
+    oracles.gelu,
+    LESS_USUAL[0],
+    relu,
+]  # what one model may have in different places
 
 Pattern = Callable[[Activation, int], list[Activation]]
 
@@ -68,7 +74,11 @@ def first_only(activation: Activation, depth: int) -> list[Activation]:
 # The MLP
 
 
-def mlp_oracle(pattern: Pattern, among: Sequence[Activation] = ACCEPTED, formula=oracles.mlp):
+def mlp_oracle(
+    pattern: Pattern,
+    among: Sequence[Activation] = ACCEPTED,
+    formula: Callable[..., np.ndarray] = oracles.mlp,
+) -> Oracle:
     """Return the oracle of an MLP whose non-linearity is the one of `among` that comes closest."""
 
     def oracle(case: Case, observation: Observation) -> Values:
@@ -79,13 +89,17 @@ def mlp_oracle(pattern: Pattern, among: Sequence[Activation] = ACCEPTED, formula
     return oracle
 
 
-def activation_first(x, kernels, biases, activations) -> np.ndarray:
+def activation_first(
+    x: np.ndarray, kernels: list[np.ndarray], biases: list[np.ndarray], activations: list[Activation]
+) -> np.ndarray:
     for kernel, bias, activation in zip(kernels, biases, activations, strict=True):
         x = activation(x) @ kernel + bias
     return x
 
 
-def bias_last(x, kernels, biases, activations) -> np.ndarray:
+def bias_last(
+    x: np.ndarray, kernels: list[np.ndarray], biases: list[np.ndarray], activations: list[Activation]
+) -> np.ndarray:
     for kernel, bias, activation in zip(kernels, biases, activations, strict=True):
         x = activation(x @ kernel) + bias
     return x
@@ -118,7 +132,12 @@ def all_found(observation: Observation) -> bool:
     return not observation["missing"].size and bool(np.all(observation["matched"]))
 
 
-def block_oracle(formula=oracles.transformer_block, pattern=everywhere, among=USUAL, norm=None):
+def block_oracle(
+    formula: Formula = oracles.transformer_block,
+    pattern: Pattern = everywhere,
+    among: Sequence[Activation] = USUAL,
+    norm: Norm | None = None,
+) -> Oracle:
     """Return the oracle of a block that follows a formula of (x, attend, mlp, norm_1, norm_2)."""
 
     def oracle(case: Case, observation: Observation) -> Values:
@@ -139,17 +158,26 @@ def right_block(case: Case, observation: Observation) -> Values:
     return {"output": _closest(outputs, observation["output"])}
 
 
-def _norms_swapped(x, attend, mlp, norm_1, norm_2) -> np.ndarray:
+def _norms_swapped(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     """Return the right output of a block that created its second normalisation first."""
     return oracles.transformer_block(x, attend, mlp, norm_2, norm_1)
 
 
-def _block_outputs(case, formula, pattern, among, norm, epsilons) -> Iterable[np.ndarray]:
+def _block_outputs(
+    case: Case,
+    formula: Formula,
+    pattern: Pattern,
+    among: Sequence[Activation],
+    norm: Norm | None,
+    epsilons: Sequence[float],
+) -> Iterable[np.ndarray]:
     x, (kernels, biases) = as_float(case["x"]), dense_weights(case)
     W_q, W_k, W_v, W_o = (as_float(case[name]) for name in ("W_q", "W_k", "W_v", "W_o"))
     gains = [(as_float(case[f"gamma_{i}"]), as_float(case[f"beta_{i}"])) for i in (1, 2)]
 
-    def attend(x):
+    def attend(x: np.ndarray) -> np.ndarray:
         return oracles.multi_head_attention(x, x, x, W_q, W_k, W_v, W_o)[0]
 
     for epsilon in epsilons:
@@ -161,11 +189,11 @@ def _block_outputs(case, formula, pattern, among, norm, epsilons) -> Iterable[np
             yield formula(x, attend, mlp, *norms)
 
 
-def bare_norm(x, gamma, beta, epsilon) -> np.ndarray:
+def bare_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> np.ndarray:
     return oracles.layer_norm(x, np.ones_like(gamma), np.zeros_like(beta), epsilon)
 
 
-def batch_norm(x, gamma, beta, epsilon) -> np.ndarray:
+def batch_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> np.ndarray:
     """Return what batch normalisation gives before it has seen a batch: mean 0, variance 1."""
     return gamma * x / np.sqrt(1.0 + epsilon) + beta
 
@@ -181,6 +209,8 @@ def _closest(candidates: Iterable[np.ndarray], observed: np.ndarray) -> np.ndarr
             nearest, smallest = candidate, distance
         if smallest <= 5e-6:
             break
+    if nearest is None:
+        raise ValueError("there is no candidate")
     return nearest
 
 

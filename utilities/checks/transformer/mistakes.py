@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from utilities.checks.judging import Mistake, when
 from utilities.checks.transformer.formulas import (
     SATURATING,
     Activation,
+    Formula,
     activation_first,
     bare_norm,
     batch_norm,
@@ -27,8 +29,10 @@ from utilities.checks.transformer.formulas import (
     repeatable,
 )
 
+Condition = Callable[[Case, Observation], bool]
 
-def _sizes_are(order: Callable[[list[int]], list[int]]):
+
+def _sizes_are(order: Callable[[list[int]], list[int]]) -> Condition:
     """Return the condition that the layers have the sizes of hidden_units in the wrong order."""
 
     def condition(case: Case, observation: Observation) -> bool:
@@ -45,7 +49,7 @@ def _mixes_tokens(case: Case, observation: Observation) -> bool:
     return bool(shapes) and shapes[0][0] % case["x"].shape[1] == 0 and shapes[0][0] != width
 
 
-def _several(condition: Callable[[Case, Observation], bool]):
+def _several(condition: Condition) -> Condition:
     """Return the condition that all cases of several layers fulfil, others being no evidence."""
     return lambda case, observation: len(expected_shapes(case)) == 1 or condition(case, observation)
 
@@ -159,120 +163,168 @@ SIZE_MISTAKES = [
 # Each returns the output (B, N, d) of a block gone wrong, from the same steps as the right one.
 
 
-def _no_residual(x, attend, mlp, norm_1, norm_2):
+def no_residual(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_2(mlp(norm_1(attend(x))))
 
 
-def _no_attention_residual(x, attend, mlp, norm_1, norm_2):
+def _no_attention_residual(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = norm_1(attend(x))
     return norm_2(x_1 + mlp(x_1))
 
 
-def _no_mlp_residual(x, attend, mlp, norm_1, norm_2):
+def _no_mlp_residual(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_2(mlp(norm_1(x + attend(x))))
 
 
-def _residual_from_x(x, attend, mlp, norm_1, norm_2):
+def _residual_from_x(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_2(x + mlp(norm_1(x + attend(x))))
 
 
-def _residual_from_sum(x, attend, mlp, norm_1, norm_2):
+def _residual_from_sum(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     total = x + attend(x)
     return norm_2(total + mlp(norm_1(total)))
 
 
-def _residual_from_attention(x, attend, mlp, norm_1, norm_2):
+def _residual_from_attention(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     attended = attend(x)
     return norm_2(attended + mlp(norm_1(x + attended)))
 
 
-def _mlp_reads_x(x, attend, mlp, norm_1, norm_2):
+def _mlp_reads_x(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_2(norm_1(x + attend(x)) + mlp(x))
 
 
-def _mlp_reads_attention(x, attend, mlp, norm_1, norm_2):
+def _mlp_reads_attention(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     attended = attend(x)
     return norm_2(norm_1(x + attended) + mlp(attended))
 
 
-def _pre_norm(x, attend, mlp, norm_1, norm_2):
+def pre_norm(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = x + attend(norm_1(x))
     return x_1 + mlp(norm_2(x_1))
 
 
-def _pre_norm_mlp(x, attend, mlp, norm_1, norm_2):
+def _pre_norm_mlp(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = norm_1(x + attend(x))
     return x_1 + mlp(norm_2(x_1))
 
 
-def _pre_norm_attention(x, attend, mlp, norm_1, norm_2):
+def _pre_norm_attention(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = x + attend(norm_1(x))
     return norm_2(x_1 + mlp(x_1))
 
 
-def _norm_of_updates(x, attend, mlp, norm_1, norm_2):
+def _norm_of_updates(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = x + norm_1(attend(x))
     return x_1 + norm_2(mlp(x_1))
 
 
-def _no_first_norm(x, attend, mlp, norm_1, norm_2):
+def _no_first_norm(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = x + attend(x)
     return norm_1(x_1 + mlp(x_1))  # the only one there is
 
 
-def _no_second_norm(x, attend, mlp, norm_1, norm_2):
+def _no_second_norm(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = norm_1(x + attend(x))
     return x_1 + mlp(x_1)
 
 
-def _no_norm(x, attend, mlp, norm_1, norm_2):
+def _no_norm(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = x + attend(x)
     return x_1 + mlp(x_1)
 
 
-def _shared_norm(x, attend, mlp, norm_1, norm_2):
+def _shared_norm(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return oracles.transformer_block(x, attend, mlp, norm_1, norm_1)
 
 
-def _mlp_first(x, attend, mlp, norm_1, norm_2):
+def _mlp_first(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return oracles.transformer_block(x, mlp, attend, norm_1, norm_2)
 
 
-def _in_parallel(x, attend, mlp, norm_1, norm_2):
+def _in_parallel(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_1(x + attend(x) + mlp(x))
 
 
-def _attention_unused(x, attend, mlp, norm_1, norm_2):
+def _attention_unused(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return oracles.transformer_block(x, np.zeros_like, mlp, norm_1, norm_2)
 
 
-def _attention_and_norm_unused(x, attend, mlp, norm_1, norm_2):
+def _attention_and_norm_unused(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_1(x + mlp(x))
 
 
-def _mlp_unused(x, attend, mlp, norm_1, norm_2):
+def _mlp_unused(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_2(norm_1(x + attend(x)))
 
 
-def _only_attention_part(x, attend, mlp, norm_1, norm_2):
+def _only_attention_part(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     return norm_1(x + attend(x))
 
 
-def _multiplied(x, attend, mlp, norm_1, norm_2):
+def _multiplied(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = norm_1(x * attend(x))
     return norm_2(x_1 * mlp(x_1))
 
 
-def _added_twice(x, attend, mlp, norm_1, norm_2):
+def _added_twice(
+    x: np.ndarray, attend: Activation, mlp: Activation, norm_1: Activation, norm_2: Activation
+) -> np.ndarray:
     x_1 = norm_1(x + x + attend(x))
     return norm_2(x_1 + x_1 + mlp(x_1))
 
 
-def _after(activation: Activation):
+def _after(activation: Activation) -> Formula:
     return lambda *steps: activation(oracles.transformer_block(*steps))
 
 
-def _block_mistake(name: str, message: str, *formulas: Callable, **options) -> list[Mistake]:
+def _block_mistake(name: str, message: str, *formulas: Callable, **options: Any) -> list[Mistake]:
     return [Mistake(name, message, block_oracle(formula, **options)) for formula in formulas]
 
 
@@ -290,6 +342,13 @@ PRE_NORM = (
     "You normalise before attention or MLP and add x afterwards: that is pre-norm. This block is "
     "post-norm: add first, then normalise the sum, LN(x + …)."
 )
+AFTER_THE_BLOCK: list[Activation] = [
+    relu,
+    oracles.gelu,
+    oracles.softmax,
+    np.tanh,
+    oracles.sigmoid,
+]
 NORM_AXIS = (
     "Your LayerNormalization does not run over the last axis alone. Each token is normalised by "
     "itself, over its own numbers: neither the other tokens nor the batch take part."
@@ -301,7 +360,7 @@ BLOCK_MISTAKES = [
         "residuals missing",
         "Neither part adds its input back: both residual connections are missing. Which path "
         "does the gradient take past attention and MLP?",
-        _no_residual,
+        no_residual,
     ),
     *_block_mistake(
         "attention residual missing",
@@ -329,7 +388,7 @@ BLOCK_MISTAKES = [
         _mlp_reads_x,
         _mlp_reads_attention,
     ),
-    *_block_mistake("pre-norm", PRE_NORM, _pre_norm, _pre_norm_mlp, _pre_norm_attention),
+    *_block_mistake("pre-norm", PRE_NORM, pre_norm, _pre_norm_mlp, _pre_norm_attention),
     *_block_mistake(
         "normalised before adding",
         "You normalise what attention and MLP give, then add. Normalise the sum: LN(x + …).",
@@ -390,7 +449,7 @@ BLOCK_MISTAKES = [
         "non-linearity after the block",
         "A non-linearity acts on the output of the block. The block ends with the second "
         "LayerNormalization.",
-        *map(_after, (relu, oracles.gelu, oracles.softmax, np.tanh, oracles.sigmoid)),
+        *(_after(activation) for activation in AFTER_THE_BLOCK),
     ),
     *_block_mistake(
         "batch normalisation",

@@ -135,7 +135,9 @@ def _role_by_shape(variable: tf.Variable, previous: str) -> str:
     return "other"
 
 
-def _matching(wanted, assigned, variable, role) -> str | None:
+def _matching(
+    wanted: dict[str, np.ndarray], assigned: dict[str, tf.Variable], variable: tf.Variable, role: str
+) -> str | None:
     """Return the first name of that role, not assigned yet, whose value fits the variable."""
     for name, value in wanted.items():
         free = name not in assigned and _role_of_name(name) == role
@@ -172,7 +174,9 @@ def _outputs(model: tf_keras.Model, case: Case) -> dict[str, np.ndarray]:
     return {name: as_array(model(case["x"], training=False), "output") for name in names}
 
 
-def _updates(model: tf_keras.Model, assigned: dict[str, tf.Variable], case: Case):
+def _updates(
+    model: tf_keras.Model, assigned: dict[str, tf.Variable], case: Case
+) -> dict[str, np.ndarray]:
     """Return the outputs, at inference and in training, with one update on, then with none."""
     last = case["mlp_units"].size
     switches = {"attention": assigned["W_o"], "mlp": assigned[f"bias_{last}"]}

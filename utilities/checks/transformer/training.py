@@ -8,7 +8,7 @@ import numpy as np
 
 from utilities.checks import oracles
 from utilities.checks.case import Case, Observation
-from utilities.checks.judging import agrees, fact, problem_finding
+from utilities.checks.judging import Pairs, agrees, fact, problem_finding
 from utilities.checks.report import Finding
 from utilities.checks.transformer.cases import ANCHORS
 from utilities.checks.transformer.dropout import (
@@ -36,7 +36,6 @@ from utilities.checks.transformer.formulas import (
 )
 from utilities.checks.transformer.mistakes import ALWAYS_ON
 
-Pairs = Sequence[tuple[Case, Observation]]
 DEFAULT_RATE = 0.1
 
 
@@ -67,6 +66,12 @@ ROWS = (
     "Dropout drops whole rows or columns together. Each number is to be dropped by itself: give "
     "Dropout no noise_shape."
 )
+
+
+def _rate_ignored(fixed: float) -> Placement:
+    return Placement("rate ignored", RATE_IGNORED, lambda depth: LAYER * depth, lambda rate: fixed)
+
+
 PLACEMENTS = [
     Placement("no dropout", NO_DROPOUT, lambda depth: LAYER[:2] * depth),
     Placement(
@@ -91,10 +96,7 @@ PLACEMENTS = [
     ),
     Placement("keep rate for drop rate", KEEP_RATE, lambda depth: LAYER * depth, lambda rate: 1 - rate),
     Placement("not scaled", NOT_SCALED, lambda depth: LAYER * depth, scaled=False),
-    *(
-        Placement("rate ignored", RATE_IGNORED, lambda depth: LAYER * depth, lambda rate, r=r: r)
-        for r in (0.1, 0.2, 0.25, 0.4, 0.5)
-    ),
+    *(_rate_ignored(fixed) for fixed in (0.1, 0.2, 0.25, 0.4, 0.5)),
 ]
 
 
@@ -137,7 +139,9 @@ def mlp_dropout_mistake(case: Case, observation: Observation) -> tuple[str, str]
     )
 
 
-def _frequency_mistake(taken, alternatives: Sequence[Sequence[Branch]]) -> tuple[str, str] | None:
+def _frequency_mistake(
+    taken: np.ndarray, alternatives: Sequence[Sequence[Branch]]
+) -> tuple[str, str] | None:
     if constant_along_an_axis(taken):
         return "whole rows dropped", ROWS
     if any(as_frequent_as_expected(taken, branches) for branches in alternatives):
@@ -147,7 +151,14 @@ def _frequency_mistake(taken, alternatives: Sequence[Sequence[Branch]]) -> tuple
     )
 
 
-def _mlp_branches(case, observation, activations, steps, rate, scaled=True) -> list[Branch]:
+def _mlp_branches(
+    case: Case,
+    observation: Observation,
+    activations: list[Activation],
+    steps: list[str],
+    rate: float,
+    scaled: bool = True,
+) -> list[Branch]:
     """Return what the entries may become on their way through the steps (B, N, chain width)."""
     width = _chain_width(case)
     x = as_float(case["x"][..., :width])
@@ -201,7 +212,7 @@ def block_dropout_mistake(case: Case, observation: Observation) -> tuple[str, st
     return found
 
 
-def _block_dropout_unlike_expected(case: Case, observation: Observation):
+def _block_dropout_unlike_expected(case: Case, observation: Observation) -> tuple[str, str] | None:
     if not _same_in_training(observation, "neither"):
         return "dropout on the residual", (
             "In training, x itself is dropped in places, not only what attention and MLP add to "
@@ -217,7 +228,9 @@ def _block_dropout_unlike_expected(case: Case, observation: Observation):
     )
 
 
-def _update_mistake(observation, part: str, base, rate: float, times: int):
+def _update_mistake(
+    observation: Observation, part: str, base: np.ndarray, rate: float, times: int
+) -> tuple[str, str] | None:
     """Judge the dropout on what one part adds to `base`: dropout of that rate, so many times."""
     label = {"attention": "attention", "mlp": "the MLP"}[part]
     update = _update(observation[f"{part}_alone"], base)
@@ -256,7 +269,7 @@ def _missing_dropout(label: str, found: int) -> str:
     )
 
 
-def _block_branches(update: np.ndarray, rate: float, times: int, scaled: bool = True):
+def _block_branches(update: np.ndarray, rate: float, times: int, scaled: bool = True) -> list[Branch]:
     branches: list[Branch] = [(update, 1.0)]
     for _ in range(times):
         branches = dropped(branches, rate, scaled)

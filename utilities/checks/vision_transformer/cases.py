@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from utilities.checks.case import Case
+from utilities.checks.drawing import kernel, normal
 
 
 def patch_extractor(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -40,12 +42,20 @@ def patch_encoder(rng: np.random.Generator, thorough: bool) -> list[Case]:
             batch, num_patches, values, proj_dim = (
                 int(n) for n in rng.permutation(np.array([2, 4, 6, 9]))
             )
-            sizes = dict(batch=batch, num_patches=num_patches, values=values, proj_dim=proj_dim)
-            cases.append(_encoder_case(rng, stage, **sizes, full=True))
+            cases.append(_encoder_case(rng, stage, batch, num_patches, values, proj_dim, full=True))
     return cases
 
 
-def _images_case(rng, stage, batch, height, width, channels, patch_size, dtype=np.float32) -> Case:
+def _images_case(
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    height: int,
+    width: int,
+    channels: int,
+    patch_size: int,
+    dtype: DTypeLike = np.float32,
+) -> Case:
     shape = (batch, height, width, channels)
     if dtype == np.uint8:
         images = rng.integers(0, 256, size=shape, dtype=np.uint8)
@@ -54,24 +64,29 @@ def _images_case(rng, stage, batch, height, width, channels, patch_size, dtype=n
     return Case(stage, {"images": images, "patch_size": patch_size})
 
 
-def _encoder_case(rng, stage, batch, num_patches, values, proj_dim, alone=False, full=False) -> Case:
+def _encoder_case(
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    num_patches: int,
+    values: int,
+    proj_dim: int,
+    alone: bool = False,
+    full: bool = False,
+) -> Case:
     """Return patches and the weights to give to the encoder.
 
     alone: class token and positions are zero; full: nothing is; else only the positions are.
     """
     sizes = {"num_patches": num_patches, "proj_dim": proj_dim}
     weights = {
-        "kernel": _kernel(rng, values, proj_dim),
-        "bias": _normal(rng, proj_dim),
-        "class_token": _normal(rng, 1, 1, proj_dim) * np.float32(not alone),
-        "positions": _normal(rng, num_patches + 1, proj_dim) * np.float32(full),
+        "kernel": kernel(rng, values, proj_dim),
+        "bias": normal(rng, proj_dim),
+        "class_token": normal(rng, 1, 1, proj_dim) * np.float32(not alone),
+        "positions": normal(rng, num_patches + 1, proj_dim) * np.float32(full),
     }
-    patches = _normal(rng, batch, num_patches, values)
+    patches = normal(rng, batch, num_patches, values)
     return Case(stage, {**sizes, "patches": patches, **weights}, unsaid=tuple(weights))
-
-
-def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.normal(size=shape).astype(np.float32)
 
 
 def vit_classifier(rng: np.random.Generator, thorough: bool) -> list[Case]:
@@ -105,9 +120,19 @@ def vit_classifier(rng: np.random.Generator, thorough: bool) -> list[Case]:
 
 
 def _vit_case(
-    rng, stage, batch, image, patch_size, width, num_heads, layers, head_units, num_classes,
-    block_rate=0.0, head_rate=0.0,
-) -> Case:  # fmt: skip
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    image: tuple[int, int, int],
+    patch_size: int,
+    width: int,
+    num_heads: int,
+    layers: int,
+    head_units: tuple[int, ...],
+    num_classes: int,
+    block_rate: float = 0.0,
+    head_rate: float = 0.0,
+) -> Case:
     """Return a classifier's arguments, images, and weights: one value for all weights of a shape.
 
     W stands for W_q, W_k and W_v of every block, kernel_1 and kernel_2 for the MLP of every block,
@@ -130,24 +155,20 @@ def _vit_case(
         "msa_dropout_rate": block_rate,
         "mlp_classification_head_units": np.array(head_units),
         "mlp_classification_head_dropout_rate": head_rate,
-        "images": _normal(rng, batch, *image),
+        "images": normal(rng, batch, *image),
     }
     weights = {
-        "patch_kernel": _kernel(rng, patch_size**2 * channels, width),
-        "class_token": _normal(rng, 1, 1, width),
-        "positions": _normal(rng, num_patches + 1, width),
-        "W": _kernel(rng, num_heads, width, width),
-        "W_o": _kernel(rng, num_heads * width, width),
-        "kernel_1": _kernel(rng, width, 2 * width),
-        "kernel_2": _kernel(rng, 2 * width, width),
-        "bias_1": _normal(rng, 2 * width) / 2,
-        "bias_d": _normal(rng, width) / 2,
+        "patch_kernel": kernel(rng, patch_size**2 * channels, width),
+        "class_token": normal(rng, 1, 1, width),
+        "positions": normal(rng, num_patches + 1, width),
+        "W": kernel(rng, num_heads, width, width),
+        "W_o": kernel(rng, num_heads * width, width),
+        "kernel_1": kernel(rng, width, 2 * width),
+        "kernel_2": kernel(rng, 2 * width, width),
+        "bias_1": normal(rng, 2 * width) / 2,
+        "bias_d": normal(rng, width) / 2,
     }
     for i, (d_in, d_out) in enumerate(zip(widths, widths[1:], strict=False), start=1):
-        weights[f"head_kernel_{i}"] = _kernel(rng, d_in, d_out)
-        weights[f"head_bias_{i}"] = _normal(rng, d_out) / 2
+        weights[f"head_kernel_{i}"] = kernel(rng, d_in, d_out)
+        weights[f"head_bias_{i}"] = normal(rng, d_out) / 2
     return Case(stage, {**arguments, **weights}, unsaid=tuple(weights))
-
-
-def _kernel(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return _normal(rng, *shape) / np.float32(np.sqrt(shape[-2]))

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from utilities.checks import oracles
 from utilities.checks.case import RAISED, Case, Observation
@@ -127,7 +128,8 @@ def _overlapping(step: Callable[[int], int], padded: bool = False) -> Oracle:
             extra = size - stride  # TensorFlow's "SAME": the smaller half before, the larger after
             sides = (extra // 2, extra - extra // 2)
             images = np.pad(images, ((0, 0), sides, sides, (0, 0)))
-        windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
+        rows_cut = sliding_window_view(images, size, axis=1)  # (B, rows, W, C, size)
+        windows = sliding_window_view(rows_cut, size, axis=2)  # (B, rows, columns, C, size, size)
         windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
         batch, rows, columns = windows.shape[:3]
         return windows.reshape(batch, rows * columns, -1)  # (B, N, patch_size²·C)
@@ -287,7 +289,7 @@ def _wrong_tokens(wrong: Callable[..., np.ndarray]) -> Oracle:
     return lambda case, observation: {"output": wrong(*_parts(case, observation))}
 
 
-def _prepended(projected, class_token):
+def _prepended(projected: np.ndarray, class_token: np.ndarray) -> np.ndarray:
     return np.concatenate([class_token, projected], axis=1)  # (B, N + 1, d)
 
 

@@ -7,6 +7,7 @@ model reacts to speaks for it.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from utilities.checks.case import WRONG_SHAPE, WRONG_VALUE, Case, Observation
 from utilities.checks.judging import (
     Mistake,
     Oracle,
+    Pairs,
     Stage,
     Values,
     agrees,
@@ -25,9 +27,9 @@ from utilities.checks.judging import (
     when,
 )
 from utilities.checks.report import Finding
-from utilities.checks.transformer.formulas import ACCEPTED, MIXED
+from utilities.checks.transformer.formulas import ACCEPTED, MIXED, Activation
+from utilities.checks.transformer.mistakes import no_residual, pre_norm
 
-Pairs = Sequence[tuple[Case, Observation]]
 DEPTH = 4  # rounding grows slowly here: every block ends in a normalisation
 EPSILONS = (1e-3, 1e-6, 1e-5)  # of layer normalisations that do not tell theirs
 
@@ -90,7 +92,9 @@ def _right(case: Case, seen: Observation) -> Values:
     return {"output": next(_candidates(case, seen, seen["images_seen"], ACCEPTED))}
 
 
-def _candidates(case, seen, images, activations, **ways) -> Iterator[np.ndarray]:
+def _candidates(
+    case: Case, seen: Observation, images: np.ndarray, activations: Sequence[Activation], **ways: Any
+) -> Iterator[np.ndarray]:
     """Yield the logits of each non-linearity and each epsilon the model may have."""
     for epsilon in seen["epsilons"] if seen["epsilons"].size else EPSILONS:
         for activation in activations:
@@ -130,7 +134,9 @@ def _logits(
     return oracles.mlp(read(tokens), kernels, biases, [*hidden, _identity])
 
 
-def _steps(weights, activation, epsilon) -> tuple[Callable, Callable, Callable, Callable]:
+def _steps(
+    weights: dict[str, np.ndarray], activation: Activation, epsilon: float
+) -> tuple[Callable, Callable, Callable, Callable]:
     """Return attention, MLP and the two normalisations of every block."""
     W, W_o, shift = weights["W"], weights["W_o"], weights["bias_d"]
     kernels, biases = [weights["kernel_1"], weights["kernel_2"]], [weights["bias_1"], shift]
@@ -148,7 +154,7 @@ def _identity(x: np.ndarray) -> np.ndarray:
 
 
 def _wrong(
-    finish: Callable[[np.ndarray], np.ndarray] = _identity, mirrored: bool = False, **ways
+    finish: Callable[[np.ndarray], np.ndarray] = _identity, mirrored: bool = False, **ways: Any
 ) -> Oracle:
     """Return the oracle of a classifier that goes wrong in the given ways."""
 
@@ -163,22 +169,10 @@ def _wrong(
     return oracle
 
 
-# Blocks gone wrong, from the same steps as the right one.
-
-
-def _pre_norm(x, attend, mlp, norm_1, norm_2):
-    x_1 = x + attend(norm_1(x))
-    return x_1 + mlp(norm_2(x_1))
-
-
-def _no_residual(x, attend, mlp, norm_1, norm_2):
-    return norm_2(mlp(norm_1(attend(x))))
-
-
 # --- the number of weights -------------------------------------------------------------------
 
 
-def _count(case: Case, **others) -> int:
+def _count(case: Case, **others: Any) -> int:
     """Return the number of weights of the case's classifier, or of one with other sizes."""
     sizes = {
         "image_shape": (case["height"], case["width"], case["channels"]),
@@ -564,11 +558,11 @@ MISTAKES = [
         "pre-norm",
         "Your blocks normalise before attention and MLP. In this course they do so after the "
         "residual: x₁ = LN(x + MHA(x)), x₂ = LN(x₁ + mlp(x₁)).",
-        _wrong(block=_pre_norm),
+        _wrong(block=pre_norm),
     ),
     Mistake(
         "no residual",
         "Your blocks have no residual connections: x is added to what attention and MLP give.",
-        _wrong(block=_no_residual),
+        _wrong(block=no_residual),
     ),
 ]

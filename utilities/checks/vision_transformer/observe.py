@@ -134,7 +134,7 @@ class Mirror(tf_keras.layers.Layer):
 
     used = False
 
-    def call(self, images, training=None):
+    def call(self, images: tf.Tensor, training: bool | tf.Tensor | None = None) -> tf.Tensor:
         self.used = True
         if training is None or isinstance(training, (bool, int)):
             return tf.reverse(images, axis=[2]) if training else tf.identity(images)
@@ -222,7 +222,7 @@ def _assign_by_shape(model: tf_keras.Model, parts: list[tf.Module], case: Case) 
     unknown = []
     for variable in model.trainable_weights:
         shape = tuple(length for length in variable.shape if length != 1)
-        if variable is class_token:
+        if class_token is not None and variable is class_token:
             variable.assign(case["class_token"].reshape(variable.shape))
         elif len(shape) == 1 and bool(tf.reduce_all(variable == 1)):
             continue  # the gain of a layer normalisation stays 1

@@ -1,0 +1,1 @@
+"""What the kit costs, measured side by side: `make bench`, or `python -m bench --help`."""

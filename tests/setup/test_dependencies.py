@@ -1,0 +1,116 @@
+"""What is imported is declared, what is declared is used, and the audit says what it knows."""
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.course import ROOT, SOLUTIONS, read
+from tests.setup.test_environment import PROJECT
+
+EXTRAS = PROJECT["optional-dependencies"]
+CODE = {room: sorted((ROOT / room).rglob("*.py")) for room in ("utilities", "tools", "tests")}
+CODE["utilities"].append(ROOT / "nbgrader_config.py")
+OWN = {"utilities", "tests", "tools", "notebook"}
+USED_WITHOUT_AN_IMPORT = {
+    "jupyterlab": "`make lab` starts it",
+    "notebook": "nbgrader's formgrader and validate extensions show their pages in it",
+    "ipykernel": "the kernel `python3` of every notebook",
+    "alembic": "nbgrader calls the command to make a gradebook",
+    "dask": "what `distributed` schedules",
+    "psycopg2-binary": "SQLAlchemy loads it for a gradebook in PostgreSQL",
+    "playwright": "plays the student in a browser",
+    "pytest-xdist": "pytest loads it: -n 2",
+    "pytest-timeout": "pytest loads it: timeout",
+    "ruff": "a command",
+    "mypy": "a command",
+    "pre-commit": "a command",
+    "pip-audit": "a command",
+}
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(line).name) for line in requirements}
+
+
+def imports(source: str) -> Iterator[str]:
+    """Yield the top-level names that code imports, wherever in it, its own package aside."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.split(".")[0]
+
+
+def distributions(sources: list[str]) -> set[str]:
+    """Return the distributions that code imports from; those that are not installed by module."""
+    known = packages_distributions()
+    modules = {module for source in sources for module in imports(source)}
+    foreign = modules - OWN - set(sys.stdlib_module_names)
+    return {canonicalize_name(name) for module in foreign for name in known.get(module, [module])[:1]}
+
+
+def sources_of(room: str) -> list[str]:
+    return [path.read_text() for path in CODE[room]]
+
+
+def cells() -> list[str]:
+    """Return the code of every solution; what a magic line does is no import."""
+    code = [cell.source for path in SOLUTIONS for cell in read(path).cells if cell.cell_type == "code"]
+    return [re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE) for source in code]
+
+
+def test_what_the_kit_and_the_notebooks_import_is_declared():
+    assert distributions(sources_of("utilities") + cells()) - names(PROJECT["dependencies"]) == set()
+
+
+@pytest.mark.parametrize("room", ["tools", "tests"])
+def test_what_tools_and_tests_import_is_declared(room):
+    assert distributions(sources_of(room)) - names(PROJECT["dependencies"] + EXTRAS["test"]) == set()
+
+
+def test_what_is_declared_is_used():
+    used = distributions([source for room in CODE for source in sources_of(room)] + cells())
+    declared = names(PROJECT["dependencies"] + EXTRAS["test"])
+    assert declared - used - set(USED_WITHOUT_AN_IMPORT) == set(), "unused, or used without a reason"
+
+
+def test_reasons_are_given_only_for_what_is_declared():
+    assert set(USED_WITHOUT_AN_IMPORT) <= names(PROJECT["dependencies"] + EXTRAS["test"])
+
+
+@pytest.fixture(scope="module")
+def audit():
+    place = ROOT / "tools" / "audit.py"
+    spec = importlib.util.spec_from_file_location("audit", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+HOLE = {"id": "PYSEC-2026-1", "fix_versions": ["2.0"]}
+GOOD = {"name": "good", "version": "1.0", "vulns": []}
+
+
+@pytest.mark.parametrize(
+    ("pins", "status", "words"),
+    [
+        ([GOOD, GOOD], 0, "No known vulnerability in 2 pins"),
+        ([GOOD, {"name": "bad", "version": "1.0", "vulns": [HOLE]}], 1, "bad 1.0: PYSEC-2026-1"),
+        ([GOOD, {"name": "new", "skip_reason": "not found"}], 2, "knows nothing of 1 of 2 pins (new)"),
+    ],
+)
+def test_the_audit_tells_safe_vulnerable_and_unknown_apart(audit, pins, status, words):
+    found, lines = audit.verdict(pins)
+    assert found == status and words in " ".join(lines)
+
+
+def test_the_audit_without_a_network_says_that_nothing_was_audited(audit, capsys):
+    assert audit.main(["--timeout", "1"]) == audit.NOT_ASKED
+    assert capsys.readouterr().out.startswith("Not audited: ")
