@@ -44,6 +44,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "energy": ["EnergyMeter", "EnergyReport", "compare_energy", "describe_energy", "make_tracker"],
         "inspection": ["attention_weights_of", "position_embeddings_of"],
+        "inductive_bias_plots": [
+            "plot_attempts",
+            "plot_position_maps",
+            "plot_relative_bias",
+            "plot_sample_efficiency",
+        ],
         "plots": [
             "LiveCurves",
             "plot_attention",
@@ -81,6 +87,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PreNormViTSize",
             "load_profile",
         ],
+        "sampling": ["stratified_subset"],
+        "small_resnet": ["small_resnet"],
         "training": [
             "count_parameters",
             "crop_and_flip",

@@ -16,7 +16,7 @@ class Training:
     batch_size: int
     learning_rate: float
     weight_decay: float = 0.0
-    warmup_epochs: int = 0
+    warmup_epochs: float = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,23 @@ class ExtensionProfile:
     training: Training
 
 
+@dataclass(frozen=True)
+class InductiveBiasProfile(ExtensionProfile):
+    """The same for the lab on inductive bias, which trains many models, most of them briefly.
+
+    key_dim: width of a head; stacks: those of the small ResNet, None for ResNet101V2; fractions: of
+    the training images; brief_training: of every run but the main two; attempt_steps: of each try
+    at what keeps a model from learning.
+    """
+
+    key_dim: int
+    stacks: tuple[tuple[int, int, int], ...] | None
+    resnet_head_units: tuple[int, ...]
+    fractions: tuple[float, ...]
+    brief_training: Training
+    attempt_steps: int
+
+
 # The course's first configuration: large patches, wide and shallow, no augmentation.
 FIRST_VIT = ViTSize(16, 512, 4, 512, 3, 0.1, (2048,), 0.5)
 # The models of question 10, as wide and deep as ViT-Base.
@@ -97,10 +114,33 @@ PROFILES = {
     )
 }
 
+# Inductive bias. The small models have about 0.7 million parameters each: 675 and 696 thousand.
+_TINY = PreNormViTSize(32, 8, 16, 2, 1, (16, 16), (16,), 0.0, 0.0)
+_SMALL = PreNormViTSize(32, 4, 64, 4, 4, (128, 64), (128,), 0.0, 0.0)
+INDUCTIVE_BIAS = {
+    profile.name: profile
+    for profile in (
+        InductiveBiasProfile(
+            "quick", 400, 64, 64, _TINY, Training(1, 64, 1e-3, 1e-4, 0.2),
+            8, ((4, 2, 2),), (16,), (0.25, 1.0), Training(1, 64, 1e-3, 1e-4, 0.2), 2,
+        ),
+        InductiveBiasProfile(
+            "standard", 20_000, 2000, 10_000, _SMALL, Training(6, 64, 1e-3, 1e-4, 1),
+            16, ((64, 3, 2), (96, 2, 1)), (128,), (0.01, 0.05, 0.2, 1.0),
+            Training(2, 64, 1e-3, 1e-4, 0.2), 100,
+        ),
+        InductiveBiasProfile(
+            "full", 45_000, 5000, 10_000, WIDE_VIT, Training(100, 256, 1e-4, 1e-4, 5),
+            128, None, (512, 1024), (0.01, 0.05, 0.2, 1.0), Training(30, 256, 1e-4, 1e-4, 3), 500,
+        ),
+    )
+}  # fmt: skip
+
 
 # One dictionary of profiles a lab, under the name of its folder.
-LABS: dict[str, dict[str, Profile] | dict[str, ExtensionProfile]] = {
+LABS: dict[str, dict[str, Any]] = {
     "vision_transformer": PROFILES,
+    "inductive_bias": INDUCTIVE_BIAS,
 }
 
 

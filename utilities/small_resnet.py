@@ -20,10 +20,11 @@ def small_resnet(
     input_shape: tuple[int, int, int] = (32, 32, 3),
     stacks: Sequence[tuple[int, int, int]] = STACKS,
 ) -> tf_keras.Model:
-    """Return a ResNet V2 of two stacks, from images (B, H, W, C) to features (B, H/8, W/8, 384).
+    """Return a ResNet V2 of few stacks, from images (B, H, W, C) to feature maps.
 
     The stem and the bottleneck blocks are those of ResNet101V2, which has four stacks of 3, 4, 23
-    and 3 blocks. On 32×32×3 images it has 633,472 parameters.
+    and 3 blocks. With the two stacks given here it has 633,472 parameters and puts out
+    (B, H/8, W/8, 384).
 
     Source: He et al., "Identity Mappings in Deep Residual Networks", 2016, arXiv 1603.05027.
 
