@@ -8,7 +8,7 @@ DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo bench hooks audit system
+.PHONY: help lab test release data grade-demo handout bench hooks audit system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ release: $(READY)  ## generate lab/ from solutions/
 
 grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feedback
 	$(BIN)/python -m utilities.grading.demo $(DEMO_OPTIONS)
+
+handout: $(READY)  ## dist/: the zip for students
+	$(BIN)/python -m utilities.grading.release --check
+	$(BIN)/python tools/handout.py
 
 bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
 	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 
 COMMANDS = {
     "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
@@ -27,7 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     module_name, purpose = COMMANDS[options.command]
-    module = importlib.import_module(module_name)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not module_name.startswith(missing.name):
+            raise
+        print(f"lab {options.command} is not part of the hand-out for students.", file=sys.stderr)
+        return 2
     subparser = argparse.ArgumentParser(prog=f"lab {options.command}", description=purpose)
     module.add_arguments(subparser)
     return module.run(subparser.parse_args(options.rest))

@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, show it, and return the exit status."""
     from rich.console import Console
 
-    lines = examine_all(PROBES, Console(stderr=True))
+    lines = examine_all(probes_for(KIT), Console(stderr=True))
     ready = not missing(lines, STUDENT)
     if options.json:
         print(json.dumps({"ready": ready, "lines": [asdict(line) for line in lines]}, indent=1))
@@ -142,7 +142,7 @@ def table(lines: Sequence[Line]) -> Table:
     screen.add_column("state", no_wrap=True)
     screen.add_column("found", overflow="fold")
     screen.add_column("what to do", overflow="fold")
-    for who in (STUDENT, INSTRUCTOR, MAINTAINER):
+    for who in sorted({line.needed_by for line in lines}, key=list(WHO).index):
         screen.add_row(f"[bold]{WHO[who]}[/]")
         for line in (line for line in lines if line.needed_by == who):
             name, found, todo = f"  {line.name}", escape(line.found), escape(line.todo)
@@ -472,6 +472,12 @@ PROBES = (
     Probe("bubblewrap", INSTRUCTOR, bubblewrap),
     Probe("Chromium", MAINTAINER, browser),
 )
+
+
+def probes_for(kit: Path) -> list[Probe]:
+    """Return the probes that concern a kit: the students' has no grading in it, and no tests."""
+    whole = (kit / "utilities" / "grading").is_dir()
+    return [probe for probe in PROBES if whole or probe.needed_by == STUDENT]
 
 
 def _run_quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

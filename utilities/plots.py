@@ -32,8 +32,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 from PIL import Image
-
-from utilities.checks.oracles import softmax
+from scipy.special import softmax
 
 TEXT = "#1a1a1a"
 MUTED = "#595959"

@@ -1,25 +1,18 @@
 """The script that trained the shipped ViT: its parts, and that it goes on where it stopped."""
 
 import argparse
-import importlib.util
 import json
-import sys
 
 import numpy as np
 import pytest
 import tf_keras
 
-from utilities.datasets import KIT
+from tests.tools import load
 
 
 @pytest.fixture(scope="module")
 def tool():
-    place = KIT / "tools" / "train_embedded_vit.py"
-    spec = importlib.util.spec_from_file_location("train_embedded_vit", place)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load("train_embedded_vit")
 
 
 def test_crops_are_shifted_and_mirrored_parts_of_their_image(tool):

@@ -1,6 +1,7 @@
 """The environment: one set of pins, for pip, conda and Binder alike."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -42,7 +43,21 @@ def test_conda_and_binder_take_the_same_pins():
     python, pip, own = environment["dependencies"]
     assert Requirement(python.replace("=", "==")).specifier.contains("3.11")
     assert PROJECT["requires-python"] == ">=3.11,<3.12"
-    assert (pip, own) == ("pip", {"pip": ["-r requirements.lock", "--no-deps -e ."]})
+    assert (pip, own) == ("pip", {"pip": ["-r requirements.lock", "-e ."]})
+
+
+def test_pip_takes_what_conda_hands_it(tmp_path):
+    """conda writes the lines under `pip:` into one requirements file and has pip install that."""
+    for name in ("requirements.lock", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "utilities").mkdir()
+    lines = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"][-1]["pip"]
+    (tmp_path / "condaenv.txt").write_text("\n".join(lines))
+    options = ["--dry-run", "--no-index", "--no-build-isolation", "-r", "condaenv.txt"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_file_names_a_package_registry_or_a_path_of_a_machine():

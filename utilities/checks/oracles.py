@@ -51,7 +51,7 @@ def nadaraya_watson(
     return attention_weights @ v, attention_weights
 
 
-def softmax(scores: np.ndarray, axis: int | tuple[int, ...] = -1) -> np.ndarray:
+def softmax(scores: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:
     """Return exp(scores) normalised to sum 1 along `axis`, any shape; −inf gives weight 0."""
     exponentials = np.exp(scores - scores.max(axis=axis, keepdims=True))
     return exponentials / exponentials.sum(axis=axis, keepdims=True)

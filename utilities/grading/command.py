@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +21,7 @@ from traitlets.config import Config
 from utilities.grading import sandbox
 
 LONGEST_REMARK = 80
+ROOM_FOR_REMARKS = 110  # columns; the table without them takes up to 80
 NUMBERS = ("points", "by hand", "seconds")
 ALL_GRADED, NEEDS_A_PERSON, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -87,7 +89,7 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     finally:
         close()
     rows.sort(key=lambda row: row.student)
-    console.print(_table(options.assignment, rows, grader.unsafe))
+    _show(console, options.assignment, rows, grader.unsafe)
     if options.json is not None:
         _write_json(options, rows, interrupted)
     for row in rows:
@@ -114,24 +116,40 @@ def _configuration(options: argparse.Namespace) -> Config:
     return config
 
 
-def _table(assignment: str, rows: list, unsafe: bool) -> Table:
+def _show(console: Console, assignment: str, rows: list, unsafe: bool) -> None:
+    """Print a table of the class; remarks stand in it, or below it where the screen is narrow."""
+    beside = console.width >= ROOM_FOR_REMARKS
+    console.print(_table(assignment, rows, unsafe, beside))
+    for row in rows:
+        if not beside and _remark(row):
+            console.print(f"[yellow]{escape(row.student)}[/]: {_remark(row)}", highlight=False)
+
+
+def _table(assignment: str, rows: list, unsafe: bool, with_remarks: bool) -> Table:
     title = f"{assignment}: {len(rows)} submissions" + (" — UNSAFE, no sandbox" if unsafe else "")
     table = Table(title=title, title_style="bold red" if unsafe else "bold")
     for name in ("student", "status", "points", "by hand", "seconds"):
-        table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
-    table.add_column("remarks")  # shortened; in full in the feedback and with --json
+        is_number = name in NUMBERS
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number)
+    if with_remarks:
+        table.add_column("remarks")
     for row in rows:
-        remark = (row.trouble or row.remarks or [""])[0]
-        more = len(row.trouble or row.remarks) - 1
-        said = escape(shorten(remark, LONGEST_REMARK, placeholder="…"))
-        said = f"({more + 1}) {said}" if more > 0 else said
         colour = "red" if row.needs_a_person else "yellow" if row.remarks else "green"
         table.add_row(
             escape(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
             f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}",
-            said,
+            *([_remark(row)] if with_remarks else []),
         )  # fmt: skip
     return table
+
+
+def _remark(row: Any) -> str:
+    """Return the first remark, shortened, and how many there are; all stand in the feedback."""
+    remarks = row.trouble or row.remarks
+    if not remarks:
+        return ""
+    said = escape(shorten(remarks[0], LONGEST_REMARK, placeholder="…"))
+    return f"({len(remarks)}) {said}" if len(remarks) > 1 else said
 
 
 def _write_json(options: argparse.Namespace, rows: list, interrupted: bool) -> None:

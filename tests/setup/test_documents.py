@@ -1,0 +1,149 @@
+"""What the papers of the repository say holds: licence, citation, changes, the worked example."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import utilities.checks
+from tests.checks import catalogue
+from tests.course import HIDDEN_REGION, ROOT, SOLUTION_REGION
+from utilities.cli import COMMANDS
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+AUTHORS = "the Attention Lab Kit authors"
+PAPERS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def test_the_licence_names_both_licences_and_the_authors():
+    text = (ROOT / "LICENSE").read_text()
+    assert "MIT License\n" in text and f"Copyright (c) 2026 {AUTHORS}" in text
+    assert "CC BY 4.0" in text and "creativecommons.org/licenses/by/4.0" in text
+    assert PROJECT["license"] == "MIT AND CC-BY-4.0"
+
+
+def test_the_citation_can_be_read_and_fits_the_project():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    required = {"cff-version", "message", "title", "authors"}  # Citation File Format 1.2.0
+    assert required <= set(citation) and citation["cff-version"] == "1.2.0"
+    assert citation["authors"] == [{"name": AUTHORS}]
+    assert (str(citation["version"]), citation["license"]) == (PROJECT["version"], "MIT")
+    for reference in citation["references"]:
+        assert {"type", "title", "authors"} <= set(reference)
+        assert 1900 < reference["year"] <= date.today().year
+
+
+def test_the_changelog_says_what_the_version_of_the_project_brings():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert "## [Unreleased]" in text and PROJECT["version"] in text
+    kinds = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Known limits"}
+    for lab in {path.parent.name for path in (ROOT / "solutions").glob("*/*.ipynb")}:
+        assert f"`{lab}`" in text
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda p: p.name
+)
+def test_links_between_files_lead_somewhere(path):
+    for target in LINK.findall(path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.name)
+def test_the_commands_they_name_exist(path):
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", text, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:^|`|/)lab ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
+
+
+# --- the worked example of CONTRIBUTING.md ------------------------------------------------------
+
+BLOCKS = dict(
+    re.findall(
+        r"```python\n# (\S+(?: \S+)?)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL
+    )
+)
+NAME = "softmax_temperature"
+LESSON = "utilities.checks.temperature"
+SOLUTION, CHECK = BLOCKS["cell softmax-temperature"], BLOCKS["cell check-softmax-temperature"]
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """The example's check, its files lying in a temporary package beside the kit's own."""
+    for name, source in BLOCKS.items():
+        if name.endswith(".py"):
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source)
+    monkeypatch.setattr(
+        utilities.checks, "__path__", [*utilities.checks.__path__, str(tmp_path / "utilities/checks")]
+    )
+    monkeypatch.setattr(catalogue, "ENTRIES", [])
+    yield getattr(importlib.import_module(LESSON), f"test_{NAME}")
+    for name in [name for name in sys.modules if name.startswith(LESSON)]:
+        del sys.modules[name]
+    vars(utilities.checks).pop("temperature", None)
+
+
+@pytest.fixture
+def entries(check, tmp_path) -> list[catalogue.Entry]:
+    """The example's part of the catalogue."""
+    path = tmp_path / "tests/checks/catalogue/temperature.py"
+    exec(compile(path.read_text(), path, "exec"), {})
+    return catalogue.ENTRIES
+
+
+def test_the_example_is_whole_and_short():
+    assert [Path(name).name for name in BLOCKS] == [
+        "__init__.py", "cases.py", "observe.py", "judge.py",
+        "cell softmax-temperature", "cell check-softmax-temperature", "temperature.py",
+    ]  # fmt: skip
+    lines = [line for source in BLOCKS.values() for line in source.splitlines()]
+    code = [line for line in lines if line.strip() and not line.strip().startswith("#")]
+    assert len(code) < 60
+    assert max(map(len, lines)) <= 104
+
+
+@pytest.mark.parametrize(("seed", "thorough"), [(42, False), (1009, True)])
+def test_the_example_accepts_the_right_and_tells_the_wrong_ones(check, entries, seed, thorough):
+    assert [entry.is_correct for entry in entries] == [True, True, False, False]
+    for entry in entries:
+        report = check.report(entry.implementation, seed, thorough)
+        assert report.passed == entry.is_correct, str(report)
+        assert report.mistakes == ([] if entry.is_correct else [entry.told]), str(report)
+
+
+def test_the_examples_cells_earn_all_points_and_the_stub_none(check, capsys):
+    stub = SOLUTION_REGION.sub("", SOLUTION.replace("### ", "")) + "    raise NotImplementedError\n"
+    for source, earned in ((SOLUTION, 2.0), (stub, 0.0)):
+        names = {"np": np, f"test_{NAME}": check}
+        exec(source, names)
+        *statements, last = ast.parse(CHECK).body
+        exec(compile(ast.Module(statements, []), "cell", "exec"), names)
+        assert eval(compile(ast.Expression(last.value), "cell", "eval"), names) == earned
+    assert "each row by itself" in capsys.readouterr().out
+    assert HIDDEN_REGION.search(CHECK)
+
+
+def test_the_example_follows_the_form_it_asks_for(check, tmp_path):
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["check"], ["format", "--check"]):
+        options = ["--no-cache", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
+        done = subprocess.run([*ruff, *command, *options], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+    for name, source in BLOCKS.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                assert name.endswith("temperature.py") or ast.get_docstring(node), node.name
