@@ -21,6 +21,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "test_vit_classifier",
         ],
         "checks.training": ["test_run_experiment", "test_carbon_tracker_callback"],
+        "checks.pretrained": [
+            "test_top_classes",
+            "test_attention_rollout",
+            "test_fit_linear_probe",
+            "test_beam_search",
+        ],
         "checks.attention_variants": [
             "test_dot_product_attention",
             "test_cosine_attention",
@@ -28,11 +34,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "test_orthonormal",
             "test_attention_vit",
         ],
-        "checks.pretrained": [
-            "test_top_classes",
-            "test_attention_rollout",
-            "test_fit_linear_probe",
-            "test_beam_search",
+        "checks.small_datasets": [
+            "test_shifted_patch_tokenization",
+            "test_multi_head_attention_lsa",
+            "test_warm_up_cosine",
+            "test_make_optimizer",
+        ],
+        "checks.inductive_bias": [
+            "test_position_embedding_2d",
+            "test_relative_position_bias",
+            "test_resnet_classifier",
+            "test_vital_signs",
         ],
         "attention_variants_plots": [
             "plot_accuracies",
@@ -40,22 +52,28 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_sharpness",
             "plot_singular_values",
         ],
-        "checks.small_datasets": [
-            "test_shifted_patch_tokenization",
-            "test_multi_head_attention_lsa",
-            "test_warm_up_cosine",
-            "test_make_optimizer",
-        ],
         "baselines": ["build_small_cnn"],
         "comparison": ["compare_runs"],
         "datasets": [
-            "CIFAR10_CLASSES",
             "CIFAR100_COARSE_CLASSES",
             "CIFAR100_FINE_CLASSES",
+            "CIFAR10_CLASSES",
             "load_cifar10",
             "load_cifar100",
         ],
-        "energy": ["EnergyMeter", "EnergyReport", "compare_energy", "describe_energy", "make_tracker"],
+        "energy": [
+            "EnergyMeter",
+            "EnergyReport",
+            "compare_energy",
+            "describe_energy",
+            "make_tracker",
+        ],
+        "inductive_bias_plots": [
+            "plot_attempts",
+            "plot_position_maps",
+            "plot_relative_bias",
+            "plot_sample_efficiency",
+        ],
         "inspection": ["attention_weights_of", "position_embeddings_of"],
         "locality": [
             "attention_distances",
@@ -80,6 +98,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "show_figure",
             "summary_slider",
         ],
+        "pre_norm_vit": ["PatchTokens", "create_pre_norm_vit", "resize_and_augment"],
         "pretrained": [
             "image_features",
             "load_photographs",
@@ -90,9 +109,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "vit_from_scratch",
             "with_linear_head",
         ],
-        "pre_norm_vit": ["PatchTokens", "create_pre_norm_vit", "resize_and_augment"],
-        "scaling": ["arrays_made", "fit_exponent", "measure_memory", "measure_times"],
-        "self_attention": ["SelfAttention"],
         "profile": [
             "FIRST_VIT",
             "KERAS_VIT",
@@ -102,6 +118,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PreNormViTSize",
             "load_profile",
         ],
+        "sampling": ["stratified_subset"],
+        "scaling": ["arrays_made", "fit_exponent", "measure_memory", "measure_times"],
+        "self_attention": ["SelfAttention"],
         "small_datasets_plots": [
             "plot_attention_distances",
             "plot_learning_rate",
@@ -109,6 +128,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "plot_temperatures",
             "plot_token_fields",
         ],
+        "small_resnet": ["small_resnet"],
         "training": [
             "LearningRateLog",
             "count_parameters",

@@ -232,6 +232,7 @@ def plot_attention_distances(
     panels[0].set_ylim(0, None)
     handles, names = panels[0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
-    alt = f"Mean attention distance of each head, in pixels. {' '.join(sentences)} Even: {_number(uniform)}."
+    sentences.append(f"Even: {_number(uniform)}.")
+    alt = f"Mean attention distance of each head, in pixels. {' '.join(sentences)}"
     show_figure(fig, alt)
     return fig

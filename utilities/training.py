@@ -107,7 +107,7 @@ def learning_rate_schedule(
     Source: Loshchilov and Hutter, "SGDR", 2017, arXiv 1608.03983, for the cosine.
     """
     steps_per_epoch = -(-num_samples // training.batch_size)
-    warmup_steps = training.warmup_epochs * steps_per_epoch
+    warmup_steps = round(training.warmup_epochs * steps_per_epoch)
     decay_steps = training.epochs * steps_per_epoch - warmup_steps
     if warmup_steps == 0:
         return tf_keras.optimizers.schedules.CosineDecay(training.learning_rate, decay_steps)
