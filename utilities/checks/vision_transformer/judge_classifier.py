@@ -175,7 +175,7 @@ def _logits(
 
 def _dense(case: Case, d_in: int, widths: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return what the kernels and biases of Dense layers hold, all of it told by shape."""
-    kinds = ("positions", "kernel_", "bias_", "head_")
+    kinds = ("patch_kernel", "positions", "kernel_", "bias_", "head_", "W_o")
     known = {v.shape: v for name, v in case.inputs.items() if name.startswith(kinds)}
     shapes = list(zip([d_in, *widths], widths, strict=False))
     kernels = [known.get(shape, np.resize(case["fused"], shape)) for shape in shapes]
