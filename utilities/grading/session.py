@@ -158,11 +158,14 @@ class Session:
     async def settled(self, patient: bool = False) -> bool:
         """Return whether the kernel still lives a moment after a cell; where not, end its room.
 
-        patient: wait as long as a kernel takes to start here: on a busy machine it is slow to end.
+        patient: wait as long as a kernel takes to start here, then ask it for a sign of life: one
+        that is on its way out may take its time on a busy machine, but answers nothing any more.
         """
         await asyncio.sleep(max(PATIENT_SECONDS, self.start_seconds) if patient else SETTLE_SECONDS)
         if self.alive and not await self.manager.is_alive():
             await self.end()
+        if self.alive and patient:
+            await self.run("pass", START_SECONDS, noted=False)  # ends the room of one that is gone
         return self.alive
 
     def _new_manager(self) -> AsyncKernelManager:
