@@ -64,7 +64,7 @@ def plot_singular_values(values: ArrayLike) -> Figure:
     """Show the singular values of a matrix over the applications of a constraint.
 
     Args:
-        values: (steps + 1, k), the k singular values, those before the first step first.
+        values: (n + 1, k), the k singular values before the first step and after each of n.
 
     Raises:
         ValueError: `values` is not of that form.
