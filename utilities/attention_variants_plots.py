@@ -120,6 +120,8 @@ def plot_cost(
             _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", lengths, unit * values, index)
         axes.set(xscale="log", yscale="log", xlabel="N, number of tokens", ylabel=label, title=title)
         _plain_ticks(axes, lengths)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         axes.grid(True)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
     listed = "; ".join(f"{name} {' and '.join(pair)}" for name, pair in exponents.items())
@@ -160,7 +162,7 @@ def plot_accuracies(
         axes.set(xlabel="% of the test images", title=f"Top-{rank} accuracy", xlim=(0, None))
         axes.set_yticks(places, names)
         axes.grid(True, axis="x")
-        axes.legend(loc="lower left")
+    fig.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
     listed = "; ".join(f"{n}: {100 * a:.1f} and {100 * b:.1f} %" for n, (a, b) in accuracies.items())
     alt = f"Top-1 and top-5 accuracy on {num_images} test images. {listed}."
     show_figure(fig, alt)
