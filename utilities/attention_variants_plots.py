@@ -100,11 +100,11 @@ def plot_cost(
 
     Args:
         lengths: numbers of tokens, (n,).
-        seconds: name → processor time of one call at each length, (n,).
-        peak_bytes: name → memory alive at the same time at each length, (n,).
+        seconds: name → processor time of one call at each length; a line may end before the others.
+        peak_bytes: name → memory alive at the same time at each length, likewise.
 
     Raises:
-        ValueError: a line has not one number for each length.
+        ValueError: a line has more numbers than there are lengths, or fewer than two.
     """
     fig, (panels,) = _new_figure(10.4, 5.6, columns=2)
     panels_of = (
@@ -114,10 +114,11 @@ def plot_cost(
     exponents: dict[str, list[str]] = {name: [] for name in seconds}
     for axes, (title, label, lines, unit) in zip(panels, panels_of, strict=True):
         for index, (name, values) in enumerate(lines.items()):
-            values = _one_for_each(name, values, lengths)
-            exponent = fit_exponent(lengths, values)
+            measured = lengths[: max(2, len(values))]
+            values = _one_for_each(name, values, measured)
+            exponent = fit_exponent(measured, values)
             exponents[name].append(f"{exponent:.1f}")
-            _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", lengths, unit * values, index)
+            _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", measured, unit * values, index)
         axes.set(xscale="log", yscale="log", xlabel="N, number of tokens", ylabel=label, title=title)
         _plain_ticks(axes, lengths)
         axes.yaxis.set_major_formatter("{x:g}")
