@@ -55,7 +55,9 @@ class Run:
 
 def measure(settings: Settings) -> list[Row]:
     """Train both, draw the curves, and return rows at equal processor time."""
-    points = train_both(load_profile("standard"), settings.epochs, PROGRESS)
+    if settings.train:
+        train_both(load_profile("standard"), settings.epochs, PROGRESS)
+    points = read(PROGRESS)
     draw(points, PICTURE)
     return rows(points)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import json
 import os
 import shutil
@@ -94,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, show it, and return the exit status."""
     from rich.console import Console
 
-    lines = examine_all(probes(), Console(stderr=True))
+    lines = examine_all(probes_for(KIT), Console(stderr=True))
     ready = not missing(lines, STUDENT)
     if options.json:
         print(json.dumps({"ready": ready, "lines": [asdict(line) for line in lines]}, indent=1))
@@ -104,13 +103,6 @@ def run(options: argparse.Namespace) -> int:
         console.print(table(lines))
         console.print(verdict(lines))
     return 0 if ready else 1
-
-
-def probes(package: str = "utilities.grading") -> list[Probe]:
-    """Return what to look at: in a student's hand-out, which has no grading, what students need."""
-    if importlib.util.find_spec(package):
-        return list(PROBES)
-    return [probe for probe in PROBES if probe.needed_by == STUDENT]
 
 
 def examine_all(probes: Sequence[Probe], console: Any) -> list[Line]:
@@ -480,6 +472,12 @@ PROBES = (
     Probe("bubblewrap", INSTRUCTOR, bubblewrap),
     Probe("Chromium", MAINTAINER, browser),
 )
+
+
+def probes_for(kit: Path) -> list[Probe]:
+    """Return the probes that concern a kit: the students' has no grading in it, and no tests."""
+    whole = (kit / "utilities" / "grading").is_dir()
+    return [probe for probe in PROBES if whole or probe.needed_by == STUDENT]
 
 
 def _run_quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

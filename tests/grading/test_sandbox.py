@@ -12,7 +12,7 @@ import pytest
 
 import utilities
 from utilities.checks.exercise import Exercise
-from utilities.grading import judge, sandbox
+from utilities.grading import judge, sandbox, session
 from utilities.grading.sandbox import Limits, make_room
 from utilities.grading.session import Session
 
@@ -35,9 +35,10 @@ def test_kit_holds_no_oracle_and_no_judge():
 
 
 def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
-    """A check whose observing side imports what stays outside would score everybody 0."""
+    """A check, or a figure, that imports what stays outside would score everybody 0."""
     lessons = sorted({exercise.lesson for exercise in EXERCISES})
     imports = "; ".join(f"import {lesson}.observe" for lesson in lessons)
+    imports += "; import utilities; [getattr(utilities, name) for name in utilities.__all__]"
     command = sandbox.sandbox_command(
         [sys.executable, "-c", imports + "; import utilities.checks.observer; print('all there')"],
         make_room(tmp_path, Limits()),
@@ -57,6 +58,26 @@ def test_what_a_check_brings_along_stands_alone(exercise):
         names = [line.split()[1].split("(")[0] for line in source.split("\n")
                  if line.startswith(("def ", "class "))]  # fmt: skip
         assert own not in [name.replace("_", "").lower().strip(":") for name in names]
+
+
+def test_every_descendant_of_a_kernel_is_watched():
+    """Also a grandchild that a thread has started: none may use memory or time unseen."""
+    start = "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', {!r}], stdout=-1)"
+    inner = start.format("import time; print(); time.sleep(60)") + "; c.stdout.readline(); print()"
+    inner += "; c.wait()"
+    outer = f"import threading\ndef f():\n    {start.format(inner)}\n    c.stdout.readline()"
+    outer += "\n    print(flush=True); c.wait()\nthreading.Thread(target=f).start()"
+    process = subprocess.Popen([sys.executable, "-u", "-c", outer], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        watched = session._tree(process.pid)
+        assert len(watched) == 3
+        assert watched == [watched[0], *watched[0].children(recursive=True)]
+    finally:
+        for one in reversed(session._tree(process.pid)):
+            one.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def test_nobody_inside_is_root(sandboxed, tmp_path):

@@ -6,11 +6,12 @@ read, outputs are counted, and no message can touch what another cell has shown.
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -35,6 +36,7 @@ STOPPED = "This cell was stopped"
 DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
 OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
 SETTLE_SECONDS = 0.2
+LINUX_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
 _stopping = threading.Event()
@@ -370,7 +372,23 @@ def _size(value: Any) -> int:
 def _tree(process_id: int | None) -> list[psutil.Process]:
     """Return a process and all its descendants."""
     root = psutil.Process(process_id)
-    return [root, *root.children(recursive=True)]
+    if not LINUX_LISTS_CHILDREN:
+        return [root, *root.children(recursive=True)]
+    found = []
+    for child in _descendants(root.pid):
+        with contextlib.suppress(psutil.Error):  # gone meanwhile
+            found.append(psutil.Process(child))
+    return [root, *found]
+
+
+def _descendants(process_id: int) -> Iterator[int]:
+    """Yield the descendants that Linux lists; psutil would read every process of the machine."""
+    with contextlib.suppress(OSError):  # gone meanwhile
+        for thread in os.listdir(f"/proc/{process_id}/task"):
+            listed = Path(f"/proc/{process_id}/task/{thread}/children").read_text()
+            for child in map(int, listed.split()):
+                yield child
+                yield from _descendants(child)
 
 
 def _cpu_seconds(process_id: int | None) -> float:
