@@ -15,9 +15,9 @@ from tests.setup.test_environment import PROJECT
 from tests.tools import load
 
 EXTRAS = PROJECT["optional-dependencies"]
-CODE = {room: sorted((ROOT / room).rglob("*.py")) for room in ("utilities", "tools", "tests")}
+CODE = {room: sorted((ROOT / room).rglob("*.py")) for room in ("utilities", "tools", "bench", "tests")}
 CODE["utilities"].append(ROOT / "nbgrader_config.py")
-OWN = {"utilities", "tests", "tools", "notebook"}
+OWN = {"utilities", "tests", "tools", "bench", "notebook"}
 USED_WITHOUT_AN_IMPORT = {
     "jupyterlab": "`make lab` starts it",
     "notebook": "nbgrader's formgrader and validate extensions show their pages in it",
@@ -70,8 +70,8 @@ def test_what_the_kit_and_the_notebooks_import_is_declared():
     assert distributions(sources_of("utilities") + cells()) - names(PROJECT["dependencies"]) == set()
 
 
-@pytest.mark.parametrize("room", ["tools", "tests"])
-def test_what_tools_and_tests_import_is_declared(room):
+@pytest.mark.parametrize("room", ["tools", "bench", "tests"])
+def test_what_the_other_rooms_import_is_declared(room):
     assert distributions(sources_of(room)) - names(PROJECT["dependencies"] + EXTRAS["test"]) == set()
 
 
