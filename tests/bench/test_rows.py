@@ -123,4 +123,6 @@ def test_accuracy_is_compared_after_equal_processor_time():
     assert [row.samples + row.reference for row in rows] == [
         [10.0, 20.0], [20.0, 20.0], [50.0, 20.0], [4.0, 1.0],
     ]  # fmt: skip
+    assert "ended early" not in rows[0].note
+    assert "ended early, after 3.0 CPU minutes" in accuracy.rows(points[:8])[0].note
     assert accuracy.rows(points[:5]) == [], "an interrupted run has nothing to compare with"
