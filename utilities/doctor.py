@@ -143,7 +143,7 @@ def table(lines: Sequence[Line]) -> Table:
     screen.add_column("state", no_wrap=True)
     screen.add_column("found", overflow="fold")
     screen.add_column("what to do", overflow="fold")
-    for who in (STUDENT, INSTRUCTOR, MAINTAINER):
+    for who in sorted({line.needed_by for line in lines}, key=list(WHO).index):
         screen.add_row(f"[bold]{WHO[who]}[/]")
         for line in (line for line in lines if line.needed_by == who):
             name, found, todo = f"  {line.name}", escape(line.found), escape(line.todo)
@@ -331,8 +331,8 @@ def alembic(path: str | None = None) -> Finding:
 
 def bubblewrap() -> Finding:
     """Whether a sandbox for students' code really starts."""
-    # by name: the students' kit, which is not asked for this, has no grading in it
-    sandbox = importlib.import_module("utilities.grading.sandbox")
+    from utilities.grading import sandbox
+
     try:
         sandbox.check_available()
     except sandbox.SandboxUnavailable as error:
@@ -536,10 +536,12 @@ def _memory() -> tuple[float, float]:
 
 
 def _browser_of_playwright() -> str | None:
-    try:  # by name: it is one of the tests' extras
-        with importlib.import_module("playwright.sync_api").sync_playwright() as playwright:
+    try:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
             path = playwright.chromium.executable_path
-    except Exception:  # not installed, or its driver does not start
+    except Exception:  # one of the tests' extras: not installed, or its driver does not start
         return None
     return path if Path(path).exists() else None
 
