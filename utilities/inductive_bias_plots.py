@@ -139,7 +139,8 @@ def _by_offset(bias: np.ndarray, rows: int, columns: int) -> np.ndarray:
     right = column[None] - column[:, None] + columns - 1
     sums = np.zeros((len(bias), 2 * rows - 1, 2 * columns - 1))
     counts = np.zeros(sums.shape[1:])
-    np.add.at(sums, (slice(None), down, right), bias)
+    for total, head in zip(sums, bias, strict=True):  # (2·rows − 1, 2·columns − 1), (N, N)
+        np.add.at(total, (down, right), head)
     np.add.at(counts, (down, right), 1)
     return sums / counts
 
