@@ -21,7 +21,7 @@ ROWS = {
     "b": ("bench.first_report", "seconds to the first report, in a cold and a warm kernel"),
     "c": ("bench.attention", "multi-head attention against Keras' and its bare matrix products"),
     "d": ("bench.training_step", "the ViT's training step against Keras' layers; XLA, tf.data"),
-    "e": ("bench.accuracy", "accuracy against processor time (about 2 × 14 CPU minutes)"),
+    "e": ("bench.accuracy", "accuracy against processor time (about 2 × 11 CPU minutes)"),
     "f": ("bench.notebooks", "wall time of every solution notebook in the quick profile"),
 }  # fmt: skip
 
@@ -29,7 +29,7 @@ ROWS = {
 def main(arguments: list[str] | None = None) -> int:
     """Measure the chosen rows; 1 where one of them failed, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
-    settings = Settings(options.repetitions, options.epochs, options.submissions)
+    settings = Settings(options.repetitions, options.epochs, options.submissions, options.train)
     console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
     failed = False
     for letter in dict.fromkeys(options.rows or ROWS):
@@ -87,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--epochs", type=_positive, metavar="N", help="row e: epochs of the standard profile (40)"
+    )
+    parser.add_argument(
+        "--no-training",
+        dest="train",
+        action="store_false",
+        help="row e: take the points of the last run, also of one that was interrupted",
     )
     parser.add_argument(
         "--submissions",

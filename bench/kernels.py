@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -30,7 +31,7 @@ def environment() -> dict[str, str]:
 def fresh_kernel(folder: str) -> Iterator[Callable[[str], Cost]]:
     """Start a kernel in a folder; yield a function that runs code in it and returns its seconds."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(env=environment(), cwd=folder)
+    manager.start_kernel(env=environment(), cwd=folder, stderr=subprocess.DEVNULL)
     client = manager.client()
     client.start_channels()
 

@@ -26,12 +26,13 @@ class Settings:
     """What the command line chooses: None takes the row's own number.
 
     repetitions: of each candidate. epochs: of the standard profile in row e.
-    submissions: graded in row a.
+    submissions: graded in row a. train: False takes the points of row e's last run.
     """
 
     repetitions: int | None = None
     epochs: int | None = None
     submissions: int = 4
+    train: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -52,5 +53,5 @@ def run(path: Path) -> tuple[Cost, Cost]:
                 bar.update(notebook.cells.index(cell) + 1 - bar.n)
 
             client.on_cell_executed = note
-            client.execute(env=environment())
+            client.execute(env=environment(), stderr=subprocess.DEVNULL)
     return list(after.values())[-1], after["imports"]

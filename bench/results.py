@@ -124,8 +124,14 @@ def notes(rows: list[Row]) -> list[str]:
 
 def _figure(samples: list[float], wall: list[float], unit: str) -> str:
     """Return the medians with their unit."""
-    main = f"{statistics.median(samples):.3g}"
-    return f"{main} CPU {unit} ({statistics.median(wall):.3g} {unit})" if wall else f"{main} {unit}"
+    main = _three_digits(statistics.median(samples))
+    if not wall:
+        return f"{main} {unit}"
+    return f"{main} CPU {unit} ({_three_digits(statistics.median(wall))} {unit})"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _number(value: float | None) -> str:

@@ -93,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, show it, and return the exit status."""
     from rich.console import Console
 
-    lines = examine_all(PROBES, Console(stderr=True))
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # old consoles lack the signs
+    lines = examine_all(probes_for(KIT), Console(stderr=True))
     ready = not missing(lines, STUDENT)
     if options.json:
         print(json.dumps({"ready": ready, "lines": [asdict(line) for line in lines]}, indent=1))
@@ -142,7 +143,7 @@ def table(lines: Sequence[Line]) -> Table:
     screen.add_column("state", no_wrap=True)
     screen.add_column("found", overflow="fold")
     screen.add_column("what to do", overflow="fold")
-    for who in (STUDENT, INSTRUCTOR, MAINTAINER):
+    for who in sorted({line.needed_by for line in lines}, key=list(WHO).index):
         screen.add_row(f"[bold]{WHO[who]}[/]")
         for line in (line for line in lines if line.needed_by == who):
             name, found, todo = f"  {line.name}", escape(line.found), escape(line.todo)
@@ -215,7 +216,8 @@ class TensorFlow:
             todo = "TensorFlow needs a processor with AVX: use another machine, or a hub"
             return Finding(MISSING, f"ended by signal {-done.returncode} as it started", todo)
         if done.returncode != 0:
-            return Finding(MISSING, _last_line(done.stderr), REINSTALL)
+            said = _last_line(done.stderr) or f"ended with status {done.returncode} as it started"
+        return Finding(MISSING, said, REINSTALL)
         self.facts = json.loads(done.stdout.splitlines()[-1])
         threads = self.facts["threads"] or f"as many as cores ({_cores()})"
         text = f"{self.facts['version']}, tf_keras {self.facts['tf_keras']}, threads: {threads}"
@@ -474,12 +476,19 @@ PROBES = (
 )
 
 
+def probes_for(kit: Path) -> list[Probe]:
+    """Return the probes that concern a kit: the students' has no grading in it, and no tests."""
+    whole = (kit / "utilities" / "grading").is_dir()
+    return [probe for probe in PROBES if whole or probe.needed_by == STUDENT]
+
+
 def _run_quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     paths = [str(KIT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
         command,
         capture_output=True,
         text=True,
+        errors="replace",
         stdin=subprocess.DEVNULL,
         timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
@@ -532,7 +541,7 @@ def _browser_of_playwright() -> str | None:
 
         with sync_playwright() as playwright:
             path = playwright.chromium.executable_path
-    except Exception:  # playwright is part of the tests' extras only
+    except Exception:  # one of the tests' extras: not installed, or its driver does not start
         return None
     return path if Path(path).exists() else None
 

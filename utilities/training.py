@@ -95,7 +95,7 @@ class LearningRateLog(tf_keras.callbacks.Callback):
         super().__init__()
         self.rates: list[float] = []
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.rates.append(float(self.model.optimizer.learning_rate))
 
 
@@ -107,7 +107,7 @@ def learning_rate_schedule(
     Source: Loshchilov and Hutter, "SGDR", 2017, arXiv 1608.03983, for the cosine.
     """
     steps_per_epoch = -(-num_samples // training.batch_size)
-    warmup_steps = training.warmup_epochs * steps_per_epoch
+    warmup_steps = round(training.warmup_epochs * steps_per_epoch)
     decay_steps = training.epochs * steps_per_epoch - warmup_steps
     if warmup_steps == 0:
         return tf_keras.optimizers.schedules.CosineDecay(training.learning_rate, decay_steps)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -12,7 +13,7 @@ import pytest
 
 import utilities
 from utilities.checks.exercise import Exercise
-from utilities.grading import judge, sandbox
+from utilities.grading import judge, sandbox, session
 from utilities.grading.sandbox import Limits, make_room
 from utilities.grading.session import Session
 
@@ -35,9 +36,10 @@ def test_kit_holds_no_oracle_and_no_judge():
 
 
 def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
-    """A check whose observing side imports what stays outside would score everybody 0."""
+    """A check, or a figure, that imports what stays outside would score everybody 0."""
     lessons = sorted({exercise.lesson for exercise in EXERCISES})
     imports = "; ".join(f"import {lesson}.observe" for lesson in lessons)
+    imports += "; import utilities; [getattr(utilities, name) for name in utilities.__all__]"
     command = sandbox.sandbox_command(
         [sys.executable, "-c", imports + "; import utilities.checks.observer; print('all there')"],
         make_room(tmp_path, Limits()),
@@ -57,6 +59,56 @@ def test_what_a_check_brings_along_stands_alone(exercise):
         names = [line.split()[1].split("(")[0] for line in source.split("\n")
                  if line.startswith(("def ", "class "))]  # fmt: skip
         assert own not in [name.replace("_", "").lower().strip(":") for name in names]
+
+
+@pytest.mark.parametrize("nodes", [[], ["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"]], ids=len)
+def test_graphics_processors_are_passed_through_where_there_are_any(nodes, tmp_path):
+    """Each device node of one is bound in its own place, after the folder it lies in; no other."""
+    devices = tmp_path / "dev"
+    devices.mkdir()
+    for name in [*nodes, "sda", "kmsg"]:
+        (devices / name).touch()
+    command = sandbox.sandbox_command(["true"], make_room(tmp_path, Limits()), devices=str(devices))
+    binds = [command[i + 1 : i + 3] for i, word in enumerate(command) if word == "--dev-bind-try"]
+    assert binds == [[str(devices / name), f"/dev/{name}"] for name in sorted(nodes)]
+    if nodes:
+        assert command.index("--dev-bind-try") > command.index("--dev")
+
+
+def test_device_nodes_arrive_inside(sandboxed, tmp_path):
+    """A stand-in for a graphics processor's node can be used inside like the one outside."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a device node")
+    devices = tmp_path / "dev"
+    devices.mkdir()
+    os.mknod(devices / "nvidia0", 0o666 | stat.S_IFCHR, os.makedev(1, 5))  # as /dev/zero
+    (devices / "nvidia0").chmod(0o666)
+    command = sandbox.sandbox_command(
+        ["/usr/bin/head", "-c", "4", "/dev/nvidia0"], make_room(tmp_path, Limits()),
+        sandbox.fresh_user_id(), devices=str(devices),
+    )  # fmt: skip
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+    assert done.stdout == bytes(4), done.stderr
+
+
+def test_every_descendant_of_a_kernel_is_watched():
+    """Also a grandchild that a thread has started: none may use memory or time unseen."""
+    start = "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', {!r}], stdout=-1)"
+    inner = start.format("import time; print(); time.sleep(60)") + "; c.stdout.readline(); print()"
+    inner += "; c.wait()"
+    outer = f"import threading\ndef f():\n    {start.format(inner)}\n    c.stdout.readline()"
+    outer += "\n    print(flush=True); c.wait()\nthreading.Thread(target=f).start()"
+    process = subprocess.Popen([sys.executable, "-u", "-c", outer], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        watched = session._tree(process.pid)
+        assert len(watched) == 3
+        assert watched == [watched[0], *watched[0].children(recursive=True)]
+    finally:
+        for one in reversed(session._tree(process.pid)):
+            one.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def test_nobody_inside_is_root(sandboxed, tmp_path):

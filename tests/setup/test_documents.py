@@ -16,6 +16,7 @@ import yaml
 import utilities.checks
 from tests.checks import catalogue
 from tests.course import HIDDEN_REGION, ROOT, SOLUTION_REGION
+from utilities.cli import COMMANDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 AUTHORS = "the Attention Lab Kit authors"
@@ -56,6 +57,14 @@ def test_the_changelog_says_what_the_version_of_the_project_brings():
 def test_links_between_files_lead_somewhere(path):
     for target in LINK.findall(path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.name)
+def test_the_commands_they_name_exist(path):
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", text, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:^|`|/)lab ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
 
 
 # --- the worked example of CONTRIBUTING.md ------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from utilities.energy.report import EnergyReport
-from utilities.energy.tracker import QuietTracker, check_settings
+from utilities.energy.tracker import QuietTracker, Settings
 
 if TYPE_CHECKING:
     from utilities.energy.keras_callback import EnergyCallback
@@ -55,17 +55,10 @@ class EnergyMeter:
         simulate: dict[str, float] | None = None,
         update_interval: float = 1.0,
     ):
-        check_settings(intensity, location, api_keys, pue, components, simulate)
         self.label = label
-        self._settings: dict[str, Any] = {
-            "intensity": intensity,
-            "location": location,
-            "api_keys": api_keys,
-            "pue": pue,
-            "components": components,
-            "simulate": simulate,
-            "update_interval": update_interval,
-        }
+        self._settings = Settings(
+            intensity, location, api_keys, pue, components, simulate, update_interval
+        )
         self._tracker: QuietTracker | None = None
         self._marked: list[bool] = []  # which of the tracker's stretches are epochs
         self._report: EnergyReport | None = None
@@ -112,7 +105,7 @@ class EnergyMeter:
         if self._tracker is not None:
             raise RuntimeError(f"the meter {self.label!r} has had its run: make a new one")
         # how many stretches there will be is not known, so that none is the last one
-        self._tracker = QuietTracker(sys.maxsize, label=self.label, **self._settings)
+        self._tracker = QuietTracker(sys.maxsize, self.label, self._settings)
         self._begin(epoch=False)
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ import datetime
 import importlib.metadata
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from threading import Event, Thread
 from typing import Any
@@ -29,6 +30,59 @@ KEYED_PROVIDERS = ("electricitymaps",)
 START_TIMEOUT = 5.0  # seconds; the components are initialised already, so the thread starts at once
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How energy is metered and what carbon it stands for; `EnergyMeter` says what each means.
+
+    Raises:
+        ValueError: for settings that cannot be used, saying what to write instead.
+    """
+
+    intensity: float | None = None
+    location: str | None = None
+    api_keys: dict[str, str] | None = None
+    pue: float = 1.0
+    components: str = "all"
+    simulate: dict[str, float] | None = None
+    update_interval: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._check_carbon()
+        self._check_components()
+
+    def _check_carbon(self) -> None:
+        if self.intensity is not None and not (math.isfinite(self.intensity) and self.intensity >= 0):
+            raise ValueError(f"intensity is in g CO2-eq per kWh and not negative, not {self.intensity}")
+        if not (math.isfinite(self.pue) and self.pue >= 1):
+            raise ValueError(
+                f"pue is the building's factor on the device's energy, 1 or more: {self.pue}"
+            )
+        if unknown := set(self.api_keys or {}) - set(KEYED_PROVIDERS):
+            raise ValueError(
+                f"no carbon intensity provider takes a key under {sorted(unknown)}; "
+                f"known: {', '.join(KEYED_PROVIDERS)}"
+            )
+        if self.api_keys and self.location is None and self.intensity is None:
+            raise ValueError("an API key needs a location, such as location='DE'")
+        if self.location is not None:
+            service = OfflineIntensity(QuietLogger(), None, None, self.location)
+            if not service.default_carbon_intensity.is_localized:
+                raise ValueError(
+                    f"no average carbon intensity is packaged for {self.location!r}: give a "
+                    "two-letter country code such as 'DE', or the intensity itself"
+                )
+
+    def _check_components(self) -> None:
+        names = self.components.replace(" ", "").split(",")
+        if self.components != "all" and not set(names) <= set(component_names()):
+            raise ValueError(
+                f"components are 'all', 'cpu', 'gpu' or 'cpu,gpu', not {self.components!r}"
+            )
+        for name, watts in (self.simulate or {}).items():
+            if name not in component_names() or not watts >= 0:
+                raise ValueError(f"simulate gives watts for 'cpu' or 'gpu', not {name!r}: {watts!r}")
+
+
 def make_tracker(epochs: int, label: str = "training", **settings: Any) -> QuietTracker:
     """A real `CarbonTracker` that prints nothing, needs no network and never ends the process.
 
@@ -40,27 +94,15 @@ def make_tracker(epochs: int, label: str = "training", **settings: Any) -> Quiet
         label: the name of the run.
         settings: as in `EnergyMeter`.
     """
-    return QuietTracker(epochs, label=label, **settings)
+    return QuietTracker(epochs, label, Settings(**settings))
 
 
 class QuietTracker(CarbonTracker):
-    """`CarbonTracker` on quiet, offline parts. Arguments as in `make_tracker` and `EnergyMeter`."""
+    """`CarbonTracker` on quiet, offline parts."""
 
-    def __init__(
-        self,
-        epochs: int,
-        label: str = "training",
-        intensity: float | None = None,
-        location: str | None = None,
-        api_keys: dict[str, str] | None = None,
-        pue: float = 1.0,
-        components: str = "all",
-        simulate: dict[str, float] | None = None,
-        update_interval: float = 1.0,
-    ):
+    def __init__(self, epochs: int, label: str, settings: Settings):
         # carbontracker would look for its components and the location on its own here: its
         # constructor is not called, only what its other methods read is set.
-        check_settings(intensity, location, api_keys, pue, components, simulate)
         if epochs < 1:
             raise ValueError(f"epochs must be at least 1, not {epochs}")
         self.epochs = self.monitor_epochs = epochs
@@ -69,21 +111,21 @@ class QuietTracker(CarbonTracker):
         self.decimal_precision = 12
         self.interpretable = self.stop_and_confirm = self.deleted = False
         self.ignore_errors = True
-        self.api_keys = api_keys
+        self.api_keys = settings.api_keys
         self.label = label
-        self.pue = pue
+        self.pue = settings.pue
         self.interrupted = False
         self.epoch_open = False
         self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.logger = QuietLogger()
-        found, self.notes = find_components(components, simulate)
+        found, self.notes = find_components(settings.components, settings.simulate)
         self.records = [component.handler.record(component.name) for component in found]
-        fetcher = self._get_fetcher() if api_keys and intensity is None else None
+        told = settings.intensity is not None
+        fetcher = self._get_fetcher() if settings.api_keys and not told else None
+        service = OfflineIntensity(self.logger, fetcher, settings.intensity, settings.location)
         self.intensity_stopper = Event()
-        self.intensity_updater = IntensityThread(
-            OfflineIntensity(self.logger, fetcher, intensity, location), self.intensity_stopper
-        )
-        self.tracker = Monitor(found, self.logger, update_interval)
+        self.intensity_updater = IntensityThread(service, self.intensity_stopper)
+        self.tracker = Monitor(found, self.logger, settings.update_interval)
 
     @cached_property
     def report(self) -> EnergyReport:
@@ -274,41 +316,6 @@ class IntensityThread(CarbonIntensityThread):
         if service.intensity_fetcher is not None:
             source += f"; {service.intensity_fetcher.id} gave no answer"
         return service.default_carbon_intensity.carbon_intensity, source
-
-
-def check_settings(
-    intensity: float | None,
-    location: str | None,
-    api_keys: dict[str, str] | None,
-    pue: float,
-    components: str,
-    simulate: dict[str, float] | None,
-) -> None:
-    """Refuse settings with a ValueError that says what to write instead, before anything starts."""
-    if intensity is not None and not (math.isfinite(intensity) and intensity >= 0):
-        raise ValueError(f"intensity is in g CO2-eq per kWh and not negative, not {intensity}")
-    if not (math.isfinite(pue) and pue >= 1):
-        raise ValueError(f"pue is the building's factor on the device's energy, 1 or more: {pue}")
-    names = components.replace(" ", "").split(",")
-    if components != "all" and not set(names) <= set(component_names()):
-        raise ValueError(f"components are 'all', 'cpu', 'gpu' or 'cpu,gpu', not {components!r}")
-    for name, watts in (simulate or {}).items():
-        if name not in component_names() or not watts >= 0:
-            raise ValueError(f"simulate gives watts for 'cpu' or 'gpu', not {name!r}: {watts!r}")
-    if unknown := set(api_keys or {}) - set(KEYED_PROVIDERS):
-        raise ValueError(
-            f"no carbon intensity provider takes a key under {sorted(unknown)}; "
-            f"known: {', '.join(KEYED_PROVIDERS)}"
-        )
-    if api_keys and location is None and intensity is None:
-        raise ValueError("an API key needs a location, such as location='DE'")
-    if location is not None:
-        service = OfflineIntensity(QuietLogger(), None, None, location)
-        if not service.default_carbon_intensity.is_localized:
-            raise ValueError(
-                f"no average carbon intensity is packaged for {location!r}: give a two-letter "
-                "country code such as 'DE', or the intensity itself"
-            )
 
 
 def _fill(powers: list[list[float]]) -> list[list[float]]:

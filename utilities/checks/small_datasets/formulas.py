@@ -12,7 +12,6 @@ from utilities.checks import oracles
 
 DIAGONALS = ((-1, -1), (-1, 1), (1, -1), (1, 1))  # signs of the shifts, (down, right)
 Images = list[np.ndarray]
-Attention = tuple[np.ndarray, np.ndarray]
 
 
 def shifted(images: np.ndarray, down: int, right: int, **padding: Any) -> np.ndarray:
@@ -41,9 +40,9 @@ def shifted_patches(
     return oracles.patches(np.concatenate(versions(images, patch_size), axis=-1), patch_size)
 
 
-def standardised(x: np.ndarray, epsilon: float) -> np.ndarray:
-    """Return x with mean 0 and variance 1 along the last axis, any shape."""
-    return oracles.layer_norm(x, 1.0, 0.0, epsilon)
+def standardised(x: np.ndarray, epsilon: float, axis: int = -1) -> np.ndarray:
+    """Return x with mean 0 and variance 1 along `axis`, any shape."""
+    return oracles.layer_norm(x, 1.0, 0.0, epsilon, axis)
 
 
 def locality_self_attention(
@@ -51,8 +50,8 @@ def locality_self_attention(
     kernels: Sequence[np.ndarray],
     biases: Sequence[np.ndarray],
     temperature: np.ndarray,
-    attend: Callable[..., Attention] | None = None,
-) -> Attention:
+    attend: Callable | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return output (B, N, d) and weights (B, h, N, N) of self-attention on tokens x (B, N, d).
 
     kernels, biases: of query, key, value (d, h, k), (h, k), and of the output (h, k, d), (d,).
@@ -67,7 +66,9 @@ def locality_self_attention(
     return np.einsum("bhnk,hkd->bnd", heads, kernels[3]) + biases[3], weights
 
 
-def attend_to_others(q: np.ndarray, k: np.ndarray, v: np.ndarray, temperature: np.ndarray) -> Attention:
+def attend_to_others(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, temperature: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return softmax(qkᵀ/τ)v with the diagonal masked, and the weights; q, k, v (B, h, N, k)."""
     scores = q @ np.swapaxes(k, -1, -2) / temperature  # (B, h, N, N)
     weights = oracles.softmax(oracles.masked(scores, others(scores.shape[-1])))
@@ -82,9 +83,9 @@ def others(length: int) -> np.ndarray:
 def warm_up_cosine(
     step: np.ndarray,
     learning_rate_base: float,
-    total_steps: int,
+    total_steps: float,
     warmup_learning_rate: float,
-    warmup_steps: int,
+    warmup_steps: float,
 ) -> np.ndarray:
     """Return the learning rate at each step: linear warm-up, then a cosine down to 0, 0 for good.
 

@@ -13,7 +13,6 @@ from utilities.checks.judging import Mistake, Oracle, Values
 from utilities.checks.small_datasets import formulas
 from utilities.checks.small_datasets.signs import SCHEDULE
 
-Array = np.ndarray
 EPSILONS = (1e-6, 1e-5, 1e-3)  # what layer normalisation adds to the variance: any of the usual
 
 
@@ -81,17 +80,23 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max()) if one.shape == other.shape else np.inf
 
 
-def _projected(features: Array, gamma: Array, beta: Array, kernel: Array, bias: Array) -> Array:
+def _projected(
+    features: np.ndarray, gamma: np.ndarray, beta: np.ndarray, kernel: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
     return (gamma * features + beta) @ kernel + bias
 
 
-def _normalised_late(features: Array, gamma: Array, beta: Array, kernel: Array, bias: Array) -> Array:
+def _normalised_late(
+    features: np.ndarray, gamma: np.ndarray, beta: np.ndarray, kernel: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
     """Return projected patches, normalised afterwards; the shift there is as wide as the bias."""
     gain = np.resize(gamma, bias.shape)
     return gain * formulas.standardised(features @ kernel + bias, EPSILONS[0]) + bias
 
 
-def _without_gain(features: Array, gamma: Array, beta: Array, kernel: Array, bias: Array) -> Array:
+def _without_gain(
+    features: np.ndarray, gamma: np.ndarray, beta: np.ndarray, kernel: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
     return features @ kernel + bias
 
 
@@ -113,21 +118,21 @@ def _versions(select: Callable) -> Callable:
     return partial(formulas.shifted_patches, versions=select)
 
 
-def _moved(images: Array, moves: Sequence[tuple[int, int]], **padding: Any) -> list[Array]:
+def _moved(images: np.ndarray, moves: Sequence[tuple[int, int]], **padding: Any) -> list[np.ndarray]:
     return [formulas.shifted(images, down, right, **padding) for down, right in moves]
 
 
-def _diagonal(images: Array, by: int, **padding: Any) -> list[Array]:
+def _diagonal(images: np.ndarray, by: int, **padding: Any) -> list[np.ndarray]:
     moves = [(by * down, by * right) for down, right in formulas.DIAGONALS]
     return [images, *_moved(images, moves, **padding)]
 
 
-def _along_the_axes(images: Array, patch_size: int) -> list[Array]:
+def _along_the_axes(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
     by = patch_size // 2
     return [images, *_moved(images, [(by, 0), (-by, 0), (0, by), (0, -by)])]
 
 
-def _rolled(images: Array, patch_size: int) -> list[Array]:
+def _rolled(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
     by = patch_size // 2
     moves = [(by * down, by * right) for down, right in formulas.DIAGONALS]
     return [images, *(np.roll(images, move, axis=(1, 2)) for move in moves)]
@@ -136,7 +141,7 @@ def _rolled(images: Array, patch_size: int) -> list[Array]:
 def _one_diagonal(down: int, right: int) -> Callable:
     """Return the versions where all four copies go the same way."""
 
-    def versions(images: Array, patch_size: int) -> list[Array]:
+    def versions(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
         by = patch_size // 2
         return [images, *_moved(images, [(by * down, by * right)] * 4)]
 
@@ -146,7 +151,7 @@ def _one_diagonal(down: int, right: int) -> Callable:
 def _two_of_four(first: int) -> Callable:
     """Return the versions where two copies are missing."""
 
-    def versions(images: Array, patch_size: int) -> list[Array]:
+    def versions(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
         everything = formulas.with_diagonal_shifts(images, patch_size)
         return [images, everything[first], everything[5 - first]]
 
@@ -360,9 +365,7 @@ def locality_oracle(
     return oracle
 
 
-def _attention_weights(
-    case: Case, order: Sequence[int], biases: bool
-) -> tuple[Array, list[Array], list[Array]]:
+def _attention_weights(case: Case, order: Sequence[int], biases: bool) -> Any:
     names = [*(("query", "key", "value")[i] for i in order), "output"]
     kernels = [case[f"{name}_kernel"].astype(np.float64) for name in names]
     offsets = [case[f"{name}_bias"] * np.float64(biases) for name in names]
@@ -384,7 +387,9 @@ def _going_wrong(
     finish: (weights, mask, τ) → weights.
     """
 
-    def attend(q: Array, k: Array, v: Array, temperature: Array) -> tuple[Array, Array]:
+    def attend(
+        q: np.ndarray, k: np.ndarray, v: np.ndarray, temperature: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         scores = q @ np.swapaxes(k, -1, -2)  # (B, h, N, N)
         scores = (scale or _scaled)(scores, temperature, k.shape[-1])
         mask = formulas.others(scores.shape[-1])
@@ -395,15 +400,15 @@ def _going_wrong(
     return attend
 
 
-def _scaled(scores: Array, temperature: Array, _: int) -> Array:
+def _scaled(scores: np.ndarray, temperature: np.ndarray, _: int) -> np.ndarray:
     return scores / temperature
 
 
-def _by_a_constant(scores: Array, _: Array, key_dim: int) -> Array:
+def _by_a_constant(scores: np.ndarray, _: Any, key_dim: int) -> np.ndarray:
     return scores / np.sqrt(key_dim)
 
 
-def _ignored(scores: Array, _: Array) -> Array:
+def _ignored(scores: np.ndarray, _: Any) -> np.ndarray:
     return scores
 
 
@@ -532,7 +537,7 @@ def _rises_then(
     beyond the last step; rise: (step, base, first, warm) → rate in the warm-up.
     """
 
-    def rate(step: Array, base: float, total: int, first: float, warm: int) -> Array:
+    def rate(step: np.ndarray, base: float, total: float, first: float, warm: float) -> np.ndarray:
         step = step.astype(np.float64)
         rising = (rise or _rise)(step, base, first, max(warm, 1))
         decayed = cosine(step, base, total, first, warm)
@@ -542,7 +547,7 @@ def _rises_then(
     return rate
 
 
-def _rise(step: Array, base: float, first: float, warm: int) -> Array:
+def _rise(step: np.ndarray, base: float, first: float, warm: float) -> np.ndarray:
     return first + (base - first) * step / warm
 
 
@@ -550,11 +555,11 @@ def _half_cosine(base: float, share: np.ndarray) -> np.ndarray:
     return base * (1 + np.cos(np.pi * share)) / 2
 
 
-def _cosine(step: Array, base: float, total: int, _: float, warm: int) -> Array:
+def _cosine(step: np.ndarray, base: float, total: float, _: Any, warm: float) -> np.ndarray:
     return _half_cosine(base, (step - warm) / (total - warm))
 
 
-def _share(step: Array, total: int, warm: int) -> Array:
+def _share(step: np.ndarray, total: float, warm: float) -> np.ndarray:
     return (step - warm) / (total - warm)
 
 
@@ -705,7 +710,7 @@ def scheduled(
     case → the rate that the warm-up starts at.
     """
 
-    def rates(steps: Array, case: Case) -> Array:
+    def rates(steps: np.ndarray, case: Case) -> np.ndarray:
         one_epoch = (steps_per_epoch or _steps_per_epoch)(case)
         total_steps = total(case, one_epoch) if total else case["epochs"] * one_epoch
         warmup_steps = warmup(case, one_epoch) if warmup else case["warmup_epochs"] * one_epoch
@@ -719,12 +724,14 @@ def _steps_per_epoch(case: Case) -> int:
     return -(-case["num_samples"] // case["batch_size"])
 
 
-def _adamw(kernel: Array, gradients: Array, rates: Array, weight_decay: float) -> Array:
+def _adamw(
+    kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, weight_decay: float
+) -> np.ndarray:
     given = [lambda _, gradient=gradient: gradient for gradient in gradients]
     return oracles.adamw(kernel, given, rates, weight_decay)
 
 
-def _sgd(kernel: Array, gradients: Array, rates: Array, _: float) -> Array:
+def _sgd(kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, _: Any) -> np.ndarray:
     return kernel - np.cumsum(rates[:, None] * gradients, axis=0)
 
 

@@ -33,7 +33,7 @@ def shifted_patch_tokenization(implementation: Any, case: Case) -> Values:
     if case.stage == "config":
         layer = _made_anew(layer)
     model: Any = layer
-    static_shape: Sequence[int | None] = ()
+    static_shape: tuple[int | None, ...] = ()
     if case.stage == "functional":
         inputs = tf_keras.Input(images.shape[1:])
         tokens = layer(inputs)

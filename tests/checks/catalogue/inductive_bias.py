@@ -1,0 +1,842 @@
+"""Implementations of the lab on inductive bias, right and wrong."""
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tf_keras import layers
+
+from tests.checks.catalogue import correct, wrong
+from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+
+Layer = layers.Layer
+
+
+class Tables(Layer):
+    """Two tables of half the width; `join` says what a subclass makes of them."""
+
+    def __init__(self, rows, columns, proj_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.rows, self.columns, self.proj_dim = rows, columns, proj_dim
+        self.x_table = self.add_weight("x", (columns, proj_dim // 2), initializer="uniform")
+        self.y_table = self.add_weight("y", (rows, proj_dim // 2), initializer="uniform")
+        self.column = np.tile(np.arange(columns), rows)  # (N,)
+        self.row = np.repeat(np.arange(rows), columns)
+
+    def halves(self):
+        return tf.gather(self.x_table, self.column), tf.gather(self.y_table, self.row)
+
+    def call(self, tokens):
+        return self.join(tokens, *self.halves())
+
+
+# Position embedding, right
+
+
+@correct("position_embedding_2d")
+class WithGather(Tables):
+    def join(self, tokens, x, y):
+        return tokens + tf.concat([x, y], axis=-1)
+
+
+@correct("position_embedding_2d")
+class WithEmbeddingLayers(Layer):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        self.rows, self.columns = rows, columns
+        self.x = layers.Embedding(columns, proj_dim // 2)
+        self.y = layers.Embedding(rows, proj_dim // 2)
+
+    def call(self, tokens):
+        patch = tf.range(self.rows * self.columns)
+        halves = self.x(patch % self.columns), self.y(patch // self.columns)
+        return layers.add([tokens, tf.broadcast_to(tf.concat(halves, -1), tf.shape(tokens))])
+
+
+@correct("position_embedding_2d")
+class AsAGrid(Layer):
+    def __init__(self, rows, columns, proj_dim, name=None):
+        super().__init__(name=name)
+        self.sizes = rows, columns, proj_dim
+
+    def build(self, shape):
+        rows, columns, width = self.sizes
+        self.x_positions = self.add_weight("x", (1, columns, width // 2), initializer="zeros")
+        self.y_positions = self.add_weight("y", (rows, 1, width // 2), initializer="zeros")
+
+    def call(self, tokens):
+        rows, columns, width = self.sizes
+        x = tf.repeat(self.x_positions, rows, axis=0)  # (rows, columns, d/2)
+        y = tf.repeat(self.y_positions, columns, axis=1)
+        return tokens + tf.reshape(tf.concat([x, y], -1), (1, rows * columns, width))
+
+
+@correct("position_embedding_2d")
+class WithOneHot(Tables):
+    def halves(self):
+        return (
+            tf.one_hot(self.column, self.columns) @ self.x_table,
+            tf.one_hot(self.row, self.rows) @ self.y_table,
+        )
+
+    @tf.function
+    def join(self, tokens, x, y):
+        d = self.proj_dim // 2
+        return tf.concat([tokens[..., :d] + x, tokens[..., d:] + y], axis=-1)
+
+
+@correct("position_embedding_2d")
+class PatchByPatch(Layer):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        self.rows, self.columns = rows, columns
+        self.y = tf.Variable(tf.random.normal((rows, proj_dim // 2)), name="rows")
+        self.x = tf.Variable(tf.random.normal((columns, proj_dim // 2)), name="columns")
+
+    def call(self, tokens):
+        places = [(r, c) for r in range(self.rows) for c in range(self.columns)]
+        return tokens + tf.stack([tf.concat([self.x[c], self.y[r]], 0) for r, c in places])
+
+
+# Position embedding, wrong
+
+
+@wrong("position_embedding_2d", told=NOT_ATTEMPTED)
+class PositionsNotWritten(Layer):
+    def __init__(self, rows, columns, proj_dim):
+        raise NotImplementedError
+
+
+@wrong("position_embedding_2d", told=NOT_ATTEMPTED)
+class PositionsReturnNothing(Tables):
+    def join(self, tokens, x, y):
+        tokens + tf.concat([x, y], axis=-1)
+
+
+@wrong("position_embedding_2d", told="rows and columns exchanged")
+class YBeforeX(Tables):
+    def join(self, tokens, x, y):
+        return tokens + tf.concat([y, x], axis=-1)
+
+
+@wrong("position_embedding_2d", told="patches column by column")
+class ColumnByColumn(Tables):
+    def halves(self):
+        patch = np.arange(self.rows * self.columns)
+        return tf.gather(self.x_table, patch // self.rows), tf.gather(self.y_table, patch % self.rows)
+
+    def join(self, tokens, x, y):
+        return tokens + tf.concat([x, y], axis=-1)
+
+
+@wrong("position_embedding_2d", told="halves interleaved")
+class Interleaved(Tables):
+    def join(self, tokens, x, y):
+        return tokens + tf.reshape(tf.stack([x, y], axis=-1), (-1, self.proj_dim))
+
+
+@wrong("position_embedding_2d", told="tables of full width")
+class FullWidthAdded(Layer):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        self.rows, self.columns = rows, columns
+        self.x, self.y = layers.Embedding(columns, proj_dim), layers.Embedding(rows, proj_dim)
+
+    def call(self, tokens):
+        patch = tf.range(self.rows * self.columns)
+        return tokens + self.x(patch % self.columns) + self.y(patch // self.columns)
+
+
+@wrong("position_embedding_2d", told="one vector per patch")
+class OneDimensional(Layer):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        self.table = self.add_weight("positions", (rows * columns, proj_dim), initializer="uniform")
+
+    def call(self, tokens):
+        return tokens + self.table
+
+
+@wrong("position_embedding_2d", told="Y missing")
+class ColumnsAlone(Tables):
+    def join(self, tokens, x, y):
+        return tokens + tf.concat([x, tf.zeros_like(y)], axis=-1)
+
+
+@wrong("position_embedding_2d", told="halves added")
+class HalvesAdded(Tables):
+    def join(self, tokens, x, y):
+        return tokens + tf.tile(x + y, (1, 2))
+
+
+@wrong("position_embedding_2d", told="positions alone")
+class PositionsAlone(Tables):
+    def join(self, tokens, x, y):
+        return tf.concat([x, y], axis=-1)
+
+
+@wrong("position_embedding_2d", told="multiplied")
+class Multiplied(Tables):
+    def join(self, tokens, x, y):
+        return tokens * tf.concat([x, y], axis=-1)
+
+
+@wrong("position_embedding_2d", told="positions behind the tokens")
+class PositionsBehind(Tables):
+    def join(self, tokens, x, y):
+        positions = tf.concat([x, y], axis=-1)
+        return tf.concat([tokens, tf.broadcast_to(positions, tf.shape(tokens))], axis=-1)
+
+
+@wrong("position_embedding_2d", told="tokens scaled")
+class TokensScaled(Tables):
+    def join(self, tokens, x, y):
+        return tokens * self.proj_dim**0.5 + tf.concat([x, y], axis=-1)
+
+
+@wrong("position_embedding_2d", told="tables not trained")
+class NotTrained(WithGather):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.trainable = False
+
+
+@wrong("position_embedding_2d", told="tables are no weights")
+class RandomNumbers(Layer):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        x = np.random.normal(size=(1, columns, proj_dim // 2)).repeat(rows, 0)
+        y = np.random.normal(size=(rows, 1, proj_dim // 2)).repeat(columns, 1)
+        positions = np.concatenate([x, y], -1).reshape(rows * columns, proj_dim)
+        self.positions = tf.constant(positions, tf.float32)
+
+    def call(self, tokens):
+        return tokens + self.positions
+
+
+@wrong("position_embedding_2d", told="tables made in every call")
+class MadeInTheCall(Layer):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        self.sizes = rows, columns, proj_dim
+
+    def call(self, tokens):
+        rows, columns, width = self.sizes
+        x = self.add_weight("x", (1, columns, width // 2), initializer="uniform")
+        y = self.add_weight("y", (rows, 1, width // 2), initializer="uniform")
+        positions = tf.concat([tf.repeat(x, rows, 0), tf.repeat(y, columns, 1)], -1)
+        return tokens + tf.reshape(positions, (rows * columns, width))
+
+
+@wrong("position_embedding_2d", told="other weights are trained")
+class WithAProjection(WithGather):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.extra = self.add_weight("scale", (1, 1, 1, 2), initializer="ones")
+
+
+@wrong("position_embedding_2d", told="nothing added")
+class NothingAdded(Tables):
+    def join(self, tokens, x, y):
+        return tokens
+
+
+# Relative position bias, right
+
+
+class Indexed(Layer):
+    """A table of shape (entries, heads), looked up by the index a subclass gives: (N, N)."""
+
+    def __init__(self, num_heads, rows, columns, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads, self.rows, self.columns = num_heads, rows, columns
+        row, column = np.divmod(np.arange(rows * columns), columns)
+        index = self.index(row[:, None] - row, column[:, None] - column)
+        self.lookup = np.asarray(index)
+        self.table = self.add_weight("table", (self.size(), num_heads), initializer="zeros")
+
+    def size(self):
+        return (2 * self.rows - 1) * (2 * self.columns - 1)
+
+    def index(self, dr, dc):
+        return (dr + self.rows - 1) * (2 * self.columns - 1) + dc + self.columns - 1
+
+    def bias(self):
+        return tf.transpose(tf.gather(self.table, self.lookup), (2, 0, 1))  # (h, N, N)
+
+    def call(self, scores):
+        return scores + self.bias()
+
+
+@correct("relative_position_bias")
+class AsInSwin(Indexed):
+    pass
+
+
+@correct("relative_position_bias")
+class KeyMinusQuery(Indexed):
+    def index(self, dr, dc):
+        return super().index(-dr, -dc)
+
+
+@correct("relative_position_bias")
+class ThreeAxes(Layer):
+    def __init__(self, num_heads, rows, columns):
+        super().__init__()
+        self.sizes = num_heads, rows, columns
+
+    def build(self, shape):
+        num_heads, rows, columns = self.sizes
+        self.biases = self.add_weight(
+            "biases", (num_heads, 2 * rows - 1, 2 * columns - 1), initializer="random_normal"
+        )
+
+    def call(self, scores):
+        _, rows, columns = self.sizes
+        patch = tf.range(rows * columns)
+        row, column = patch // columns, patch % columns
+        dr = row[:, None] - row[None, :] + rows - 1
+        dc = column[:, None] - column[None, :] + columns - 1
+        where = tf.stack([dr, dc], axis=-1)  # (N, N, 2)
+        by_place = tf.transpose(self.biases, (1, 2, 0))
+        return layers.add(
+            [scores, tf.zeros_like(scores) + tf.transpose(tf.gather_nd(by_place, where), (2, 0, 1))]
+        )
+
+
+@correct("relative_position_bias")
+class OneEmbeddingPerHead(Layer):
+    def __init__(self, num_heads, rows, columns):
+        super().__init__()
+        entries = (2 * rows - 1) * (2 * columns - 1)
+        self.tables = [layers.Embedding(entries, 1) for _ in range(num_heads)]
+        places = [(r, c) for r in range(rows) for c in range(columns)]
+        self.lookup = tf.constant(
+            [
+                [(c - d + columns - 1) * (2 * rows - 1) + r - s + rows - 1 for s, d in places]
+                for r, c in places
+            ]
+        )
+
+    def call(self, scores):
+        return scores + tf.stack([table(self.lookup)[..., 0] for table in self.tables])
+
+
+@correct("relative_position_bias")
+class WithOneHotOffsets(Indexed):
+    @tf.function
+    def bias(self):
+        return tf.einsum("ijo,oh->hij", tf.one_hot(self.lookup, self.size()), self.table)
+
+
+# Relative position bias, wrong
+
+
+@wrong("relative_position_bias", told=NOT_ATTEMPTED)
+class BiasNotWritten(Layer):
+    def __init__(self, num_heads, rows, columns):
+        super().__init__()
+
+    def call(self, scores):
+        raise NotImplementedError
+
+
+@wrong("relative_position_bias", told="a bias for every pair")
+class AbsolutePairs(Layer):
+    def __init__(self, num_heads, rows, columns):
+        super().__init__()
+        n = rows * columns
+        self.table = self.add_weight("table", (num_heads, n, n), initializer="zeros")
+
+    def call(self, scores):
+        return scores + self.table
+
+
+@wrong("relative_position_bias", told="distance without a sign")
+class AbsoluteOffsets(Indexed):
+    def index(self, dr, dc):
+        return abs(dr) * (2 * self.columns - 1) + abs(dc)
+
+
+@wrong("relative_position_bias", told="distance without a sign")
+class CityBlock(Indexed):
+    def index(self, dr, dc):
+        return abs(dr) + abs(dc)
+
+    def size(self):
+        return self.rows + self.columns - 1
+
+
+@wrong("relative_position_bias", told="offset in the sequence")
+class AsInAText(Indexed):
+    def index(self, dr, dc):
+        return dr * self.columns + dc + self.rows * self.columns - 1
+
+    def size(self):
+        return 2 * self.rows * self.columns - 1
+
+
+@wrong("relative_position_bias", told="offsets collide")
+class IndicesAdded(Indexed):
+    def index(self, dr, dc):
+        return dr + self.rows - 1 + dc + self.columns - 1
+
+
+@wrong("relative_position_bias", told="rows alone")
+class RowsAlone(Indexed):
+    def index(self, dr, dc):
+        return dr + self.rows - 1 + 0 * dc
+
+
+@wrong("relative_position_bias", told="heads share a bias")
+class OneHeadForAll(Layer):
+    def __init__(self, num_heads, rows, columns):
+        super().__init__()
+        self.inner = AsInSwin(1, rows, columns)
+
+    def call(self, scores):
+        return scores + self.inner.bias()
+
+
+@wrong("relative_position_bias", told="reshaped instead of transposed")
+class Reshaped(Indexed):
+    def bias(self):
+        n = self.rows * self.columns
+        return tf.reshape(tf.gather(self.table, self.lookup), (self.num_heads, n, n))
+
+
+@wrong("relative_position_bias", told="multiplied")
+class BiasMultiplied(Indexed):
+    def call(self, scores):
+        return scores * self.bias()
+
+
+@wrong("relative_position_bias", told="scores missing")
+class BiasAlone(Indexed):
+    def call(self, scores):
+        return self.bias() + 0 * scores
+
+
+@wrong("relative_position_bias", told="softmax inside")
+class SoftmaxInside(Indexed):
+    def call(self, scores):
+        return tf.nn.softmax(scores + self.bias())
+
+
+@wrong("relative_position_bias", told="table not trained")
+class TableOfNumbers(Indexed):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.trainable = False
+
+
+@wrong("relative_position_bias", told="table made in every call")
+class TableInTheCall(Indexed):
+    def call(self, scores):
+        self.table = self.add_weight("again", self.table.shape, initializer="uniform")
+        return scores + self.bias()
+
+
+@wrong("relative_position_bias", told="key alone")
+class KeyAlone(Layer):
+    def __init__(self, num_heads, rows, columns):
+        super().__init__()
+        self.table = self.add_weight("table", (num_heads, 1, rows * columns), initializer="zeros")
+
+    def call(self, scores):
+        return scores + self.table
+
+
+@wrong("relative_position_bias", told="size of the table")
+class TableTooLarge(Indexed):
+    def size(self):
+        return (2 * self.rows) * (2 * self.columns)
+
+
+@wrong("relative_position_bias", told="offsets clipped")
+class Clipped(Indexed):
+    def index(self, dr, dc):
+        return (np.clip(dr, -1, 1) + 1) * 3 + np.clip(dc, -1, 1) + 1
+
+    def size(self):
+        return 9
+
+
+@wrong("relative_position_bias", told=WRONG_SHAPE)
+class HeadsLast(Indexed):
+    def call(self, scores):
+        return tf.transpose(scores, (0, 2, 3, 1)) + tf.gather(self.table, self.lookup)
+
+
+# ResNet classifier, right
+
+
+def scratch(make_backbone, shape):
+    return make_backbone(include_top=False, weights=None, input_shape=tuple(shape))
+
+
+def start(input_shape, data_augmentation):
+    inputs = layers.Input(input_shape)
+    return inputs, inputs if data_augmentation is None else data_augmentation(inputs)
+
+
+def with_head(x, head_units, num_classes, activation="gelu"):
+    for units in head_units:
+        x = layers.Dense(units, activation=activation)(x)
+    return layers.Dense(num_classes)(x)
+
+
+@correct("resnet_classifier")
+def functional(input_shape, num_classes, make_backbone, head_units=(512, 1024), data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = layers.GlobalAveragePooling2D()(scratch(make_backbone, x.shape[1:])(x))
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@correct("resnet_classifier")
+def pooled_by_the_backbone(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    backbone = make_backbone(False, None, input_shape=x.shape[1:], pooling="avg")
+    return tf_keras.Model(inputs, with_head(backbone(x), head_units, num_classes, "relu"))
+
+
+@correct("resnet_classifier")
+def grown_on_a_tensor(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    backbone = make_backbone(include_top=False, weights=None, input_tensor=x)
+    x = tf.reduce_mean(backbone.output, axis=[1, 2])
+    for units in head_units:
+        x = layers.Dropout(0.1)(tf_keras.activations.gelu(layers.Dense(units)(x)))
+    return tf_keras.Model(inputs, layers.Dense(num_classes)(x))
+
+
+@correct("resnet_classifier")
+def sequential(input_shape, num_classes, make_backbone, head_units=(512, 1024), data_augmentation=None):
+    model = tf_keras.Sequential([layers.InputLayer(input_shape)])
+    if data_augmentation is not None:
+        model.add(data_augmentation)
+    model.add(scratch(make_backbone, model.output_shape[1:]))
+    model.add(layers.GlobalAvgPool2D())
+    for units in head_units:
+        model.add(layers.Dense(units, tf.nn.gelu))
+    model.add(layers.Dense(num_classes, name="logits"))
+    return model
+
+
+@correct("resnet_classifier")
+class Subclassed(tf_keras.Model):
+    def __init__(self, input_shape, num_classes, make_backbone, head_units=(), data_augmentation=None):
+        super().__init__()
+        self.augment = data_augmentation or layers.Activation("linear")
+        shape = self.augment(tf.zeros((1, *input_shape))).shape[1:]
+        self.backbone = scratch(make_backbone, shape)
+        self.head = [layers.Dense(n, lambda x: tf.nn.gelu(x, approximate=True)) for n in head_units]
+        self.logits = layers.Dense(num_classes)
+
+    def call(self, images, training=None):
+        features = self.backbone(self.augment(images, training=training), training=training)
+        x = tf.reduce_mean(features, axis=(1, 2))
+        for layer in self.head:
+            x = layer(x)
+        return self.logits(x)
+
+
+# ResNet classifier, wrong
+
+
+def pooled(make_backbone, x, pool=layers.GlobalAveragePooling2D):
+    return pool()(scratch(make_backbone, x.shape[1:])(x))
+
+
+@wrong("resnet_classifier", told=NOT_ATTEMPTED)
+def classifier_not_written(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    raise NotImplementedError
+
+
+@wrong("resnet_classifier", told="flattened instead of averaged")
+def flattened(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = pooled(make_backbone, x, layers.Flatten)
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="largest instead of mean")
+def max_pooled(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = pooled(make_backbone, x, layers.GlobalMaxPooling2D)
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="softmax at the end")
+def probabilities(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    logits = with_head(pooled(make_backbone, x), head_units, num_classes)
+    return tf_keras.Model(inputs, layers.Softmax()(logits))
+
+
+@wrong("resnet_classifier", told="no non-linearity")
+def linear_head(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    logits = with_head(pooled(make_backbone, x), head_units, num_classes, activation=None)
+    return tf_keras.Model(inputs, logits)
+
+
+@wrong("resnet_classifier", told="non-linearity at the end")
+def rectified_logits(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    logits = with_head(pooled(make_backbone, x), head_units, num_classes)
+    return tf_keras.Model(inputs, layers.ReLU()(logits))
+
+
+@wrong("resnet_classifier", told="head missing")
+def without_a_head(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), (), num_classes))
+
+
+@wrong("resnet_classifier", told="head units reversed")
+def head_reversed(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units[::-1], num_classes))
+
+
+@wrong("resnet_classifier", told="first hidden layer alone")
+def one_hidden_layer(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units[:1], num_classes))
+
+
+@wrong("resnet_classifier", told="include_top")
+def with_its_own_top(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = make_backbone(weights=None, input_shape=x.shape[1:])(x)
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="trained weights")
+def from_imagenet(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = make_backbone(include_top=False, input_shape=x.shape[1:], pooling="avg")(x)
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="backbone frozen")
+def frozen_backbone(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    backbone = scratch(make_backbone, x.shape[1:])
+    backbone.trainable = False
+    x = layers.GlobalAveragePooling2D()(backbone(x))
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="backbone at inference")
+def at_inference(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = layers.GlobalAveragePooling2D()(scratch(make_backbone, x.shape[1:])(x, training=False))
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="augmentation left out")
+def not_augmented(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, None)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units, num_classes))
+
+
+@wrong("resnet_classifier", told=WRONG_TYPE)
+def another_backbone(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(x))
+    return tf_keras.Model(inputs, with_head(x, head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="wrong number of classes")
+def one_class_too_many(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units, num_classes + 1))
+
+
+# Vital signs, right
+
+
+def cross_entropy(labels, logits):
+    return tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+
+
+def look(model, images, labels, loss_of=cross_entropy, training=False, **tape_options):
+    """Return logits, loss and the gradients for the trainable weights."""
+    with tf.GradientTape(**tape_options) as tape:
+        logits = model(images, training=training)
+        loss = loss_of(labels, logits)
+    return logits, loss, tape.gradient(loss, model.trainable_variables)
+
+
+@correct("vital_signs")
+def with_global_norm(model, images, labels):
+    logits, loss, gradients = look(model, images, labels)
+    spread = tf.reduce_mean(tf.math.reduce_std(logits, axis=0))
+    return loss, spread, tf.linalg.global_norm(gradients)
+
+
+@correct("vital_signs")
+def in_plain_numbers(model, images, labels):
+    logits, loss, gradients = look(model, tf.constant(images), tf.constant(labels))
+    squares = [np.sum(np.square(gradient.numpy())) for gradient in gradients]
+    return float(loss), float(logits.numpy().std(axis=0).mean()), float(np.sqrt(sum(squares)))
+
+
+@correct("vital_signs")
+def by_hand(model, images, labels):
+    with tf.GradientTape() as tape:
+        logits = model(images)
+        log_probabilities = tf.nn.log_softmax(logits)
+        of_label = tf.gather(log_probabilities, np.ravel(labels), batch_dims=1)
+        loss = -tf.reduce_mean(of_label)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    centred = logits - tf.reduce_mean(logits, axis=0, keepdims=True)
+    spread = tf.reduce_mean(tf.sqrt(tf.reduce_mean(centred**2, axis=0)))
+    flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], axis=0)
+    return loss, spread, tf.norm(flat)
+
+
+@correct("vital_signs")
+def with_a_traced_step(model, images, labels):
+    @tf.function
+    def step(images, labels):
+        return look(model, images, labels)
+
+    logits, loss, gradients = step(tf.constant(images), tf.constant(np.ravel(labels)))
+    spread = np.mean([np.std(column) for column in logits.numpy().T])
+    return loss.numpy(), spread, np.linalg.norm([np.linalg.norm(g) for g in gradients])
+
+
+@correct("vital_signs")
+def with_predict(model, images, labels):
+    logits = model.predict(images, verbose=0)
+    losses = tf_keras.losses.sparse_categorical_crossentropy(np.ravel(labels), logits, from_logits=True)
+    _, _, gradients = look(model, images, labels)
+    return [np.mean(losses), np.std(logits, axis=0).mean(), tf.linalg.global_norm(gradients).numpy()]
+
+
+# Vital signs, wrong
+
+
+@wrong("vital_signs", told=NOT_ATTEMPTED)
+def signs_not_written(model, images, labels):
+    raise NotImplementedError
+
+
+@wrong("vital_signs", told=NOT_ATTEMPTED)
+def signs_of_nothing(model, images, labels):
+    with_global_norm(model, images, labels)
+
+
+@wrong("vital_signs", told=WRONG_TYPE)
+def loss_alone(model, images, labels):
+    return look(model, images, labels)[1]
+
+
+@wrong("vital_signs", told="dropout active")
+def while_training(model, images, labels):
+    logits, loss, gradients = look(model, images, labels, training=True)
+    return loss, tf.reduce_mean(tf.math.reduce_std(logits, 0)), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="logits taken for probabilities")
+def from_probabilities(model, images, labels):
+    _, spread, norm = with_global_norm(model, images, labels)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy()(labels, model(images))
+    return loss, spread, norm
+
+
+@wrong("vital_signs", told="softmax twice")
+def softmax_twice(model, images, labels):
+    _, spread, norm = with_global_norm(model, images, labels)
+    return cross_entropy(labels, 1.0 * tf.nn.softmax(model(images))), spread, norm
+
+
+@wrong("vital_signs", told="loss summed")
+def summed(model, images, labels):
+    loss, spread, norm = with_global_norm(model, images, labels)
+    return loss * len(images), spread, norm
+
+
+@wrong("vital_signs", told="spread between classes")
+def between_classes(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, tf.reduce_mean(tf.math.reduce_std(model(images), axis=-1)), norm
+
+
+@wrong("vital_signs", told="spread of all logits")
+def of_all_logits(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.std(model(images)), norm
+
+
+@wrong("vital_signs", told="variance")
+def mean_variance(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, tf.reduce_mean(tf.math.reduce_variance(model(images), axis=0)), norm
+
+
+@wrong("vital_signs", told="n − 1")
+def unbiased(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.std(model(images), axis=0, ddof=1).mean(), norm
+
+
+@wrong("vital_signs", told="spread of probabilities")
+def of_probabilities(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, tf.reduce_mean(tf.math.reduce_std(tf.nn.softmax(model(images)), axis=0)), norm
+
+
+@wrong("vital_signs", told=WRONG_SHAPE)
+def spread_of_each_class(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, tf.math.reduce_std(model(images), axis=0), norm
+
+
+@wrong("vital_signs", told="norms added")
+def sum_of_norms(model, images, labels):
+    logits, loss, gradients = look(model, images, labels)
+    return loss, np.std(logits, 0).mean(), sum(float(tf.norm(g)) for g in gradients)
+
+
+@wrong("vital_signs", told="norms averaged")
+def mean_of_norms(model, images, labels):
+    logits, loss, gradients = look(model, images, labels)
+    return loss, np.std(logits, 0).mean(), np.mean([float(tf.norm(g)) for g in gradients])
+
+
+@wrong("vital_signs", told="squared norm")
+def without_the_root(model, images, labels):
+    loss, spread, norm = with_global_norm(model, images, labels)
+    return loss, spread, norm**2
+
+
+@wrong("vital_signs", told="last gradient alone")
+def last_gradient(model, images, labels):
+    logits, loss, gradients = look(model, images, labels)
+    return loss, np.std(logits, 0).mean(), tf.norm(gradients[-1])
+
+
+@wrong("vital_signs", told="gradient of the summed loss")
+def gradient_of_the_sum(model, images, labels):
+    loss, spread, norm = with_global_norm(model, images, labels)
+    return loss, spread, norm * len(images)
+
+
+@wrong("vital_signs", told="model trained")
+def takes_a_step(model, images, labels):
+    signs = with_global_norm(model, images, labels)
+    model.compile(tf_keras.optimizers.Adam(1e-3), cross_entropy)
+    model.train_on_batch(images, np.ravel(labels))
+    return signs
+
+
+@wrong("vital_signs", told=RAISED)
+def gradients_of_numpy(model, images, labels):
+    with tf.GradientTape() as tape:
+        logits = model.predict(images, verbose=0)
+        loss = cross_entropy(labels, logits)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return loss, np.std(logits, 0).mean(), np.sqrt(sum(np.sum(g.numpy() ** 2) for g in gradients))

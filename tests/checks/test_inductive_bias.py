@@ -1,0 +1,105 @@
+"""The checks of the lab on inductive bias: what they must let pass, and what no seed may hide."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from tf_keras import layers
+
+import utilities
+from utilities.checks.case import Observation
+from utilities.checks.inductive_bias import formulas, judge, judge_relative
+
+SEEDS = range(5)
+
+
+def labels_of(rows, columns, label=judge_relative._signed):
+    return judge_relative._partition(label(rows, columns))
+
+
+def test_pairs_with_the_same_offset_and_no_others_share():
+    shared = labels_of(3, 4)
+    row, column = formulas.places(3, 4)
+    for i, j in np.ndindex(12, 12):
+        for k, m in np.ndindex(12, 12):
+            same = (row[i] - row[j], column[i] - column[j]) == (row[k] - row[m], column[k] - column[m])
+            assert (shared[i, j] == shared[k, m]) == same
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_wrong_way_to_share_shows_in_some_case(seed):
+    cases = utilities.test_relative_position_bias.cases(seed)
+    sizes = [(case["rows"], case["columns"]) for case in cases]
+    for name, _, label in judge_relative.LABELS:
+        assert any(not np.array_equal(labels_of(*s), labels_of(*s, label)) for s in sizes), name
+
+
+def observed(oracle, case):
+    """Return the observation of an implementation that computes what the oracle computes."""
+    facts = {
+        "found": np.ones(2, bool),
+        "trained": np.ones(2, bool),
+        "made_once": np.array(True),
+        "shapes": np.array(["one"]),
+        "unchanged": np.array(True),
+        "trainable_count": np.array(0),
+    }
+    right = judge._signs_of(case, Observation()) if "labels" in case.inputs else {}
+    return Observation({**facts, **right, **oracle(case, Observation(facts))})
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_mistake_about_vital_signs_is_told_by_its_own_name(seed):
+    cases = utilities.test_vital_signs.cases(seed)
+    for mistake in judge.SIGN_MISTAKES[1:]:
+        findings = judge.vital_signs(cases, [observed(mistake.oracle, case) for case in cases])
+        assert {finding.mistake for finding in findings} - {""} == {mistake.name}
+
+
+def test_gradients_agree_with_tensorflow():
+    (case, *_) = utilities.test_vital_signs.cases(3)
+    flat, labels, weights = judge._parts(case)
+    variables = [tf.Variable(weight) for weight in weights]
+    with tf.GradientTape() as tape:
+        hidden = tf.nn.relu(flat @ variables[0] + variables[1])
+        logits = hidden @ variables[2] + variables[3]
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    for ours, theirs in zip(
+        formulas.gradients(flat, labels, *weights), tape.gradient(loss, variables), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_a_table_of_three_axes_is_not_refused():
+    class ThreeAxes(layers.Layer):
+        def __init__(self, num_heads, rows, columns):
+            super().__init__()
+            row, column = np.divmod(np.arange(rows * columns), columns)
+            self.down = row[:, None] - row + rows - 1
+            self.right = column[:, None] - column + columns - 1
+            self.table = self.add_weight(
+                "t", (num_heads, 2 * rows - 1, 2 * columns - 1), initializer="zeros"
+            )
+
+        def call(self, scores):
+            by_place = tf.transpose(self.table, (1, 2, 0))
+            bias = tf.gather_nd(by_place, np.stack([self.down, self.right], axis=-1))  # (N, N, h)
+            return tf_keras.layers.Add()(
+                [scores, tf.zeros_like(scores) + tf.transpose(bias, (2, 0, 1))]
+            )
+
+    assert utilities.test_relative_position_bias.report(ThreeAxes).passed
+
+
+def test_a_model_may_be_looked_at_with_evaluate():
+    def signs(model, images, labels):
+        model.compile("sgd", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        loss = model.evaluate(images, np.ravel(labels), verbose=0)
+        with tf.GradientTape() as tape:
+            logits = model(images)
+            mean = model.compiled_loss(tf.constant(np.ravel(labels)), logits)
+        gradients = tape.gradient(mean, model.trainable_variables)
+        return loss, logits.numpy().std(axis=0).mean(), tf.linalg.global_norm(gradients)
+
+    report = utilities.test_vital_signs.report(signs)
+    assert report.passed, str(report)
