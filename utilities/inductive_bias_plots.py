@@ -137,11 +137,11 @@ def _by_offset(bias: np.ndarray, rows: int, columns: int) -> np.ndarray:
     row, column = np.divmod(np.arange(rows * columns), columns)
     down = row[None] - row[:, None] + rows - 1  # (N, N)
     right = column[None] - column[:, None] + columns - 1
-    sums = np.zeros((len(bias), 2 * rows - 1, 2 * columns - 1))
-    counts = np.zeros(sums.shape[1:])
-    np.add.at(sums, (slice(None), down, right), bias)
-    np.add.at(counts, (down, right), 1)
-    return sums / counts
+    shape = 2 * rows - 1, 2 * columns - 1
+    place = np.ravel_multi_index((down, right), shape).ravel()  # (N²,)
+    counts = np.bincount(place)
+    sums = np.array([np.bincount(place, of_head.ravel()) for of_head in bias])
+    return (sums / counts).reshape(len(bias), *shape)
 
 
 def _extent(rows: int, columns: int) -> tuple[float, float, float, float]:

@@ -68,7 +68,9 @@ def vital_signs(rng: np.random.Generator, thorough: bool) -> list[Case]:
     return cases
 
 
-def _grid_case(rng, stage, batch, rows, columns, proj_dim) -> Case:
+def _grid_case(
+    rng: np.random.Generator, stage: str, batch: int, rows: int, columns: int, proj_dim: int
+) -> Case:
     sizes = {"rows": rows, "columns": columns, "proj_dim": proj_dim}
     tables = {
         "x_table": _normal(rng, columns, proj_dim // 2),
@@ -78,14 +80,23 @@ def _grid_case(rng, stage, batch, rows, columns, proj_dim) -> Case:
     return Case(stage, {**sizes, "tokens": tokens, **tables}, unsaid=tuple(tables))
 
 
-def _scores_case(rng, stage, batch, num_heads, rows, columns) -> Case:
+def _scores_case(
+    rng: np.random.Generator, stage: str, batch: int, num_heads: int, rows: int, columns: int
+) -> Case:
     num_patches = rows * columns
     scores = _normal(rng, batch, num_heads, num_patches, num_patches)
     return Case(stage, {"num_heads": num_heads, "rows": rows, "columns": columns, "scores": scores})
 
 
 def _classifier_case(
-    rng, stage, batch, image, filters, head_units, num_classes, augmented=False
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    image: tuple[int, int, int],
+    filters: int,
+    head_units: tuple[int, ...],
+    num_classes: int,
+    augmented: bool = False,
 ) -> Case:
     """Return a classifier's arguments, images, and the weights of backbone and head."""
     widths = (filters, *head_units, num_classes)
@@ -103,7 +114,16 @@ def _classifier_case(
     return Case(stage, {**arguments, **weights}, unsaid=("filters", *weights))
 
 
-def _model_case(rng, stage, n, image, hidden, num_classes, column=True, strength=1.0) -> Case:
+def _model_case(
+    rng: np.random.Generator,
+    stage: str,
+    n: int,
+    image: tuple[int, int, int],
+    hidden: int,
+    num_classes: int,
+    column: bool = True,
+    strength: float = 1.0,
+) -> Case:
     """Return images, labels in a column or a row, and the weights of a model of two layers.
 
     A dead model has no last kernel, so that its logits are its biases whatever the image.

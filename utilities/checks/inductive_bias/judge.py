@@ -116,7 +116,7 @@ def _column_by_column(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     return row, column
 
 
-def _same(t, x, y):
+def _same(t: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return t + _joined(x, y)
 
 

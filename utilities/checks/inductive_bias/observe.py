@@ -118,9 +118,16 @@ class Backbone:
         self.normalization = layers.BatchNormalization()
 
     def __call__(
-        self, include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-        classes=1000, classifier_activation="softmax", **_,
-    ) -> tf_keras.Model:  # fmt: skip
+        self,
+        include_top: bool = True,
+        weights: str | None = "imagenet",
+        input_tensor: Any = None,
+        input_shape: Any = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: str | None = "softmax",
+        **_: Any,
+    ) -> tf_keras.Model:
         self.asked = {"include_top": bool(include_top), "weights": weights is not None}
         inputs = tf_keras.Input(input_shape) if input_tensor is None else input_tensor
         x = layers.ReLU()(self.normalization(self.convolution(inputs)))
