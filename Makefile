@@ -8,7 +8,7 @@ DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo handout bench hooks audit system
+.PHONY: help lab test release data grade-demo handout bench hooks audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,15 +42,25 @@ audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet a
 data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
 	$(BIN)/lab data
 
-# The grader's sandbox and a PostgreSQL server to test with come from the system, not from Python.
+pictures: $(READY) system  ## the README's pictures, as the browser tests see them
+	$(BIN)/python -m pytest -n 0 tests/browser --screenshots docs/pictures
+
+# A browser that a person has, that CHROMIUM names, or that Playwright has installed.
+CHROMIUM_THERE = { test -n "$$CHROMIUM" || command -v chromium || command -v chromium-browser || \
+	command -v google-chrome || command -v google-chrome-stable || \
+	ls "$$HOME"/.cache/ms-playwright/chromium*/INSTALLATION_COMPLETE; } >/dev/null 2>&1
+
+# The grader's sandbox, a PostgreSQL server and a browser come from the system, not from Python.
 system:
 	@missing=""; \
 	command -v bwrap >/dev/null && command -v setpriv >/dev/null || missing="bubblewrap util-linux"; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	$(CHROMIUM_THERE) || missing="$$missing chromium"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
-	else echo "The tests need $$missing. Debian, Ubuntu: sudo apt-get install $$missing" >&2; exit 1; fi
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; then exit 0; fi; \
+	echo "The tests need $$missing. Debian, Ubuntu: sudo apt-get install $$missing" >&2; \
+	echo "A Chromium or Chrome elsewhere: CHROMIUM=/path/to/it make test" >&2; exit 1
 
 # The stamp makes a second run start at once; new pins bring the environment up to date.
 $(READY): requirements.lock pyproject.toml

@@ -16,6 +16,7 @@ from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute, GetG
 from utilities.grading.engine import DONE
 from utilities.grading.execute import CourseExecute
 from utilities.grading.feedback import CourseFeedback
+from utilities.grading.intake import FROM_EXCHANGE
 from utilities.grading.sanitize import RepairCells
 
 c = get_config()  # noqa: F821
@@ -27,8 +28,9 @@ c.CourseDirectory.course_id = "attention-lab-kit"
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "lab"
 
-# A release leaks through what nobody thought of, so only notebooks are copied.
-c.CourseDirectory.include = ["*.ipynb"]
+# A release leaks through what nobody thought of, so only notebooks are copied; and what feedback on
+# a submission needs to find its way back through the exchange.
+c.CourseDirectory.include = ["*.ipynb", *FROM_EXCHANGE]
 # What is said among graders does not travel with the feedback.
 c.CourseDirectory.ignore = [*CourseDirectory.class_traits()["ignore"].default(), DONE]
 

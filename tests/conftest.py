@@ -22,9 +22,22 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--screenshots",
+        type=Path,
+        metavar="DIR",
+        help="keep pictures of what the browser tests see, for the README",
+    )
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Spread the checks over the workers one by one; keep the other modules, which share fixtures."""
+    """Spread the checks over the workers one by one; keep the other modules, which share fixtures.
+
+    The browser tests share servers, too: all of them go to one worker.
+    """
     for item in items:
         if "checks" not in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+            group = item.path.parent if "browser" in item.path.parts else item.path
+            item.add_marker(pytest.mark.xdist_group(str(group)))

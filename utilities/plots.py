@@ -128,7 +128,7 @@ def _mime_bundle(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, Any]]
     width = round(fig.get_figwidth() * _CSS_DPI)
     image = (
         f'<img alt="{html.escape(alt)}" width="{width}" '
-        'style="max-width: 100%; height: auto; background: white" '
+        'style="max-width: 100%; height: auto; border: 0; background-color: white" '
         f'src="data:image/png;base64,{png}">'
     )
     return {"text/html": image, "text/plain": alt}, {"text/html": {"alt": alt}}
@@ -143,7 +143,8 @@ def _png(fig: Figure) -> bytes:
     if photographs:
         return drawn.getvalue()
     with Image.open(drawn) as image:
-        chart = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        # the default method drops rare colours, such as the bright end of a heat map
+        chart = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     chart.save(packed, format="png")
     return packed.getvalue()
 

@@ -83,3 +83,30 @@ def resize_and_augment(image_size: int, training_images: np.ndarray) -> tf_keras
         ],
         name="resize_and_augment",
     )
+
+
+class PatchTokens(layers.Layer):
+    """Patches of an image, each projected to the embedding width, plus trainable positions.
+
+    Images (B, H, W, C) in, tokens (B, N, d) out; the patches stand row by row. A convolution whose
+    stride is its own width multiplies each patch by one matrix.
+    """
+
+    def __init__(self, patch_size: int, width: int, **kwargs):
+        super().__init__(**kwargs)
+        self.patch_size, self.width = patch_size, width
+        self.projection = layers.Conv2D(width, patch_size, strides=patch_size)
+
+    def build(self, input_shape):
+        _, height, across, _ = input_shape
+        self.num_patches = (height // self.patch_size) * (across // self.patch_size)
+        self.positions = layers.Embedding(self.num_patches, self.width)
+        super().build(input_shape)
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        projected = self.projection(images)  # (B, rows, columns, d)
+        tokens = tf.reshape(projected, (-1, self.num_patches, self.width))  # (B, N, d)
+        return tokens + self.positions(tf.range(self.num_patches))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "patch_size": self.patch_size, "width": self.width}

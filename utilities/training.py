@@ -58,15 +58,18 @@ def train(
     training: Training,
     learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule | None = None,
     callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+    optimizer: tf_keras.optimizers.Optimizer | None = None,
 ) -> tf_keras.callbacks.History:
     """Train a classifier that returns logits, and return its history.
 
     AdamW on sparse cross-entropy; the history holds `accuracy` and `top_5_accuracy`, both also for
     the validation data under `val_…`. Data are pairs of images (n, H, W, C) and labels (n,) or
-    (n, 1). Without a `learning_rate` the settings' own is used from the first to the last step.
+    (n, 1). Without a `learning_rate` the settings' own is used from the first to the last step; an
+    `optimizer` takes the place of AdamW, learning rate and weight decay.
     """
     model.compile(
-        optimizer=tf_keras.optimizers.AdamW(
+        optimizer=optimizer
+        or tf_keras.optimizers.AdamW(
             training.learning_rate if learning_rate is None else learning_rate,
             weight_decay=training.weight_decay,
         ),
@@ -83,6 +86,17 @@ def train(
         callbacks=list(callbacks),
         verbose=0,
     )
+
+
+class LearningRateLog(tf_keras.callbacks.Callback):
+    """Writes down in `rates` the learning rate that the optimiser used in each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates: list[float] = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
 
 
 def learning_rate_schedule(

@@ -105,6 +105,25 @@ def test_a_report_is_html_in_jupyter_and_text_elsewhere(capsys):
     assert caught.value._render_traceback_() == [f"{report.headline}: see above."]
 
 
+def test_what_was_said_once_is_pointed_back_to_in_a_word():
+    def without_two(distance, sigma=1.0):
+        return np.exp(-np.square(distance) / sigma**2)
+
+    report = utilities.test_gaussian.report(without_two)
+    for shown in (str(report), report._repr_html_()):
+        assert shown.count("the same as above") == len(report.findings) - 1
+    assert report._repr_html_().count("<pre") == 1
+
+
+def test_nbgraders_validate_is_told_what_a_notebook_would_show(monkeypatch, capsys):
+    monkeypatch.setenv("NBGRADER_VALIDATING", "1")
+    with pytest.raises(CheckFailed) as caught:
+        utilities.test_nadaraya_watson(one_too_many, points=4)
+    shown = "\n".join(caught.value._render_traceback_())
+    assert "✗" in shown and shown == str(caught.value.report)
+    assert utilities.test_nadaraya_watson(right, points=4) == 4.0
+
+
 def test_markup_in_a_students_words_is_shown_and_not_run():
     def raises_markup(distance, sigma=1.0):
         raise ValueError("<img src=x onerror=alert(1)>")

@@ -1,6 +1,7 @@
 """The figures: what they draw, what their alternative text says, and that all can read them."""
 
 import functools
+import io
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.text import Text
+from PIL import Image
 
 from utilities import plots
 
@@ -411,6 +413,17 @@ def test_rollout_shows_the_row_of_the_class_token():
 def test_rollout_of_no_square_grid_is_told(shape):
     with pytest.raises(ValueError, match="expected \\(N\\+1, N\\+1\\), N being a square number"):
         plots.plot_rollout(IMAGE, np.ones(shape))
+
+
+def test_a_packed_heat_map_keeps_both_ends_of_its_colours():
+    x, y = np.linspace(0, 5, 100)[:, None], X_TRAIN[:, None]
+    prediction, weights = nadaraya_watson(x, y, y, gaussian, 0.8)
+    fig = plots.plot_regression(y, y, x, prediction, x, weights, 0.8)
+    with Image.open(io.BytesIO(plots._png(fig))) as packed:
+        pixels = np.asarray(packed.convert("RGB")).reshape(-1, 3).astype(int)  # (pixels, 3)
+    for end in (0.0, 1.0):
+        colour = np.multiply(matplotlib.colormaps[plots.HEAT](end)[:3], 255)
+        assert np.abs(pixels - colour).max(axis=-1).min() < 12
 
 
 def test_large_photographs_are_shown_small():

@@ -2,9 +2,13 @@
 
 import html
 import math
+import os
 from dataclasses import dataclass, field
 
 HELD, FAILED = "✓", "✗"
+SAID_ABOVE = "the same as above"
+# JupyterLab breaks preformatted lines anywhere, even inside a word that would fit the next line.
+PREFORMATTED = "margin:.3em 0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ class Report:
         lines = [self.headline]
         for finding, (message, detail) in zip(self.findings, self._explanations(), strict=True):
             lines.append(f"  {HELD if finding.held else FAILED} {finding.name}")
+            if message == SAID_ABOVE:
+                lines[-1] += f": {message}"
+                continue
             lines += [f"      {line}" for line in f"{message}\n{detail}".split("\n") if line]
         return "\n".join(lines + [f"  → {note}" for note in self.notes])
 
@@ -92,7 +99,7 @@ class Report:
         explanations = []
         for finding in self.findings:
             if finding.message and finding.message in said:
-                explanations.append(("The same as above.", ""))
+                explanations.append((SAID_ABOVE, ""))
             else:
                 detail = "" if finding.detail in said else finding.detail
                 explanations.append((finding.message, detail))
@@ -109,7 +116,12 @@ class CheckFailed(AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints for this error; the report itself was shown before it."""
-        return [f"{self.report.headline}: see above."]
+        return str(self.report).split("\n") if validating() else [f"{self.report.headline}: see above."]
+
+
+def validating() -> bool:
+    """Return whether nbgrader's Validate runs us: a student sees its dialogue and no output."""
+    return bool(os.environ.get("NBGRADER_VALIDATING"))
 
 
 def show(report: Report) -> None:
@@ -130,10 +142,12 @@ def show(report: Report) -> None:
 def _item_html(finding: Finding, message: str, detail: str) -> str:
     sign, word = (HELD, "holds") if finding.held else (FAILED, "does not hold")
     item = '<li style="margin:.15em 0">'
-    item += f'<span aria-label="{word}">{sign}</span> {html.escape(finding.name)}'
-    if message:
+    item += f'<span role="img" aria-label="{word}">{sign}</span> {html.escape(finding.name)}'
+    if message == SAID_ABOVE:
+        item += f": {message}"
+    elif message:
         item += f'<div style="margin:.2em 0 .4em 1.4em">{html.escape(message)}'
         if detail:
-            item += f'<pre style="margin:.3em 0;white-space:pre-wrap">{html.escape(detail)}</pre>'
+            item += f'<pre style="{PREFORMATTED}">{html.escape(detail)}</pre>'
         item += "</div>"
     return item + "</li>"

@@ -86,6 +86,26 @@ class PatchEncoder(tf_keras.layers.Layer):
         return tokens + self.positions(tf.range(self.num_patches + 1))
 
 
+class WarmUpCosine(tf_keras.optimizers.schedules.CosineDecay):
+    """Keras' own cosine decay under the course's arguments; 0 after the last step."""
+
+    def __init__(
+        self,
+        learning_rate_base: float,
+        total_steps: int,
+        warmup_learning_rate: float,
+        warmup_steps: int,
+    ):
+        if total_steps < warmup_steps:
+            raise ValueError("total_steps must not be smaller than warmup_steps")
+        super().__init__(
+            warmup_learning_rate if warmup_steps else learning_rate_base,
+            max(total_steps - warmup_steps, 1),
+            warmup_target=learning_rate_base if warmup_steps else None,
+            warmup_steps=warmup_steps,
+        )
+
+
 def _add_and_normalise(x: tf.Tensor, update: tf.Tensor, dropout_rate: float) -> tf.Tensor:
     update = tf_keras.layers.Dropout(dropout_rate)(update)
     return tf_keras.layers.LayerNormalization(epsilon=1e-6)(tf_keras.layers.Add()([x, update]))

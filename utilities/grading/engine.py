@@ -39,7 +39,7 @@ from utilities.grading.execute import (
     put_remarks,
     write_verdict,
 )
-from utilities.grading.intake import take_in
+from utilities.grading.intake import FROM_EXCHANGE, take_in
 from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
 from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
@@ -262,9 +262,10 @@ class Grader:
             executed.mkdir(parents=True)
             for notebook, nb in notebooks.items():
                 nbformat.write(nb, executed / f"{notebook}.ipynb")
-            stamp = self._folder(self.course.submitted_directory, student) / "timestamp.txt"
-            if stamp.is_file() and not stamp.is_symlink():
-                shutil.copyfile(stamp, executed / stamp.name)
+            for mark in FROM_EXCHANGE:
+                stamp = self._folder(self.course.submitted_directory, student) / mark
+                if stamp.is_file() and not stamp.is_symlink():
+                    shutil.copyfile(stamp, executed / mark)
             _Score(scratch, self.course, self.config, student).start()
             self._fill(row)
             graded = scratch / "graded" / student / self.assignment

@@ -24,7 +24,8 @@ LARGEST_SUBMISSION = 200 << 20
 MOST_FILES = 2000
 DEEPEST_ARCHIVE = 2
 CONFLICT = re.compile(r"^<<<<<<<[^\n]*\n(.*?)^=======\n.*?^>>>>>>>[^\n]*\n?", re.DOTALL | re.MULTILINE)
-IGNORED = ("timestamp.txt", ".ipynb_checkpoints", "__MACOSX", ".DS_Store", "__pycache__")
+FROM_EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader finds a submission again by them
+IGNORED = (*FROM_EXCHANGE, ".ipynb_checkpoints", "__MACOSX", ".DS_Store", "__pycache__")
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252", "latin-1")
 
 

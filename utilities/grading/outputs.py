@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import bleach
-from bleach.css_sanitizer import CSSSanitizer
+from bleach.css_sanitizer import ALLOWED_CSS_PROPERTIES, CSSSanitizer
 from nbformat.notebooknode import NotebookNode
 
 KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg")
@@ -21,7 +21,8 @@ TAGS = bleach.ALLOWED_TAGS | {
     *("caption", "figcaption", "figure", "img"),
     *("table", "tbody", "td", "tfoot", "th", "thead", "tr"),
 }
-HARMLESS = ("alt", "aria-label", "colspan", "role", "rowspan", "style", "title")
+HARMLESS = ("alt", "aria-label", "colspan", "role", "rowspan", "style", "title", "width")
+STYLE = CSSSanitizer(ALLOWED_CSS_PROPERTIES | {"border", "max-width"})  # what our figures need
 PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
 TAG = re.compile(r"<[A-Za-z/!?]")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
@@ -48,7 +49,7 @@ def clean_markup(text: str) -> str:
         return text
     return bleach.clean(
         text, TAGS, _may_stay, protocols=bleach.ALLOWED_PROTOCOLS | {"data"},
-        css_sanitizer=CSSSanitizer(),
+        css_sanitizer=STYLE,
     )  # fmt: skip
 
 

@@ -1,0 +1,199 @@
+"""Attention variants: the formulas against known facts, and what the measurements count."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tf_keras import layers
+
+import utilities
+from tests.checks.catalogue import attention_variants as catalogue
+from utilities.checks import oracles
+from utilities.checks.attention_variants import formulas, judge_vit
+from utilities.checks.attention_variants.mistakes import (
+    COSINE_MISTAKES,
+    DOT_PRODUCT_MISTAKES,
+    LINEAR_MISTAKES,
+    ORTHONORMAL_MISTAKES,
+)
+from utilities.checks.case import Observation
+from utilities.profile import KERAS_VIT
+from utilities.scaling import arrays_made, fit_exponent, measure_memory, measure_times
+from utilities.self_attention import SelfAttention
+
+RNG = np.random.default_rng(0)
+LENGTHS = (256, 512, 1024)
+
+
+@pytest.mark.parametrize("attention, count", [(4 * 16_640 - 192, 21_759_012), (3 * 4160, 21_327_908)])
+def test_parameter_count_of_the_published_models(attention, count):
+    """Without the 7 numbers of the Normalization layer."""
+    size = KERAS_VIT
+    formula = formulas.vit_parameter_count(
+        108, size.num_patches, 64, 8, size.mlp_units, size.head_units, 100, attention
+    )
+    assert formula == count
+
+
+def test_linear_attention_is_a_mean_and_its_brackets_may_be_moved():
+    q, k, v = RNG.normal(size=(3, 5, 7, 4))
+    feature = formulas.elu_plus_one
+    numerator = feature(q) @ (np.swapaxes(feature(k), -1, -2) @ v)
+    denominator = feature(q) @ feature(k).sum(axis=-2)[..., None]
+    np.testing.assert_allclose(formulas.linear_attention(q, k, v), numerator / denominator)
+    np.testing.assert_allclose(formulas.linear_attention(q, k, np.ones_like(v)), 1.0)
+
+
+def test_cosines_do_not_depend_on_lengths():
+    q, k, v = RNG.normal(size=(3, 5, 7, 4))
+    np.testing.assert_allclose(
+        formulas.cosine_attention(3 * q, k / 2, v), formulas.cosine_attention(q, k, v)
+    )
+    assert np.all(formulas.cosine_attention(0 * q, k, v) == 0)
+
+
+def test_constraint_acts_on_singular_values_alone():
+    w, beta = RNG.normal(size=(4, 6)), 0.05
+    s = np.linalg.svd(w, compute_uv=False)
+    after = np.linalg.svd(formulas.orthonormal_step(w, beta), compute_uv=False)
+    np.testing.assert_allclose(np.sort(after), np.sort((1 + beta) * s - beta * s**3))
+
+
+@pytest.mark.parametrize(
+    "name, mistakes",
+    [
+        ("dot_product_attention", DOT_PRODUCT_MISTAKES),
+        ("cosine_attention", COSINE_MISTAKES),
+        ("linear_attention", LINEAR_MISTAKES),
+        ("orthonormal", ORTHONORMAL_MISTAKES),
+    ],
+)
+def test_every_mistake_differs_from_the_right_formula(name, mistakes):
+    """So that no mistake can be mistaken for the solution, whatever the seed."""
+    exercise = getattr(utilities, f"test_{name}")
+    right = {"cosine_attention": COSINE_RIGHT, "linear_attention": LINEAR_RIGHT}.get(name)
+    for seed in range(3):
+        cases = [c for c in exercise.cases(seed) if c.stage not in ("unknown", "cost", "weights")]
+        for mistake in mistakes:
+            if mistake.name != "wrong default":
+                assert any(differs(mistake, right or RIGHT[name], case) for case in cases), mistake.name
+
+
+def differs(mistake, right, case):
+    with np.errstate(all="ignore"):
+        try:
+            came = mistake.oracle(case, Observation())
+        except ValueError:
+            return True
+        expected = right(case, Observation())
+    return any(
+        np.shape(came[name]) != np.shape(expected[name])
+        or not np.allclose(came[name], expected[name], atol=1e-3)
+        for name in came
+    )
+
+
+RIGHT = {
+    "dot_product_attention": utilities.checks.attention_variants.mistakes.dot_product_oracle(),
+    "orthonormal": utilities.checks.attention_variants.mistakes.matrix_oracle(),
+}
+LAYER = utilities.checks.attention_variants.mistakes.layer_oracle
+COSINE_RIGHT = LAYER(formulas.cosine_attention)
+LINEAR_RIGHT = LAYER(formulas.linear_attention, "W_k")
+
+
+def test_blocks_gone_wrong_differ_from_the_right_one():
+    x, W = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(4, 4))
+    steps = (
+        lambda x: x[:, ::-1] / 2,
+        lambda x: oracles.gelu(x @ W),
+        lambda x: oracles.layer_norm(x, 1.0, 0.3),
+    )
+    right = formulas.pre_norm_block(x, *steps)
+    wrong = [b for n, b in vars(judge_vit).items() if callable(b) and n in BLOCKS]
+    assert len(wrong) == len(BLOCKS)
+    assert all(not np.allclose(block(x, *steps), right, atol=1e-2) for block in wrong)
+
+
+BLOCKS = {
+    "_post_norm",
+    "_no_residuals",
+    "_no_attention_residual",
+    "_no_mlp_residual",
+    "_residual_of_normalised",
+    "_attention_of_normalised",
+    "_mlp_of_normalised",
+    "_first_residual_twice",
+    "_parallel",
+    "_mlp_first",
+}
+
+
+def test_self_attention_with_standard_scores_is_that_of_keras():
+    x = tf.constant(RNG.normal(size=(2, 5, 6)), tf.float32)
+    ours, keras = (
+        SelfAttention(3, 4, catalogue.DotProductAttention("standard")),
+        layers.MultiHeadAttention(3, 4),
+    )
+    ours(x), keras(x, x)
+    for mine, theirs in zip(ours.weights, keras.weights, strict=True):
+        values = tf.random.normal(theirs.shape, seed=1)
+        mine.assign(tf.reshape(values, mine.shape))
+        theirs.assign(values)
+    np.testing.assert_allclose(ours(x), keras(x, x), atol=1e-5)
+
+
+def test_memory_grows_with_the_square_for_pairs_and_linearly_without():
+    contenders = {
+        "standard": SelfAttention(2, 4, catalogue.DotProductAttention("standard")),
+        "cosine": catalogue.CosineAttention(2, 4),
+        "linear": catalogue.LinearAttention(2, 4),
+    }
+    memory = measure_memory(contenders, LENGTHS, width=8)
+    exponents = {name: fit_exponent(LENGTHS, of_this) for name, of_this in memory.items()}
+    assert exponents["standard"] == pytest.approx(2, abs=0.1)
+    assert exponents["cosine"] == pytest.approx(2, abs=0.1)
+    assert exponents["linear"] == pytest.approx(1, abs=0.05)
+    assert measure_memory(contenders, LENGTHS, width=8)["linear"].tolist() == memory["linear"].tolist()
+
+
+def test_arrays_made_sees_what_is_alive_at_the_same_time():
+    x = tf.zeros((1, 10, 10))  # 400 bytes each
+
+    def one_after_the_other(x):
+        x = x + 1.0
+        x = x + 1.0
+        return x + 1.0
+
+    def all_at_once(x):
+        parts = [x + 1.0, x + 2.0, x + 3.0]
+        return parts[0]
+
+    few, many = arrays_made(one_after_the_other, x), arrays_made(all_at_once, x)
+    assert few.peak_bytes < many.peak_bytes
+    assert 2 * 400 <= few.peak_bytes < 3 * 400 <= many.peak_bytes < 4 * 400
+    assert many.largest == (1, 10, 10)
+
+
+def test_arrays_made_looks_into_compiled_functions_and_puts_everything_back():
+    x = tf.zeros((1, 6, 2))
+
+    @tf.function
+    def pairs(x):
+        return tf.reduce_sum(tf.matmul(x, x, transpose_b=True), axis=-1)
+
+    assert arrays_made(pairs, x).largest == (1, 6, 6)
+    assert not tf.config.functions_run_eagerly()
+    with pytest.raises(ZeroDivisionError):
+        arrays_made(lambda x: 1 / 0, x)
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_fit_exponent_takes_the_last_points():
+    N = np.array([10.0, 20, 40, 80, 160])
+    assert fit_exponent(N, 3 * N**2) == pytest.approx(2)
+    assert fit_exponent(N, np.where(N < 40, 5.0, N)) == pytest.approx(1)
+
+
+def test_measure_times_returns_a_median_for_each_layer_and_length():
+    seconds = measure_times({"double": lambda x: 2 * x}, (4, 8), width=3, repetitions=2)
+    assert seconds["double"].shape == (2,) and np.all(seconds["double"] >= 0)
