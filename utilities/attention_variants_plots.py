@@ -64,7 +64,7 @@ def plot_singular_values(values: ArrayLike) -> Figure:
     """Show the singular values of a matrix over the applications of a constraint.
 
     Args:
-        values: (steps + 1, number of singular values), before the first step first.
+        values: (n + 1, k), the k singular values before the first step and after each of n.
 
     Raises:
         ValueError: `values` is not of that form.
@@ -115,7 +115,7 @@ def plot_cost(
     for axes, (title, label, lines, unit) in zip(panels, panels_of, strict=True):
         for index, (name, values) in enumerate(lines.items()):
             values = _one_for_each(name, values, lengths)
-            exponent = fit_exponent(lengths, values)
+            exponent = fit_exponent(lengths, values.tolist())
             exponents[name].append(f"{exponent:.1f}")
             _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", lengths, unit * values, index)
         axes.set(xscale="log", yscale="log", xlabel="N, number of tokens", ylabel=label, title=title)

@@ -139,11 +139,12 @@ def _by_offset(bias: np.ndarray, rows: int, columns: int) -> np.ndarray:
     row, column = np.divmod(np.arange(rows * columns), columns)
     down = row[None] - row[:, None] + rows - 1  # (N, N)
     right = column[None] - column[:, None] + columns - 1
-    shape = 2 * rows - 1, 2 * columns - 1
-    place = np.ravel_multi_index((down, right), shape).ravel()  # (N²,)
-    counts = np.bincount(place)
-    sums = np.array([np.bincount(place, of_head.ravel()) for of_head in bias])
-    return (sums / counts).reshape(len(bias), *shape)
+    sums = np.zeros((len(bias), 2 * rows - 1, 2 * columns - 1))
+    counts = np.zeros(sums.shape[1:])
+    for total, head in zip(sums, bias, strict=True):  # (2·rows − 1, 2·columns − 1), (N, N)
+        np.add.at(total, (down, right), head)
+    np.add.at(counts, (down, right), 1)
+    return sums / counts
 
 
 def _extent(rows: int, columns: int) -> tuple[float, float, float, float]:

@@ -8,6 +8,7 @@ Dosovitskiy et al. 2021, arXiv 2010.11929.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -92,12 +93,12 @@ class PatchTokens(layers.Layer):
     stride is its own width multiplies each patch by one matrix.
     """
 
-    def __init__(self, patch_size: int, width: int, **kwargs):
+    def __init__(self, patch_size: int, width: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.patch_size, self.width = patch_size, width
         self.projection = layers.Conv2D(width, patch_size, strides=patch_size)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         _, height, across, _ = input_shape
         self.num_patches = (height // self.patch_size) * (across // self.patch_size)
         self.positions = layers.Embedding(self.num_patches, self.width)

@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -41,14 +42,16 @@ class Made:
 
 
 def arrays_made(layer: Layer, x: tf.Tensor) -> Made:
-    """Return what arrays `layer(x)` makes, seen while it runs, operation by operation.
+    """Return what arrays `layer(x)` makes for x of any shape, seen while it runs, by operation.
 
     Functions of TensorFlow run eagerly meanwhile, so that no array hides in a compiled one. What
     an operation needs inside and gives back at once is not seen.
     """
     made = Made()
 
-    def note(op_type, inputs, attributes, outputs, op_name=None, graph=None):
+    def note(
+        op_type: Any, inputs: Any, attributes: Any, outputs: Any, op_name: Any = None, graph: Any = None
+    ) -> None:
         for output in outputs:
             numeric = output.dtype not in (tf.resource, tf.variant, tf.string)
             if numeric and op_type not in VIEWS and graph is None:

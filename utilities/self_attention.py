@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -27,7 +28,7 @@ class SelfAttention(layers.Layer):
         key_dim: int,
         attend: Attend,
         kernel_constraint: tf_keras.constraints.Constraint | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_heads, self.key_dim, self.attend = num_heads, key_dim, attend
@@ -37,7 +38,7 @@ class SelfAttention(layers.Layer):
             for name in ("W_q", "W_k", "W_v")
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.W_o = layers.Dense(input_shape[-1], name="W_o")
         super().build(input_shape)
 

@@ -47,7 +47,8 @@ def plot_shifted_patches(image: ArrayLike, patch_size: int, patch: tuple[int, in
         ValueError: a shape does not fit, or there is no such patch.
     """
     pixels = _image("image", image, 3, expected="(H, W, C)")
-    rows, columns = _patch_grid(*pixels.shape[:2], patch_size)
+    height, width = pixels.shape[:2]
+    rows, columns = _patch_grid(height, width, patch_size)
     row, column = patch
     if not (0 <= row < rows and 0 <= column < columns):
         raise ValueError(f"patch is {patch}; expected a row below {rows} and a column below {columns}.")
@@ -98,9 +99,9 @@ def plot_token_fields(fields: Mapping[str, ArrayLike], patch_size: int) -> Figur
     fig, (panels,) = _new_figure(4.2 * len(maps), 3.9, columns=len(maps))
     sentences = []
     for axes, (name, field) in zip(panels, maps.items(), strict=True):
-        _patch_grid(*field.shape, patch_size)
-        colours = _heat_map(axes, np.where(field > 0, field, np.nan), vmin=0)
         height, width = field.shape
+        _patch_grid(height, width, patch_size)
+        colours = _heat_map(axes, np.where(field > 0, field, np.nan), vmin=0)
         axes.set_xticks(np.arange(0, width, patch_size) - 0.5, range(0, width, patch_size))
         axes.set_yticks(np.arange(0, height, patch_size) - 0.5, range(0, height, patch_size))
         axes.tick_params(labelsize=8)

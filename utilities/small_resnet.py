@@ -6,8 +6,8 @@ It is called like the networks of `tf_keras.applications`, so that one can stand
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import tensorflow as tf
 import tf_keras
 from tf_keras.src.applications import resnet  # its stacks of blocks have no public name
 
@@ -35,7 +35,7 @@ def small_resnet(
     if include_top or weights is not None:
         raise ValueError("small_resnet has neither a top nor weights: include_top=False, weights=None.")
 
-    def stack_blocks(x: tf.Tensor) -> tf.Tensor:
+    def stack_blocks(x: Any) -> Any:
         for i, (filters, blocks, stride) in enumerate(stacks, start=2):
             x = resnet.stack2(x, filters, blocks, stride1=stride, name=f"conv{i}")
         return x

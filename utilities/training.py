@@ -91,11 +91,11 @@ def train(
 class LearningRateLog(tf_keras.callbacks.Callback):
     """Writes down in `rates` the learning rate that the optimiser used in each step."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.rates: list[float] = []
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.rates.append(float(self.model.optimizer.learning_rate))
 
 

@@ -1,5 +1,6 @@
 """What goes into the checks of the attention variants. All dimensions of a case differ."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,16 @@ def attention_vit(rng: np.random.Generator, thorough: bool) -> list[Case]:
     return cases
 
 
-def _scores_case(rng, stage, normalization, leading, n_q, n_k, d, d_v) -> Case:
+def _scores_case(
+    rng: np.random.Generator,
+    stage: str,
+    normalization: str,
+    leading: Sequence[int],
+    n_q: int,
+    n_k: int,
+    d: int,
+    d_v: int,
+) -> Case:
     """Return q, k, v; keys are longer than queries, so that their lengths show."""
     inputs = {
         "normalization": normalization,
@@ -90,7 +100,9 @@ def _scores_case(rng, stage, normalization, leading, n_q, n_k, d, d_v) -> Case:
     return Case(stage, inputs)
 
 
-def _layer_cases(rng, thorough, weights, special) -> list[Case]:
+def _layer_cases(
+    rng: np.random.Generator, thorough: bool, weights: Sequence[str], special: Sequence[str]
+) -> list[Case]:
     """Return the cases of a layer of self-attention, each stage with sizes of its own."""
     stages = [
         ("one head", dict(batch=2, length=5, width=6, num_heads=1, key_dim=4)),
@@ -110,7 +122,16 @@ def _layer_cases(rng, thorough, weights, special) -> list[Case]:
     return [_layer_case(rng, stage, weights, **sizes) for stage, sizes in stages]
 
 
-def _layer_case(rng, stage, weights, batch, length, width, num_heads, key_dim) -> Case:
+def _layer_case(
+    rng: np.random.Generator,
+    stage: str,
+    weights: Sequence[str],
+    batch: int,
+    length: int,
+    width: int,
+    num_heads: int,
+    key_dim: int,
+) -> Case:
     """Return tokens x, and kernel and bias of each Dense layer, projections of size one."""
     x = _normal(rng, batch, length, width)
     values = {}
@@ -124,14 +145,27 @@ def _layer_case(rng, stage, weights, batch, length, width, num_heads, key_dim) -
     return Case(stage, inputs, unsaid=tuple(values))
 
 
-def _matrix_case(rng, stage, shape, beta) -> Case:
+def _matrix_case(
+    rng: np.random.Generator, stage: str, shape: tuple[int, ...], beta: float | None
+) -> Case:
     return Case(stage, {"w": _kernel(rng, *shape), "beta": beta})
 
 
 def _vit_case(
-    rng, stage, batch, image_size, patch_size, width, layers, mlp_units, head_units, num_classes,
-    channels, rate=0.0, head_rate=0.0,
-) -> Case:  # fmt: skip
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    image_size: int,
+    patch_size: int,
+    width: int,
+    layers: int,
+    mlp_units: Sequence[int],
+    head_units: Sequence[int],
+    num_classes: int,
+    channels: int,
+    rate: float = 0.0,
+    head_rate: float = 0.0,
+) -> Case:
     """Return a model's sizes, images, how its attention mixes tokens, and its weights by shape.
 
     All biases and shifts of one length hold the same values, so that it does not matter in which

@@ -3,7 +3,7 @@
 NumPy only. What several lessons need stands in `oracles`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -31,13 +31,15 @@ SCORES = {
 }
 
 
-def dot_product_attention(q, k, v, score, normalise=oracles.softmax) -> tuple[Array, Array]:
+def dot_product_attention(
+    q: Array, k: Array, v: Array, score: Callable, normalise: Callable = oracles.softmax
+) -> tuple[Array, Array]:
     """Return the values averaged by the softmax of the scores (…, n_q, n_k), and these weights."""
     weights = normalise(score(q, k))
     return weights @ v, weights
 
 
-def cosine_attention(q, k, v) -> Array:
+def cosine_attention(q: Array, k: Array, v: Array) -> Array:
     """Return (q̂ k̂ᵀ) v, q̂ and k̂ of length 1; q, k, v (…, N, p).
 
     Source: Mongaras, Dohm and Larson, "Cottention", 2024, arXiv 2409.18747, without its factor.
@@ -50,7 +52,9 @@ def elu_plus_one(x: Array) -> Array:
     return np.where(x > 0, x + 1.0, np.exp(np.minimum(x, 0.0)))
 
 
-def linear_attention(q, k, v, feature: Callable[[Array], Array] = elu_plus_one) -> Array:
+def linear_attention(
+    q: Array, k: Array, v: Array, feature: Callable[[Array], Array] = elu_plus_one
+) -> Array:
     """Return each query's mean of the values, weighted by φ(q)·φ(k), in its quadratic form.
 
     q, k, v (…, N, p). Source: Katharopoulos et al., "Transformers are RNNs", 2020, equation 4,
@@ -79,14 +83,21 @@ def orthonormal_step(w: Array, beta: float) -> Array:
     return (1 + beta) * w - beta * (w @ w.T) @ w
 
 
-def pre_norm_block(x: Array, attention, mlp, norm) -> Array:
+def pre_norm_block(x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step) -> Array:
     """Return x (B, N, d) after attention and MLP, each normalised first and added."""
     x = x + attention(norm(x))
     return x + mlp(norm(x))
 
 
 def vit_parameter_count(
-    patch_values, num_patches, width, layers, mlp_units, head_units, num_classes, attention=1
+    patch_values: int,
+    num_patches: int,
+    width: int,
+    layers: int,
+    mlp_units: Sequence[int],
+    head_units: Sequence[int],
+    num_classes: int,
+    attention: int = 1,
 ) -> int:
     """Return the number of trained numbers of the pre-norm ViT; `attention`: of one attention."""
     tokens = patch_values * width + width + num_patches * width

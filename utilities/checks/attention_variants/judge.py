@@ -17,7 +17,7 @@ from utilities.checks.attention_variants.mistakes import (
     matrix_oracle,
 )
 from utilities.checks.case import NOT_FINITE, WRONG_VALUE, Case, Observation
-from utilities.checks.judging import Stage, fact, judge_stages, problem_finding
+from utilities.checks.judging import Pairs, Stage, fact, judge_stages, problem_finding
 from utilities.checks.report import Finding
 
 DEPTH = 4  # projection, scores, weighted sum, output projection
@@ -118,7 +118,7 @@ def orthonormal(cases: Sequence[Case], observations: Sequence[Observation]) -> l
     return [*_told_config(findings), is_one]
 
 
-def _refused(pairs) -> Finding:
+def _refused(pairs: Pairs) -> Finding:
     seen = next(observation for case, observation in pairs if case.stage == "unknown")
     stopped = problem_finding(REFUSES, seen)
     if stopped:
@@ -133,7 +133,7 @@ def _refused(pairs) -> Finding:
     )
 
 
-def _weightless(pairs) -> Finding:
+def _weightless(pairs: Pairs) -> Finding:
     seen = [observation for case, observation in pairs if case.stage != "unknown"]
     stopped = next((f for s in seen if (f := problem_finding(NO_WEIGHTS, s))), None)
     count = 0 if stopped else max(int(observation["weight_count"]) for observation in seen)
@@ -198,7 +198,9 @@ def _linear(case: Case, observation: Observation) -> Finding:
     )
 
 
-def _told_layer(findings, cases, observations) -> list[Finding]:
+def _told_layer(
+    findings: list[Finding], cases: Sequence[Case], observations: Sequence[Observation]
+) -> list[Finding]:
     """Return the findings on a layer, with what is trained, and what can be seen directly named."""
     pairs = zip(cases, observations, strict=True)
     trained = [_trained(*pair) for pair in pairs if pair[0].stage == "weights"]

@@ -5,6 +5,7 @@ The attention is the check's own: each token becomes a known mixture of all.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,9 @@ def _right(case: Case, seen: Observation) -> Values:
     return {"output": next(_candidates(case, seen, ACCEPTED))}
 
 
-def _candidates(case: Case, seen: Observation, activations, **ways) -> Iterator[Array]:
+def _candidates(
+    case: Case, seen: Observation, activations: Sequence[Callable], **ways: Any
+) -> Iterator[Array]:
     for epsilon in seen["epsilons"] if seen["epsilons"].size else EPSILONS:
         for activation in activations:
             yield _logits(case, activation, float(epsilon), **ways)
@@ -128,7 +131,7 @@ def _augmented(case: Case, mirrored: bool) -> Array:
     return doubled[:, :, ::-1] if mirrored else doubled
 
 
-def _dense(weights, part: str) -> tuple[list[Array], list[Array]]:
+def _dense(weights: dict[str, Array], part: str) -> tuple[list[Array], list[Array]]:
     """Return kernels and biases of the Dense layers of a part, in order."""
     count = sum(name.startswith(f"{part}_kernel_") for name in weights)
     layers = range(1, count + 1)
@@ -140,7 +143,7 @@ def _identity(x: Array) -> Array:
     return x
 
 
-def _wrong(finish: Callable[[Array], Array] = _identity, **ways) -> Oracle:
+def _wrong(finish: Callable[[Array], Array] = _identity, **ways: Any) -> Oracle:
     """Return the oracle of a model that goes wrong in the given ways."""
 
     def oracle(case: Case, seen: Observation) -> Values:
@@ -154,50 +157,60 @@ def _wrong(finish: Callable[[Array], Array] = _identity, **ways) -> Oracle:
 # Blocks gone wrong, from the same steps as the right one.
 
 
-def _post_norm(x, attention, mlp, norm):
+def _post_norm(x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step) -> Array:
     x = norm(x + attention(x))
     return norm(x + mlp(x))
 
 
-def _no_residuals(x, attention, mlp, norm):
+def _no_residuals(x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step) -> Array:
     return mlp(norm(attention(norm(x))))
 
 
-def _no_attention_residual(x, attention, mlp, norm):
+def _no_attention_residual(
+    x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step
+) -> Array:
     x = attention(norm(x))
     return x + mlp(norm(x))
 
 
-def _no_mlp_residual(x, attention, mlp, norm):
+def _no_mlp_residual(x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step) -> Array:
     return mlp(norm(x + attention(norm(x))))
 
 
-def _residual_of_normalised(x, attention, mlp, norm):
+def _residual_of_normalised(
+    x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step
+) -> Array:
     x = norm(x)
     x = norm(x + attention(x))
     return x + mlp(x)
 
 
-def _attention_of_normalised(x, attention, mlp, norm):
+def _attention_of_normalised(
+    x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step
+) -> Array:
     x = norm(x)
     x = x + attention(x)
     return x + mlp(norm(x))
 
 
-def _mlp_of_normalised(x, attention, mlp, norm):
+def _mlp_of_normalised(
+    x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step
+) -> Array:
     x = norm(x + attention(norm(x)))
     return x + mlp(x)
 
 
-def _first_residual_twice(x, attention, mlp, norm):
+def _first_residual_twice(
+    x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step
+) -> Array:
     return x + mlp(norm(x + attention(norm(x))))
 
 
-def _parallel(x, attention, mlp, norm):
+def _parallel(x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step) -> Array:
     return x + attention(norm(x)) + mlp(norm(x))
 
 
-def _mlp_first(x, attention, mlp, norm):
+def _mlp_first(x: Array, attention: oracles.Step, mlp: oracles.Step, norm: oracles.Step) -> Array:
     x = x + mlp(norm(x))
     return x + attention(norm(x))
 
@@ -301,7 +314,7 @@ MISTAKES = [
 # --- the number of weights -------------------------------------------------------------------
 
 
-def _count(case: Case, **others) -> int:
+def _count(case: Case, **others: Any) -> int:
     """Return the number of weights of the case's model, or of one with other sizes."""
     sizes = {
         "patch_values": len(case["patch_kernel"]),

@@ -36,7 +36,7 @@ def dot_product_oracle(
     return oracle
 
 
-def _over(divisor: Callable[[Array, Array], float], normalise=lambda x: x) -> Score:
+def _over(divisor: Callable[[Array, Array], float], normalise: Callable = lambda x: x) -> Score:
     """Return the scores of (normalised) queries and keys over a number."""
     return lambda q, k: products(normalise(q), normalise(k)) / divisor(q, k)
 

@@ -239,14 +239,14 @@ class Mixing(layers.Layer):
         self.mixing = tf.constant(mixing)  # (N, N)
         self.gain = self.add_weight("gain", (1, 1, 1), initializer="ones")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.gain * tf.einsum("mn,bnd->bmd", self.mixing, x)  # (B, N, d)
 
 
 class DoubleAndMirror(layers.Layer):
     """An augmentation without chance: images twice as large, and in training mirrored as well."""
 
-    def call(self, images, training=None):
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         doubled = tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)  # (B, 2·H, 2·W, C)
         mirror = tf.cast(bool(training) if training is None else training, tf.bool)
         return tf.cond(mirror, lambda: tf.reverse(doubled, axis=[2]), lambda: doubled)

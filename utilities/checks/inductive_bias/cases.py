@@ -1,5 +1,7 @@
 """What goes into the checks of the lab on inductive bias (NumPy only)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from utilities.checks.case import Case
@@ -94,7 +96,7 @@ def _classifier_case(
     batch: int,
     image: tuple[int, int, int],
     filters: int,
-    head_units: tuple[int, ...],
+    head_units: Sequence[int],
     num_classes: int,
     augmented: bool = False,
 ) -> Case:

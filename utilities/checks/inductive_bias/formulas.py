@@ -1,7 +1,5 @@
 """The formulas of the lab on inductive bias in float64 (NumPy only)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -48,11 +46,7 @@ def crossentropy(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def forward(
-    flat: np.ndarray,
-    kernel_1: np.ndarray,
-    bias_1: np.ndarray,
-    kernel_2: np.ndarray,
-    bias_2: np.ndarray,
+    flat: np.ndarray, kernel_1: np.ndarray, bias_1: np.ndarray, kernel_2: np.ndarray, bias_2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return hidden values (n, u) and logits (n, K) of a network with one ReLU layer."""
     hidden = np.maximum(flat @ kernel_1 + bias_1, 0.0)

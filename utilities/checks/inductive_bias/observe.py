@@ -125,7 +125,7 @@ class Backbone:
         input_shape: Any = None,
         pooling: str | None = None,
         classes: int = 1000,
-        classifier_activation: str | None = "softmax",
+        classifier_activation: Any = "softmax",
         **_: Any,
     ) -> tf_keras.Model:
         self.asked = {"include_top": bool(include_top), "weights": weights is not None}

@@ -1,5 +1,7 @@
 """What goes into the checks of the small-data lab (NumPy only)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from utilities.checks.case import Case
@@ -83,7 +85,16 @@ def make_optimizer(rng: np.random.Generator, thorough: bool) -> list[Case]:
     return cases
 
 
-def _images_case(rng, stage, batch, rows, columns, channels, patch_size, proj_dim) -> Case:
+def _images_case(
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    rows: int,
+    columns: int,
+    channels: int,
+    patch_size: int,
+    proj_dim: int,
+) -> Case:
     """Return images of `rows` × `columns` patches, and the weights to give to the layer."""
     values = 5 * patch_size**2 * channels
     weights = {
@@ -97,7 +108,15 @@ def _images_case(rng, stage, batch, rows, columns, channels, patch_size, proj_di
     return Case(stage, {"images": images.astype(np.float32), **sizes, **weights}, tuple(weights))
 
 
-def _attention_case(rng, stage, batch, length, width, num_heads, key_dim) -> Case:
+def _attention_case(
+    rng: np.random.Generator,
+    stage: str,
+    batch: int,
+    length: int,
+    width: int,
+    num_heads: int,
+    key_dim: int,
+) -> Case:
     """Return tokens, weights that keep projections at size one, and temperatures around √key_dim."""
     outward = (width, num_heads, key_dim)
     shapes = {"query": outward, "key": outward, "value": outward, "output": (*outward[1:], width)}
@@ -117,7 +136,14 @@ def _attention_case(rng, stage, batch, length, width, num_heads, key_dim) -> Cas
     return Case(stage, {**inputs, **weights}, unsaid=tuple(weights))
 
 
-def _schedule_case(rng, stage, total_steps, warmup_steps, steps, from_zero=False) -> Case:
+def _schedule_case(
+    rng: np.random.Generator,
+    stage: str,
+    total_steps: int,
+    warmup_steps: int,
+    steps: Sequence[int],
+    from_zero: bool = False,
+) -> Case:
     """Return the settings of a schedule and the steps to ask it for."""
     base = round(float(rng.uniform(0.5, 2.0)), 3)
     inputs = {
@@ -130,7 +156,14 @@ def _schedule_case(rng, stage, total_steps, warmup_steps, steps, from_zero=False
     return Case(stage, inputs)
 
 
-def _run_case(rng, stage, num_samples, epochs, batch_size, warmup_epochs) -> Case:
+def _run_case(
+    rng: np.random.Generator,
+    stage: str,
+    num_samples: int,
+    epochs: int,
+    batch_size: int,
+    warmup_epochs: int,
+) -> Case:
     """Return the arguments of `make_optimizer`, weights, and gradients for two steps too many."""
     steps = epochs * -(-num_samples // batch_size) + 2
     inputs = {

@@ -3,7 +3,8 @@
 Source: Lee, Lee and Song, "Vision Transformer for Small-Size Datasets", 2021, arXiv 2112.13492.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ DIAGONALS = ((-1, -1), (-1, 1), (1, -1), (1, 1))  # signs of the shifts, (down, 
 Images = list[np.ndarray]
 
 
-def shifted(images: np.ndarray, down: int, right: int, **padding) -> np.ndarray:
+def shifted(images: np.ndarray, down: int, right: int, **padding: Any) -> np.ndarray:
     """Return images (B, H, W, C) moved by some pixels; what comes in at the edge is 0.
 
     padding: the arguments of `np.pad` where something else comes in.
@@ -39,13 +40,17 @@ def shifted_patches(
     return oracles.patches(np.concatenate(versions(images, patch_size), axis=-1), patch_size)
 
 
-def standardised(x: np.ndarray, epsilon: float, axis=-1) -> np.ndarray:
+def standardised(x: np.ndarray, epsilon: float, axis: int = -1) -> np.ndarray:
     """Return x with mean 0 and variance 1 along `axis`, any shape."""
     return oracles.layer_norm(x, 1.0, 0.0, epsilon, axis)
 
 
 def locality_self_attention(
-    x, kernels, biases, temperature, attend=None
+    x: np.ndarray,
+    kernels: Sequence[np.ndarray],
+    biases: Sequence[np.ndarray],
+    temperature: np.ndarray,
+    attend: Callable | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return output (B, N, d) and weights (B, h, N, N) of self-attention on tokens x (B, N, d).
 
@@ -61,7 +66,9 @@ def locality_self_attention(
     return np.einsum("bhnk,hkd->bnd", heads, kernels[3]) + biases[3], weights
 
 
-def attend_to_others(q, k, v, temperature) -> tuple[np.ndarray, np.ndarray]:
+def attend_to_others(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, temperature: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return softmax(qkᵀ/τ)v with the diagonal masked, and the weights; q, k, v (B, h, N, k)."""
     scores = q @ np.swapaxes(k, -1, -2) / temperature  # (B, h, N, N)
     weights = oracles.softmax(oracles.masked(scores, others(scores.shape[-1])))
@@ -74,7 +81,11 @@ def others(length: int) -> np.ndarray:
 
 
 def warm_up_cosine(
-    step, learning_rate_base, total_steps, warmup_learning_rate, warmup_steps
+    step: np.ndarray,
+    learning_rate_base: float,
+    total_steps: float,
+    warmup_learning_rate: float,
+    warmup_steps: float,
 ) -> np.ndarray:
     """Return the learning rate at each step: linear warm-up, then a cosine down to 0, 0 for good.
 

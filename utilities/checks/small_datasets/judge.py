@@ -87,7 +87,9 @@ def make_optimizer(cases: Sequence[Case], observations: Sequence[Observation]) -
     )
 
 
-def _of_stage(stage: str, cases: Sequence[Case], observations: Sequence[Observation]):
+def _of_stage(
+    stage: str, cases: Sequence[Case], observations: Sequence[Observation]
+) -> tuple[Case, Observation]:
     return next(pair for pair in zip(cases, observations, strict=True) if pair[0].stage == stage)
 
 

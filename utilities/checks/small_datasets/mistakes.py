@@ -1,8 +1,9 @@
 """The mistakes people make in the small-data lab, each as the oracle of what it computes (NumPy)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def column_order(seen: np.ndarray, features: np.ndarray, count: int) -> list[int
     return order
 
 
-def _columns(x: np.ndarray, order) -> np.ndarray:
+def _columns(x: np.ndarray, order: Sequence[int]) -> np.ndarray:
     """Return these columns of x (B, N, F); beyond F they are 0."""
     missing = max(len(order) - x.shape[-1], 0)
     return np.pad(x, ((0, 0), (0, 0), (0, missing)))[..., list(order)]
@@ -79,17 +80,23 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max()) if one.shape == other.shape else np.inf
 
 
-def _projected(features, gamma, beta, kernel, bias) -> np.ndarray:
+def _projected(
+    features: np.ndarray, gamma: np.ndarray, beta: np.ndarray, kernel: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
     return (gamma * features + beta) @ kernel + bias
 
 
-def _normalised_late(features, gamma, beta, kernel, bias) -> np.ndarray:
+def _normalised_late(
+    features: np.ndarray, gamma: np.ndarray, beta: np.ndarray, kernel: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
     """Return projected patches, normalised afterwards; the shift there is as wide as the bias."""
     gain = np.resize(gamma, bias.shape)
     return gain * formulas.standardised(features @ kernel + bias, EPSILONS[0]) + bias
 
 
-def _without_gain(features, gamma, beta, kernel, bias) -> np.ndarray:
+def _without_gain(
+    features: np.ndarray, gamma: np.ndarray, beta: np.ndarray, kernel: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
     return features @ kernel + bias
 
 
@@ -111,21 +118,21 @@ def _versions(select: Callable) -> Callable:
     return partial(formulas.shifted_patches, versions=select)
 
 
-def _moved(images, moves, **padding) -> list[np.ndarray]:
+def _moved(images: np.ndarray, moves: Sequence[tuple[int, int]], **padding: Any) -> list[np.ndarray]:
     return [formulas.shifted(images, down, right, **padding) for down, right in moves]
 
 
-def _diagonal(images, by: int, **padding) -> list[np.ndarray]:
+def _diagonal(images: np.ndarray, by: int, **padding: Any) -> list[np.ndarray]:
     moves = [(by * down, by * right) for down, right in formulas.DIAGONALS]
     return [images, *_moved(images, moves, **padding)]
 
 
-def _along_the_axes(images, patch_size: int) -> list[np.ndarray]:
+def _along_the_axes(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
     by = patch_size // 2
     return [images, *_moved(images, [(by, 0), (-by, 0), (0, by), (0, -by)])]
 
 
-def _rolled(images, patch_size: int) -> list[np.ndarray]:
+def _rolled(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
     by = patch_size // 2
     moves = [(by * down, by * right) for down, right in formulas.DIAGONALS]
     return [images, *(np.roll(images, move, axis=(1, 2)) for move in moves)]
@@ -134,7 +141,7 @@ def _rolled(images, patch_size: int) -> list[np.ndarray]:
 def _one_diagonal(down: int, right: int) -> Callable:
     """Return the versions where all four copies go the same way."""
 
-    def versions(images, patch_size):
+    def versions(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
         by = patch_size // 2
         return [images, *_moved(images, [(by * down, by * right)] * 4)]
 
@@ -144,7 +151,7 @@ def _one_diagonal(down: int, right: int) -> Callable:
 def _two_of_four(first: int) -> Callable:
     """Return the versions where two copies are missing."""
 
-    def versions(images, patch_size):
+    def versions(images: np.ndarray, patch_size: int) -> list[np.ndarray]:
         everything = formulas.with_diagonal_shifts(images, patch_size)
         return [images, everything[first], everything[5 - first]]
 
@@ -333,7 +340,10 @@ Attend = Callable[..., tuple[np.ndarray, np.ndarray]]  # (q, k, v, τ) → (head
 
 
 def locality_oracle(
-    attend: Attend | None = None, order=(0, 1, 2), biases: bool = True, finish: Callable | None = None
+    attend: Attend | None = None,
+    order: Sequence[int] = (0, 1, 2),
+    biases: bool = True,
+    finish: Callable | None = None,
 ) -> Oracle:
     """Return the oracle of locality self-attention that goes wrong in the given ways.
 
@@ -355,7 +365,7 @@ def locality_oracle(
     return oracle
 
 
-def _attention_weights(case: Case, order, biases: bool):
+def _attention_weights(case: Case, order: Sequence[int], biases: bool) -> Any:
     names = [*(("query", "key", "value")[i] for i in order), "output"]
     kernels = [case[f"{name}_kernel"].astype(np.float64) for name in names]
     offsets = [case[f"{name}_bias"] * np.float64(biases) for name in names]
@@ -377,7 +387,9 @@ def _going_wrong(
     finish: (weights, mask, τ) → weights.
     """
 
-    def attend(q, k, v, temperature):
+    def attend(
+        q: np.ndarray, k: np.ndarray, v: np.ndarray, temperature: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         scores = q @ np.swapaxes(k, -1, -2)  # (B, h, N, N)
         scores = (scale or _scaled)(scores, temperature, k.shape[-1])
         mask = formulas.others(scores.shape[-1])
@@ -388,15 +400,15 @@ def _going_wrong(
     return attend
 
 
-def _scaled(scores, temperature, _: int) -> np.ndarray:
+def _scaled(scores: np.ndarray, temperature: np.ndarray, _: int) -> np.ndarray:
     return scores / temperature
 
 
-def _by_a_constant(scores, _, key_dim: int) -> np.ndarray:
+def _by_a_constant(scores: np.ndarray, _: Any, key_dim: int) -> np.ndarray:
     return scores / np.sqrt(key_dim)
 
 
-def _ignored(scores: np.ndarray, _) -> np.ndarray:
+def _ignored(scores: np.ndarray, _: Any) -> np.ndarray:
     return scores
 
 
@@ -516,14 +528,16 @@ def rate_oracle(rate: Callable = formulas.warm_up_cosine) -> Oracle:
     return oracle
 
 
-def _rises_then(cosine: Callable, after: Callable | None = None, rise: Callable | None = None):
+def _rises_then(
+    cosine: Callable, after: Callable | None = None, rise: Callable | None = None
+) -> Callable:
     """Return a schedule with another decay, another end or another warm-up.
 
     cosine: (step, base, total, first, warm) → rate in the decay; after: (base, decayed) → rate
     beyond the last step; rise: (step, base, first, warm) → rate in the warm-up.
     """
 
-    def rate(step, base, total, first, warm):
+    def rate(step: np.ndarray, base: float, total: float, first: float, warm: float) -> np.ndarray:
         step = step.astype(np.float64)
         rising = (rise or _rise)(step, base, first, max(warm, 1))
         decayed = cosine(step, base, total, first, warm)
@@ -533,7 +547,7 @@ def _rises_then(cosine: Callable, after: Callable | None = None, rise: Callable 
     return rate
 
 
-def _rise(step, base, first, warm) -> np.ndarray:
+def _rise(step: np.ndarray, base: float, first: float, warm: float) -> np.ndarray:
     return first + (base - first) * step / warm
 
 
@@ -541,11 +555,11 @@ def _half_cosine(base: float, share: np.ndarray) -> np.ndarray:
     return base * (1 + np.cos(np.pi * share)) / 2
 
 
-def _cosine(step, base, total, _, warm) -> np.ndarray:
+def _cosine(step: np.ndarray, base: float, total: float, _: Any, warm: float) -> np.ndarray:
     return _half_cosine(base, (step - warm) / (total - warm))
 
 
-def _share(step, total, warm) -> np.ndarray:
+def _share(step: np.ndarray, total: float, warm: float) -> np.ndarray:
     return (step - warm) / (total - warm)
 
 
@@ -696,7 +710,7 @@ def scheduled(
     case → the rate that the warm-up starts at.
     """
 
-    def rates(steps, case: Case) -> np.ndarray:
+    def rates(steps: np.ndarray, case: Case) -> np.ndarray:
         one_epoch = (steps_per_epoch or _steps_per_epoch)(case)
         total_steps = total(case, one_epoch) if total else case["epochs"] * one_epoch
         warmup_steps = warmup(case, one_epoch) if warmup else case["warmup_epochs"] * one_epoch
@@ -710,12 +724,14 @@ def _steps_per_epoch(case: Case) -> int:
     return -(-case["num_samples"] // case["batch_size"])
 
 
-def _adamw(kernel, gradients, rates, weight_decay) -> np.ndarray:
+def _adamw(
+    kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, weight_decay: float
+) -> np.ndarray:
     given = [lambda _, gradient=gradient: gradient for gradient in gradients]
     return oracles.adamw(kernel, given, rates, weight_decay)
 
 
-def _sgd(kernel, gradients, rates, _) -> np.ndarray:
+def _sgd(kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, _: Any) -> np.ndarray:
     return kernel - np.cumsum(rates[:, None] * gradients, axis=0)
 
 

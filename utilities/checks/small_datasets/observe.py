@@ -32,7 +32,8 @@ def shifted_patch_tokenization(implementation: Any, case: Case) -> Values:
     layer = _tokenizer(implementation, case, case["proj_dim"])
     if case.stage == "config":
         layer = _made_anew(layer)
-    model, static_shape = layer, ()
+    model: Any = layer
+    static_shape: tuple[int | None, ...] = ()
     if case.stage == "functional":
         inputs = tf_keras.Input(images.shape[1:])
         tokens = layer(inputs)
