@@ -21,7 +21,7 @@ ROWS = {
     "b": ("bench.first_report", "seconds to the first report, in a cold and a warm kernel"),
     "c": ("bench.attention", "multi-head attention against Keras' and its bare matrix products"),
     "d": ("bench.training_step", "the ViT's training step against Keras' layers; XLA, tf.data"),
-    "e": ("bench.accuracy", "accuracy against processor time (about 2 × 14 CPU minutes)"),
+    "e": ("bench.accuracy", "accuracy against processor time (about 2 × 11 CPU minutes)"),
     "f": ("bench.notebooks", "wall time of every solution notebook in the quick profile"),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,11 @@ def measure(settings: Settings) -> list[Row]:
         train_both(load_profile("standard"), settings.epochs, PROGRESS)
     points = read(PROGRESS)
     draw(points, PICTURE)
-    return rows(points)
+    ended = datetime.fromtimestamp(PROGRESS.stat().st_mtime, UTC)
+    return [
+        replace(row, note=f"{row.note} Trained until {ended:%Y-%m-%d %H:%M} UTC.")
+        for row in rows(points)
+    ]
 
 
 def train_both(
@@ -97,17 +102,20 @@ def rows(points: Iterable[Point]) -> list[Row]:
     if not all(curves.values()):
         return []
     end = min(curve[-1].minutes for curve in curves.values())
+    note = NOTE
+    if curves[OLD][-1].minutes < curves[STANDARD][-1].minutes:
+        note += f" The run of the old settings was ended early, after {end:.1f} CPU minutes."
     found = []
     for minutes in (end / 4, end / 2, end):
         ours, theirs = (_accuracy_after(curves[name], minutes) for name in (STANDARD, OLD))
         if ours and theirs:
             what = f"test accuracy after {minutes:.1f} CPU minutes"
-            found.append(Row("e", what, "%", STANDARD, [ours], OLD, [theirs], NOTE))
+            found.append(Row("e", what, "%", STANDARD, [ours], OLD, [theirs], note))
     best = max(curves[OLD], key=lambda point: point.accuracy)
     reached = next((p for p in curves[STANDARD] if p.accuracy >= best.accuracy), None)
     if reached is not None:
         what = f"CPU minutes to the old settings' best, {best.accuracy:.1%}"
-        found.append(Row("e", what, "min", STANDARD, [reached.minutes], OLD, [best.minutes], NOTE))
+        found.append(Row("e", what, "min", STANDARD, [reached.minutes], OLD, [best.minutes], note))
     return found
 
 

@@ -100,11 +100,11 @@ def plot_cost(
 
     Args:
         lengths: numbers of tokens, (n,).
-        seconds: name → processor time of one call at each length, (n,).
-        peak_bytes: name → memory alive at the same time at each length, (n,).
+        seconds: name → processor time of one call at each length; a line may end before the others.
+        peak_bytes: name → memory alive at the same time at each length, likewise.
 
     Raises:
-        ValueError: a line has not one number for each length.
+        ValueError: a line has more numbers than there are lengths, or fewer than two.
     """
     fig, (panels,) = _new_figure(10.4, 5.6, columns=2)
     panels_of = (
@@ -114,12 +114,15 @@ def plot_cost(
     exponents: dict[str, list[str]] = {name: [] for name in seconds}
     for axes, (title, label, lines, unit) in zip(panels, panels_of, strict=True):
         for index, (name, values) in enumerate(lines.items()):
-            values = _one_for_each(name, values, lengths)
-            exponent = fit_exponent(lengths, values.tolist())
+            measured = lengths[: max(2, len(values))]
+            values = _one_for_each(name, values, measured)
+            exponent = fit_exponent(measured, values.tolist())
             exponents[name].append(f"{exponent:.1f}")
-            _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", lengths, unit * values, index)
+            _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", measured, unit * values, index)
         axes.set(xscale="log", yscale="log", xlabel="N, number of tokens", ylabel=label, title=title)
         _plain_ticks(axes, lengths)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         axes.grid(True)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
     listed = "; ".join(f"{name} {' and '.join(pair)}" for name, pair in exponents.items())
@@ -160,7 +163,7 @@ def plot_accuracies(
         axes.set(xlabel="% of the test images", title=f"Top-{rank} accuracy", xlim=(0, None))
         axes.set_yticks(places, names)
         axes.grid(True, axis="x")
-        axes.legend(loc="lower left")
+    fig.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
     listed = "; ".join(f"{n}: {100 * a:.1f} and {100 * b:.1f} %" for n, (a, b) in accuracies.items())
     alt = f"Top-1 and top-5 accuracy on {num_images} test images. {listed}."
     show_figure(fig, alt)

@@ -93,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
     """Look at everything, show it, and return the exit status."""
     from rich.console import Console
 
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # old consoles lack the signs
     lines = examine_all(probes_for(KIT), Console(stderr=True))
     ready = not missing(lines, STUDENT)
     if options.json:
@@ -215,7 +216,8 @@ class TensorFlow:
             todo = "TensorFlow needs a processor with AVX: use another machine, or a hub"
             return Finding(MISSING, f"ended by signal {-done.returncode} as it started", todo)
         if done.returncode != 0:
-            return Finding(MISSING, _last_line(done.stderr), REINSTALL)
+            said = _last_line(done.stderr) or f"ended with status {done.returncode} as it started"
+        return Finding(MISSING, said, REINSTALL)
         self.facts = json.loads(done.stdout.splitlines()[-1])
         threads = self.facts["threads"] or f"as many as cores ({_cores()})"
         text = f"{self.facts['version']}, tf_keras {self.facts['tf_keras']}, threads: {threads}"
@@ -486,6 +488,7 @@ def _run_quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         command,
         capture_output=True,
         text=True,
+        errors="replace",
         stdin=subprocess.DEVNULL,
         timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
@@ -538,7 +541,7 @@ def _browser_of_playwright() -> str | None:
 
         with sync_playwright() as playwright:
             path = playwright.chromium.executable_path
-    except Exception:  # playwright is part of the tests' extras only
+    except Exception:  # one of the tests' extras: not installed, or its driver does not start
         return None
     return path if Path(path).exists() else None
 

@@ -27,7 +27,7 @@ def worst_ratio(implementation, seed, stages) -> float | None:
             observed = seen[name]
             if observed.shape != expected.shape or not np.all(np.isfinite(observed)):
                 return np.inf
-            dtype = judging._coarsest_dtype(case, observed)
+            dtype = judging._coarsest_dtype(case)
             limit = tolerance(expected, dtype, case.longest_axis)
             ratios.append(float(np.max(np.abs(observed - expected)) / limit))
     return max(ratios, default=None)

@@ -15,6 +15,7 @@ from utilities.grading.engine import Grader, Row
 
 ROOT = Path(__file__).parents[2]
 ASSIGNMENT = NOTEBOOK = "kernels"
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 POINTS = {"check_gaussian": 2.0, "check_nadaraya_watson": 4.0}
 
 IMPORTS = """import numpy as np
@@ -61,8 +62,16 @@ def source_notebook() -> NotebookNode:
             "question_01", solution=True, grade=True, points=3,
         ),
     ]  # fmt: skip
-    spec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    return new_notebook(cells=cells, metadata={"kernelspec": spec})
+    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+
+
+def notebook_of(cells: list[tuple[str, str, dict]]) -> NotebookNode:
+    """Return a notebook of code cells, each a grade id, a source, and nbgrader's marks."""
+    coded = [
+        (new_code_cell(source, id=name.replace("_", "-")), name, marks) for name, source, marks in cells
+    ]
+    marked = [_marked(cell, name, **marks) for cell, name, marks in coded]
+    return new_notebook(cells=marked, metadata={"kernelspec": KERNEL})
 
 
 def write_course(root: Path, notebooks: dict[str, NotebookNode] | None = None) -> Path:
@@ -130,8 +139,10 @@ def copy_course(blank: Path, target: Path) -> Path:
     return target
 
 
-def grade(course: Path, students: list[str], workers: int, **limits) -> dict[str, Row]:
-    """Grade students of the stand-in course with short limits and return their rows."""
+def grade(
+    course: Path, students: list[str], workers: int, assignment: str = ASSIGNMENT, **limits
+) -> dict[str, Row]:
+    """Grade students of a stand-in course with short limits and return their rows."""
     short = config(course)
     short.CourseExecute.update(
         {
@@ -143,13 +154,13 @@ def grade(course: Path, students: list[str], workers: int, **limits) -> dict[str
             **limits,
         }
     )
-    grader = Grader(short, ASSIGNMENT)
+    grader = Grader(short, assignment)
     with ThreadPoolExecutor(workers) as pool:
         return {row.student: row for row in grader.grade(students, pool, workers)}
 
 
 def scores(course: Path, student: str) -> dict[str, float]:
-    """Return the points of the stand-in course's checks as the gradebook holds them."""
+    """Return the points of the first stand-in course's checks as the gradebook holds them."""
     with Gradebook(f"sqlite:///{course}/gradebook.db", "attention-lab-kit") as gradebook:
         grades = gradebook.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student).grades
         return {grade.name: grade.auto_score for grade in grades if grade.name in POINTS}

@@ -1,13 +1,15 @@
-"""Measure for the README: python -m tests.grading.measure scale | stock.
+"""Measure for the README: python -m tests.grading.measure scale | stock | table.
 
 scale: so many submissions of the stand-in course; time, memory, losses.
 stock: what stock nbgrader makes of the faults and attacks, beside what `lab grade` makes of them.
-       Stock nbgrader runs inside a sandbox of its own here, since some of them harm the machine.
+       Stock nbgrader runs inside a cage here, since some of them harm the machine.
+table: what stock has written, as Markdown.
 
 How fast both are on the same submissions is row a of `make bench`.
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -18,16 +20,24 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
+from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 
 from tests.grading import course as stand_in
+from tests.grading import layer_attacks
 from tests.grading.attacks import ATTACKS, perform, spoil
-from tests.grading.scenarios import SCENARIOS
+from tests.grading.scenarios import REGRESSION, SCENARIOS
 from utilities.grading import sandbox
 
+STOCK_PATIENCE = 200  # seconds a submission on a busy machine; an honest one takes two
+BATCH = 8
 STOCK_CONFIG = """c = get_config()
 c.CourseDirectory.course_id = "attention-lab-kit"
 c.CourseDirectory.source_directory = "solutions"
@@ -69,72 +79,173 @@ def scale(folder: Path, number: int, workers: int) -> None:
     }, indent=1))  # fmt: skip
 
 
-def against_stock(folder: Path, names: list[str]) -> None:
-    """Print a table of faults and attacks: points by stock nbgrader, points by `lab grade`."""
-    blank = stand_in.write_course(folder / "blank")
-    chosen = names or [*SCENARIOS, *ATTACKS]
+@dataclass(frozen=True)
+class _Class:
+    """Submissions of one stand-in course, by what is handed in; what they are worth when honest."""
+
+    kind: str
+    assignment: str
+    points: dict[str, float]
+    names: list[str]
+    hand_in: Callable[[Path, str, str], None]  # (course, student, name)
+    notebook: NotebookNode
+    limits: dict[str, int]
+
+    @property
+    def worth(self) -> float:
+        return sum(self.points.values())
+
+
+def _classes() -> list[_Class]:
+    small = (stand_in.ASSIGNMENT, stand_in.POINTS)
+    kernels, layers = stand_in.source_notebook(), layer_attacks.source_notebook()
+    roomy = {"timeout": 240, "memory": 8 << 30, "processes": 1024}
+    short = {"timeout": 15}
+    names = list(layer_attacks.LAYER_ATTACKS)
+    deep = (layer_attacks.ASSIGNMENT, layer_attacks.POINTS, names, _hand_in_layers, layers, roomy)
+    return [
+        _Class("fault", *small, list(SCENARIOS), _hand_in_fault, kernels, short),
+        _Class("attack", *small, list(ATTACKS), _hand_in_attack, kernels, short),
+        _Class("attack on layers", *deep),
+    ]
+
+
+def against_stock(folder: Path, names: list[str], workers: int, out: Path) -> None:
+    """Grade faults and attacks by stock nbgrader and by `lab grade`, one JSON line a row.
+
+    What stands in `out` already is not done again, so that a run that was stopped goes on.
+    """
+    done = {json.loads(line)["name"] for line in out.read_text().splitlines()} if out.exists() else {}
+    for number, chosen in enumerate(_classes()):
+        todo = [n for n in chosen.names if n not in done and (not names or n in names)]
+        if todo:
+            _one_class_against_stock(folder / str(number), chosen, todo, workers, out)
+
+
+def _one_class_against_stock(folder: Path, chosen: _Class, names, workers: int, out: Path) -> None:
+    blank = stand_in.write_course(folder / "blank", {chosen.assignment: chosen.notebook})
     ours = stand_in.copy_course(blank, folder / "ours")
-    students = {}
-    for index, name in enumerate(chosen):
-        students[name] = f"s{index:03}"
-        _hand_in(ours, students[name], name)
-    rows = stand_in.grade(ours, list(students.values()), 2)
-    print("| fault or attack | stock nbgrader | lab grade |\n|---|---|---|")
-    for name in chosen:
-        mine = rows[students[name]]
-        print(f"| {name} | {_by_stock(blank, folder, name)} | {mine.score:g} of 6 |", flush=True)
+    students = {name: f"s{index:03}" for index, name in enumerate(names)}
+    for name, student in students.items():
+        chosen.hand_in(ours, student, name)
+    everybody = list(students.values())
+    rows = stand_in.grade(ours, everybody, workers, chosen.assignment, **chosen.limits)
+    by_stock = partial(_by_stock, blank, folder, chosen)
+    with ThreadPoolExecutor(workers) as pool, out.open("a") as lines:
+        for found in pool.map(by_stock, _batches(names)):
+            for name, stock in found.items():
+                row = {"name": name, "kind": chosen.kind, "worth": chosen.worth,
+                       "stock": stock, "ours": rows[students[name]].score}  # fmt: skip
+                lines.write(json.dumps(row) + "\n")
+            lines.flush()
 
 
-def _by_stock(blank: Path, folder: Path, name: str) -> str:
-    """Return what stock nbgrader makes of one submission and of an honest one graded after it."""
-    course = folder / "stock"
-    shutil.rmtree(course, ignore_errors=True)
-    stand_in.copy_course(blank, course)
-    (course / "nbgrader_config.py").write_text(STOCK_CONFIG + "c.Execute.timeout = 10\n")
-    _hand_in(course, "a", name)
-    stand_in.hand_in(course, "honest", stand_in.solved(course))
+def _batches(names: list[str]) -> Iterator[list[str]]:
+    """Yield names in batches; attempts on the machine or the gradebook would touch their peers."""
+    alone = [n for n in names if n in ATTACKS and ATTACKS[n].aim in ("harm", "gradebook")]
+    together = [name for name in names if name not in alone]
+    yield from (together[i : i + BATCH] for i in range(0, len(together), BATCH))
+    yield from ([name] for name in alone)
+
+
+def _by_stock(blank: Path, folder: Path, chosen: _Class, names: list[str]) -> dict[str, dict]:
+    """Return what stock nbgrader makes of submissions, and of an honest one graded after each.
+
+    They are graded as one class; where that loses anybody, each is graded once more alone.
+    """
+    found = _graded_by_stock(blank, folder, chosen, names)
+    lost = [name for name, of_one in found.items() if None in of_one.values()]
+    if len(names) > 1:
+        for name in lost:
+            found |= _graded_by_stock(blank, folder, chosen, [name])
+    return found
+
+
+def _graded_by_stock(blank: Path, folder: Path, chosen: _Class, names) -> dict[str, dict]:
+    """Return points by student, and those of the honest one who comes after them all."""
+    students = {name: f"a{index}" for index, name in enumerate(names)}
+    with _little_disk(Path(tempfile.mkdtemp(dir=folder)) / "stock") as small:
+        course = stand_in.copy_course(blank, small / "course")
+        (course / "nbgrader_config.py").write_text(STOCK_CONFIG)
+        for name, student in students.items():
+            chosen.hand_in(course, student, name)
+        honest = stand_in.solved(course, chosen.assignment)
+        stand_in.hand_in(course, "honest", honest, chosen.assignment)
+        grade = [sys.executable, "-m", "nbgrader", "autograde", chosen.assignment]
+        hangs, patience = False, STOCK_PATIENCE * (1 + len(names))
+        try:
+            subprocess.run(_caged(grade, course), capture_output=True, timeout=patience)
+        except subprocess.TimeoutExpired:
+            hangs = True
+        after = _points(course, chosen, "honest")
+        return {
+            name: {"hangs": hangs, "score": _points(course, chosen, student), "honest": after}
+            for name, student in students.items()
+        }
+
+
+def _caged(command: list[str], course: Path) -> list[str]:
+    """Return a command that sees this machine as it is, and can harm nothing but the course.
+
+    Where root measures, the command runs as somebody else, as an instructor does.
+    """
     cage = [
         "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--die-with-parent",
-        "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
-        "--bind", str(course), str(course), "--chdir", str(course),
-        "prlimit", "--data=3000000000", "--nproc=600", "--fsize=900000000",
+        "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp",
+        *_reachable(course), "--bind", str(course), str(course),
+        "--chdir", str(course), "--setenv", "HOME", "/tmp",
     ]  # fmt: skip
-    grade = [sys.executable, "-m", "nbgrader", "autograde", stand_in.ASSIGNMENT]
+    limits = ["prlimit", "--as=6000000000", "--nproc=600", "--fsize=900000000"]
+    user_id = sandbox.fresh_user_id()
+    if user_id is None:
+        return [*cage, *limits, *command]
+    python = str(Path(sys.base_prefix))  # may stand in a home that nobody else can read
+    cage += ["--tmpfs", "/root", *_reachable(Path(python)), "--ro-bind", python, python]
+    cage += [part for cap in ("SETUID", "SETGID") for part in ("--cap-add", f"CAP_{cap}")]
+    for path in (course, *course.rglob("*")):
+        os.chown(path, user_id, user_id, follow_symlinks=False)
+    other = ["setpriv", "--reuid", str(user_id), "--regid", str(user_id), "--clear-groups"]
+    return [*cage, *limits, *other, "--no-new-privs", *command]
+
+
+def _reachable(path: Path) -> list[str]:
+    """Return bubblewrap's arguments that make the parents of a mount so that anybody can pass."""
+    parents = [str(parent) for parent in reversed(path.parents)]
+    inside = [p for p in parents if p.startswith(("/tmp/", "/root/"))]
+    return [part for parent in inside for part in ("--dir", parent)]
+
+
+@contextlib.contextmanager
+def _little_disk(folder: Path) -> Iterator[Path]:
+    """Make a folder and remove it again; where root measures, it is a disk of its own."""
+    folder.mkdir(mode=0o755)
+    mounted = os.geteuid() == 0
+    if mounted:
+        options = "size=2000m,mode=755"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
     try:
-        subprocess.run([*cage, *grade], capture_output=True, timeout=240)
-    except subprocess.TimeoutExpired:
-        return "hangs for more than 4 minutes"
-    honest = _points(course, "honest")
-    mine = _points(course, "a")
-    lost = "" if honest == 6 else "; the class after it is lost"
-    return (f"{mine:g} of 6" if mine is not None else "no score: the submission is lost") + lost
+        yield folder
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _points(course: Path, student: str) -> float | None:
+def _points(course: Path, chosen: _Class, student: str) -> float | None:
     """Return what formgrader shows for the checks: a manual score goes before an automatic one."""
     if not list((course / "autograded" / student).glob("*/*.ipynb")):
         return None
+    name = chosen.assignment
     try:
         with Gradebook(f"sqlite:///{course}/gradebook.db", "attention-lab-kit") as gradebook:
-            notebook = gradebook.find_submission_notebook(
-                stand_in.NOTEBOOK, stand_in.ASSIGNMENT, student
-            )
-            return sum(g.score for g in notebook.grades if g.name in stand_in.POINTS)
+            notebook = gradebook.find_submission_notebook(name, name, student)
+            return sum(g.score for g in notebook.grades if g.name in chosen.points)
     except Exception:
         return None
 
 
-def _hand_in(course: Path, student: str, name: str) -> None:
-    notebook = stand_in.solved(course)
-    if name in ATTACKS:
-
-        def fill(source: str) -> str:
-            return source.replace("@COURSE@", str(course)).replace("@PORT@", "9")
-
-        perform(ATTACKS[name], notebook, fill)
-        spoil(ATTACKS[name], stand_in.hand_in(course, student, notebook))
-        return
-    scenario = SCENARIOS[name]
+def _hand_in_fault(course: Path, student: str, name: str) -> None:
+    notebook, scenario = stand_in.solved(course), SCENARIOS[name]
     if scenario.change is not None:
         scenario.change(notebook)
     folder = stand_in.hand_in(course, student, notebook)
@@ -142,14 +253,91 @@ def _hand_in(course: Path, student: str, name: str) -> None:
         scenario.spoil(folder)
 
 
+def _hand_in_attack(course: Path, student: str, name: str) -> None:
+    def fill(source: str) -> str:
+        return source.replace("@COURSE@", str(course)).replace("@PORT@", "9")
+
+    notebook = stand_in.solved(course)
+    perform(ATTACKS[name], notebook, fill)
+    spoil(ATTACKS[name], stand_in.hand_in(course, student, notebook))
+
+
+def _hand_in_layers(course: Path, student: str, name: str) -> None:
+    layer_attacks.hand_in(course, student, layer_attacks.LAYER_ATTACKS[name])
+
+
+def table(rows: list[dict]) -> str:
+    """Return the faults and the attacks as two Markdown tables, each with its sums."""
+    faults = [row for row in rows if row["kind"] == "fault"]
+    attacks = [row for row in rows if row["kind"] != "fault"]
+    lines = [
+        "| handed in | points the fault leaves | stock nbgrader | lab grade |",
+        "|---|---|---|---|",
+    ]
+    for row in faults:
+        lines.append(f"| {row['name']} | {_left(row):g} | {_stock(row)} | {row['ours']:g} |")
+    lines += ["", _sum_of_faults(faults), ""]
+    lines += [
+        "| attempt | points of an honest copy | stock nbgrader | lab grade |",
+        "|---|---|---|---|",
+    ]
+    for row in attacks:
+        lines.append(f"| {row['name']} | {_honest(row):g} | {_stock(row)} | {row['ours']:g} |")
+    return "\n".join([*lines, "", _sum_of_attacks(attacks)])
+
+
+def _left(row: dict) -> float:
+    """Return the points that a fault does not touch."""
+    return row["worth"] - sum(stand_in.POINTS[name] for name in SCENARIOS[row["name"]].lost)
+
+
+def _honest(row: dict) -> float:
+    """Return what the same wrong steps earn without the attempt."""
+    return stand_in.POINTS[REGRESSION] if row["kind"] == "attack" else 0.0
+
+
+def _stock(row: dict) -> str:
+    stock = row["stock"]
+    if stock["hangs"]:
+        return "hangs"
+    score = "the submission is lost" if stock["score"] is None else f"{stock['score']:g}"
+    lost = "" if stock["honest"] == row["worth"] else ", and the class after it"
+    return f"{score}{lost}"
+
+
+def _sum_of_faults(rows: list[dict]) -> str:
+    stock = sum(max(_left(row) - (row["stock"]["score"] or 0.0), 0.0) for row in rows)
+    ours = sum(max(_left(row) - row["ours"], 0.0) for row in rows)
+    lost = sum(row["stock"]["score"] is None for row in rows)
+    batch = sum(row["stock"]["honest"] != row["worth"] for row in rows)
+    return (
+        f"{len(rows)} faults. Points lost that the fault does not touch: {stock:g} by stock nbgrader, "
+        f"{ours:g} by lab grade. Stock nbgrader loses {lost} whole submissions, and in {batch} of "
+        "these runs the honest submission that comes after."
+    )
+
+
+def _sum_of_attacks(rows: list[dict]) -> str:
+    stock = [max((row["stock"]["score"] or 0.0) - _honest(row), 0.0) for row in rows]
+    ours = [max(row["ours"] - _honest(row), 0.0) for row in rows]
+    return (
+        f"{len(rows)} attempts. Points gained: {sum(stock):g} by stock nbgrader, in "
+        f"{sum(g > 0 for g in stock)} of them; {sum(ours):g} by lab grade, in "
+        f"{sum(g > 0 for g in ours)} of them."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("scale", "stock"))
+    parser.add_argument("what", choices=("scale", "stock", "table"))
     parser.add_argument("--number", type=int, help="scale: submissions (500)")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--until", default="check_multi_head_attention", help="last cell of the core")
+    parser.add_argument("--out", type=Path, default=Path("stock.jsonl"), help="stock, table: the rows")
     parser.add_argument("names", nargs="*", help="stock: these faults and attacks only")
     options = parser.parse_args()
+    if options.what == "table":
+        print(table([json.loads(line) for line in options.out.read_text().splitlines()]))
+        return
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     sandbox.check_available()
@@ -157,7 +345,7 @@ def main() -> None:
         if options.what == "scale":
             scale(Path(name), options.number or 500, options.workers)
         else:
-            against_stock(Path(name), options.names)
+            against_stock(Path(name), options.names, options.workers, options.out)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ import psutil
 import pytest
 
 from tests.grading import course as stand_in
+from tests.grading import layer_attacks
 from tests.grading.attacks import ATTACKS, perform, spoil
 from tests.grading.conftest import WORKERS, graded
+from tests.grading.layer_attacks import LAYER_ATTACKS
 from tests.grading.scenarios import GAUSSIAN, REGRESSION
 
 SECRET = "a-secret-of-the-grader-4711"
@@ -117,6 +119,30 @@ def test_nothing_is_left_running(attacked):
     mounts = subprocess.run(["mount"], capture_output=True, text=True, check=True).stdout
     assert "/submission" not in mounts
     assert len(ATTACKS) >= 25
+
+
+@pytest.fixture(scope="module")
+def attacked_layers(sandboxed, tmp_path_factory):
+    """Grade the attempts on TensorFlow exercises as one class."""
+    notebooks = {layer_attacks.ASSIGNMENT: layer_attacks.source_notebook()}
+    course = stand_in.write_course(tmp_path_factory.mktemp("layers") / "course", notebooks)
+    students = {name: f"a{number}" for number, name in enumerate(LAYER_ATTACKS)}
+    for name, student in students.items():
+        layer_attacks.hand_in(course, student, LAYER_ATTACKS[name])
+    honest = stand_in.solved(course, layer_attacks.ASSIGNMENT)
+    stand_in.hand_in(course, "honest", honest, layer_attacks.ASSIGNMENT)
+    roomy = {"timeout": 240, "memory": 8 << 30, "processes": 1024}
+    return students, stand_in.grade(
+        course, [*students.values(), "honest"], 2, layer_attacks.ASSIGNMENT, **roomy
+    )
+
+
+@pytest.mark.parametrize("name", LAYER_ATTACKS)
+def test_forged_layers_gain_no_point(attacked_layers, name):
+    students, rows = attacked_layers
+    row, honest = rows[students[name]], rows["honest"]
+    assert honest.score == honest.max_score == row.max_score == sum(layer_attacks.POINTS.values())
+    assert row.score == 0.0, row
 
 
 def _command(process: psutil.Process) -> list[str]:

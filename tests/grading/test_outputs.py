@@ -9,10 +9,15 @@ from bs4 import BeautifulSoup
 from utilities import plots
 from utilities.grading.outputs import clean_markup
 
-FIGURE = '<img alt="Line plot" src="data:image/png;base64,iVBORw0KGgo=">'
+FIGURE = (
+    '<img alt="Line plot" src="data:image/png;base64,iVBORw0KGgo=" '
+    'style="max-width: 100%; height: auto;" width="640">'
+)
+HINT = "<details><summary>Hint 1</summary>Which axis?</details>"
+LINK = '<a href="https://arxiv.org/abs/1706.03762">paper</a>'
 
 
-@pytest.mark.parametrize("kept", [FIGURE, '<a href="https://arxiv.org/abs/1706.03762">paper</a>'])
+@pytest.mark.parametrize("kept", [FIGURE, HINT, LINK])
 def test_what_is_harmless_stays(kept):
     assert clean_markup(kept) == kept
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -58,6 +59,36 @@ def test_what_a_check_brings_along_stands_alone(exercise):
         names = [line.split()[1].split("(")[0] for line in source.split("\n")
                  if line.startswith(("def ", "class "))]  # fmt: skip
         assert own not in [name.replace("_", "").lower().strip(":") for name in names]
+
+
+@pytest.mark.parametrize("nodes", [[], ["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"]], ids=len)
+def test_graphics_processors_are_passed_through_where_there_are_any(nodes, tmp_path):
+    """Each device node of one is bound in its own place, after the folder it lies in; no other."""
+    devices = tmp_path / "dev"
+    devices.mkdir()
+    for name in [*nodes, "sda", "kmsg"]:
+        (devices / name).touch()
+    command = sandbox.sandbox_command(["true"], make_room(tmp_path, Limits()), devices=str(devices))
+    binds = [command[i + 1 : i + 3] for i, word in enumerate(command) if word == "--dev-bind-try"]
+    assert binds == [[str(devices / name), f"/dev/{name}"] for name in sorted(nodes)]
+    if nodes:
+        assert command.index("--dev-bind-try") > command.index("--dev")
+
+
+def test_device_nodes_arrive_inside(sandboxed, tmp_path):
+    """A stand-in for a graphics processor's node can be used inside like the one outside."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a device node")
+    devices = tmp_path / "dev"
+    devices.mkdir()
+    os.mknod(devices / "nvidia0", 0o666 | stat.S_IFCHR, os.makedev(1, 5))  # as /dev/zero
+    (devices / "nvidia0").chmod(0o666)
+    command = sandbox.sandbox_command(
+        ["/usr/bin/head", "-c", "4", "/dev/nvidia0"], make_room(tmp_path, Limits()),
+        sandbox.fresh_user_id(), devices=str(devices),
+    )  # fmt: skip
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+    assert done.stdout == bytes(4), done.stderr
 
 
 def test_every_descendant_of_a_kernel_is_watched():

@@ -24,7 +24,7 @@ NAMES = [
 def cost():
     N = np.array(LENGTHS, float)
     powers = dict(zip(NAMES, (2, 2, 2, 2, 2, 1, 1), strict=True))
-    seconds = {name: 1e-6 * N**power for name, power in powers.items()}
+    seconds = {name: 1e-6 * N[: 5 - power] ** power for name, power in powers.items()}
     return plots.plot_cost(LENGTHS, seconds, {name: 4 * N**power for name, power in powers.items()})
 
 
@@ -78,6 +78,8 @@ def test_no_two_lines_look_the_same():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"standard has shape \(2,\)"):
         plots.plot_sharpness((4, 8, 16), {"standard": (0.2, 0.2)}, 64)
+    with pytest.raises(ValueError, match=r"standard has shape \(1,\); expected \(2,\)"):
+        plots.plot_cost(LENGTHS, {"standard": [1.0]}, {"standard": [1.0]})
     with pytest.raises(ValueError, match="singular values"):
         plots.plot_singular_values([1.0, 2.0])
     with pytest.raises(ValueError, match="empty"):

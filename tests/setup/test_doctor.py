@@ -46,6 +46,7 @@ def test_libraries(tmp_path, lines, expected):
     [
         ("import os; os.kill(os.getpid(), 4)", "signal 4"),
         ("raise ImportError('DLL load failed')", "DLL load failed"),
+        ("import os; os._exit(3)", "status 3"),
     ],
 )
 def test_a_tensorflow_that_cannot_start_costs_its_line_only(code, said):
@@ -229,7 +230,8 @@ def test_a_broken_environment_gives_a_table_and_status_1(tmp_path):
          "from utilities import doctor; chosen = doctor.PROBES[:3]; doctor.PROBES = chosen; "
          "from utilities.cli import main; raise SystemExit(main(['doctor']))"],
         cwd=ROOT, capture_output=True, text=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path), "COLUMNS": "120"},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path), "COLUMNS": "120",
+             "PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
     assert done.returncode == 1 and done.stderr == ""
     assert "not for this processor" in done.stdout and "without TensorFlow" in done.stdout

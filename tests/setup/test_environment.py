@@ -88,6 +88,19 @@ def test_ci_runs_make_test():
     assert "exec make test" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_a_machine_without_a_browser_is_told_what_to_do(tmp_path):
+    done = subprocess.run(
+        [shutil.which("make"), "system"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},  # no command is found
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "The tests need" in done.stderr and "chromium" in done.stderr
+    assert "CHROMIUM=/path/to/it make test" in done.stderr
+
+
 def test_another_python_is_told_what_to_do(tmp_path):
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")

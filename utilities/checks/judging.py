@@ -5,7 +5,7 @@ The trusted side of a check: NumPy only, and nothing of the student's runs here.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from utilities.checks.case import NOT_FINITE, WRONG_SHAPE, WRONG_VALUE, Case, Ob
 from utilities.checks.report import Finding
 
 ROUNDING = 8.0  # roundings of one unit each that an output may have gathered per √term
+UNSEEN = (
+    "This counts once the values of this step are right, or wrong in a way that this check can "
+    "name: until then they do not show what your code does."
+)
 Values = Mapping[str, np.ndarray]
 Oracle = Callable[[Case, Observation], Values]
 Pairs = Sequence[tuple[Case, Observation]]
@@ -58,9 +62,14 @@ def judge_stages(
     whole = functools.cache(lambda: recognise(mistakes, complete, depth))
     findings = []
     for stage in stages:
-        pairs = [(case, observation) for case, observation in seen if case.stage == stage.name]
+        pairs = of_stage(stage.name, seen)
         findings.append(_judge_stage(stage, pairs, whole, oracle, mistakes, depth))
     return findings
+
+
+def of_stage(name: str, pairs: Pairs) -> Pairs:
+    """Return the pairs of case and observation that belong to a stage."""
+    return [pair for pair in pairs if pair[0].stage == name]
 
 
 def fact(
@@ -75,6 +84,27 @@ def fact(
     if held:
         return Finding(name, True, share=share)
     return Finding(name, False, message, mistake, kind, share=share)
+
+
+def beside_values(
+    findings: Sequence[Finding],
+    pairs: Pairs,
+    oracle: Oracle,
+    mistakes: Sequence[Mistake],
+    depth: int = 1,
+) -> list[Finding]:
+    """Return findings about facts, held only where somebody computed the values of these pairs.
+
+    What the student's process says of itself, such as which weights are trained, can be made up.
+    So it counts only beside values that equal one formula, the right one or that of a known
+    mistake, in all of the pairs.
+    """
+    formulas = [oracle, *(mistake.oracle for mistake in mistakes)]
+    if not any(finding.held for finding in findings):
+        return list(findings)
+    if pairs and any(all(_agreeing(f, pair, depth) for pair in pairs) for f in formulas):
+        return list(findings)
+    return [replace(f, held=False, message=UNSEEN) if f.held else f for f in findings]
 
 
 def problem_finding(name: str, observation: Observation, share: float = 1.0) -> Finding | None:
@@ -149,23 +179,23 @@ def _judge_stage(
 
 def _fits(oracle: Oracle, pair: tuple[Case, Observation], depth: int) -> bool:
     """Return whether every value the oracle gives agrees with what was observed."""
+    return _agreeing(oracle, pair, depth) is not None
+
+
+def _agreeing(oracle: Oracle, pair: tuple[Case, Observation], depth: int) -> list[str] | None:
+    """Return the names of the values that an oracle gives, or None where one does not agree."""
     case, observation = pair
     try:
         with np.errstate(all="ignore"):
             expected = oracle(case, observation)
     except (ValueError, IndexError, KeyError, np.exceptions.AxisError):
-        return False  # a wrong oracle need not be defined for every shape
-    return all(
-        name in observation.values
-        and agrees(
-            observation[name],
-            np.asarray(value),
-            case.longest_axis,
-            depth,
-            _coarsest_dtype(case, observation[name]),
-        )
+        return None  # a wrong oracle need not be defined for every shape
+    terms, dtype = case.longest_axis, _coarsest_dtype(case)
+    agree = all(
+        name in observation.values and agrees(observation[name], np.asarray(value), terms, depth, dtype)
         for name, value in expected.items()
     )
+    return list(expected) if agree else None
 
 
 def recognise(mistakes: Sequence[Mistake], pairs: Pairs, depth: int = 1) -> Mistake | None:
@@ -176,9 +206,12 @@ def recognise(mistakes: Sequence[Mistake], pairs: Pairs, depth: int = 1) -> Mist
     return None
 
 
-def _coarsest_dtype(case: Case, observed: np.ndarray) -> np.dtype:
-    """Return the floating type with the fewest digits, of what went in and what came out."""
-    arrays = [observed, *(v for v in case.inputs.values() if isinstance(v, np.ndarray))]
+def _coarsest_dtype(case: Case) -> np.dtype:
+    """Return the floating type with the fewest digits of what went in.
+
+    What came out has no say: whoever sends float16 would choose how exact the answer must be.
+    """
+    arrays = (value for value in case.inputs.values() if isinstance(value, np.ndarray))
     floating = [array.dtype for array in arrays if array.dtype.kind == "f"]
     return max(floating, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.float32))
 
@@ -201,7 +234,7 @@ def _first_difference(
                 f"{_place(label, where)} is {observed[where]}: look for a division by zero, a root "
                 "of a negative number, or infinity times zero."
             )
-        dtype = _coarsest_dtype(case, observed)
+        dtype = _coarsest_dtype(case)
         if not agrees(observed, value, case.longest_axis, depth, dtype):
             limit = tolerance(value, dtype, case.longest_axis, depth)
             where = _index(np.abs(observed - value) > limit)

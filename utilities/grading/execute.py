@@ -30,7 +30,7 @@ from utilities.grading.session import DIED, OVERDUE, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
 LARGEST_FILE = 50 << 20
-SHORTEST_WAIT = 5  # the part of a cell's time that is left after several cells ran out of theirs
+SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
 
 
 @dataclass
@@ -155,6 +155,7 @@ class _Run:
         self.culprits: set[int] = set()
         self.verdicts: dict[int, Verdict] = {}
         self.reached = self.overdue = 0
+        self.patient = False
 
     async def execute(self) -> NotebookNode:
         """Execute the notebook and return it."""
@@ -252,15 +253,21 @@ class _Run:
         return ""
 
     async def _replay(self) -> None:
-        """Run the cells before the present one again, those left out that ended a kernel."""
+        """Run the cells before the present one again, those left out that ended a kernel.
+
+        A kernel that still ends after the last of them was ended by one of them, a while later:
+        then the next replay waits after each.
+        """
         for index, cell in enumerate(self.nb.cells[: self.reached]):
             code = cell.cell_type == "code" and cell.source.strip() and not is_judged(cell)
             if not code or index in self.culprits:
                 continue
             outcome = await self._run(cell.source)
-            if outcome.died or not await self.session.settled():
+            if outcome.died or not await self.session.settled(self.patient):
                 self._blame(index, outcome.stopped or DIED)
+                self.patient = False
                 return
+        self.patient = not await self.session.settled(patient=True)
 
     def _blame(self, index: int, reason: str) -> None:
         self.culprits.add(index)

@@ -18,7 +18,7 @@ from nbformat.notebooknode import NotebookNode
 KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg")
 TAGS = bleach.ALLOWED_TAGS | {
     *("br", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "span", "sub", "sup"),
-    *("caption", "figcaption", "figure", "img"),
+    *("caption", "details", "figcaption", "figure", "img", "summary"),
     *("table", "tbody", "td", "tfoot", "th", "thead", "tr"),
 }
 HARMLESS = ("alt", "aria-label", "colspan", "role", "rowspan", "style", "title", "width")

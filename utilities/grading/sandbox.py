@@ -39,6 +39,7 @@ FIRST_USER_ID, USER_IDS = 1_900_000_000, 90_000_000  # far above those that syst
 SYSTEM_FOLDERS = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime")
 NEEDED = ("bwrap", "prlimit")
+DEVICES = "/dev"
 
 # All that a check's kernel side consists of; whatever is not named here stays outside.
 KERNEL_SIDE = (
@@ -187,8 +188,13 @@ def fresh_user_id() -> int | None:
     return FIRST_USER_ID + random.SystemRandom().randrange(USER_IDS) if _is_root() else None
 
 
-def sandbox_command(command: Sequence[str], room: Room, user_id: int | None = None) -> list[str]:
-    """Return `command` wrapped so that it runs in the sandbox, as `user_id` where root calls."""
+def sandbox_command(
+    command: Sequence[str], room: Room, user_id: int | None = None, devices: str = DEVICES
+) -> list[str]:
+    """Return `command` wrapped so that it runs in the sandbox, as `user_id` where root calls.
+
+    devices: the folder of device nodes, in which graphics processors are looked for.
+    """
     mounts = _Mounts()
     for folder in SYSTEM_FOLDERS:
         mounts.system_folder(folder)
@@ -206,8 +212,8 @@ def sandbox_command(command: Sequence[str], room: Room, user_id: int | None = No
     mounts.add("--size", str(room.limits.home), "--perms", "1777", "--tmpfs", HOME)
     mounts.parents(str(room.channel))
     mounts.add("--bind", str(room.channel), str(room.channel))
-    for device in _gpu_files("/dev/nvidia*"):
-        mounts.add("--dev-bind-try", device, device)
+    for device in _gpu_files(f"{devices}/nvidia*"):
+        mounts.add("--dev-bind-try", device, f"{DEVICES}/{Path(device).name}")
     mounts.add("--perms", "1777", "--dir", WORK, "--chdir", WORK)
     settings = [part for item in kernel_environment(KIT, HOME).items() for part in ("--setenv", *item)]
     prepare = 'cp -RP /submission/. . 2>/dev/null; exec "$@"'

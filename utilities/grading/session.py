@@ -36,6 +36,7 @@ STOPPED = "This cell was stopped"
 DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
 OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
 SETTLE_SECONDS = 0.2
+PATIENT_SECONDS = 1.0
 LINUX_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
@@ -79,7 +80,7 @@ class Session:
     def __init__(self, files: Path, limits: Limits, unsafe: bool = False):
         self.files, self.limits, self.unsafe = files, limits, unsafe
         self.starts = 0
-        self.cpu_seconds = 0.0
+        self.cpu_seconds = self.start_seconds = 0.0
         self.manager: Any = None  # an AsyncKernelManager while a kernel lives
         self.client: Any = None
 
@@ -98,6 +99,7 @@ class Session:
         shutil.copytree(self.files, self.room.submission, dirs_exist_ok=True)
         for path in (self.room.submission, *self.room.submission.rglob("*")):
             path.chmod(0o755)  # another user reads them, where root grades
+        began = time.monotonic()
         self.context = zmq.asyncio.Context()
         self.context.maxmsgsize = wire.LARGEST_MESSAGE
         try:
@@ -107,6 +109,7 @@ class Session:
         except Exception as error:
             await self.end()
             raise KernelNotStarted(f"The kernel did not start: {error}") from error
+        self.start_seconds = time.monotonic() - began
 
     async def end(self) -> None:
         """End the kernel and everything it started; remove its room."""
@@ -152,11 +155,17 @@ class Session:
             await self._connect_again(outcome)
         return outcome
 
-    async def settled(self) -> bool:
-        """Return whether the kernel still lives a moment after a cell; where not, end its room."""
-        await asyncio.sleep(SETTLE_SECONDS)
+    async def settled(self, patient: bool = False) -> bool:
+        """Return whether the kernel still lives a moment after a cell; where not, end its room.
+
+        patient: wait as long as a kernel takes to start here, then ask it for a sign of life: one
+        that is on its way out may take its time on a busy machine, but answers nothing any more.
+        """
+        await asyncio.sleep(max(PATIENT_SECONDS, self.start_seconds) if patient else SETTLE_SECONDS)
         if self.alive and not await self.manager.is_alive():
             await self.end()
+        if self.alive and patient:
+            await self.run("pass", START_SECONDS, noted=False)  # ends the room of one that is gone
         return self.alive
 
     def _new_manager(self) -> AsyncKernelManager:

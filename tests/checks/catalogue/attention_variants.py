@@ -1127,14 +1127,12 @@ def factory_called_on_tokens(input_shape, num_classes, size, make_attention, dat
 
 
 @wrong("attention_vit", told="augmentation not switched")
-def no_augmentation(input_shape, num_classes, size, make_attention, data_augmentation=None):
-    return built(
-        input_shape, num_classes, size, make_attention, data_augmentation,
-        tokens=lambda images, size: patches(images[:, :, ::1], size),
-    ) if data_augmentation is None else built(
-        input_shape, num_classes, size, make_attention,
-        lambda images: data_augmentation(images, training=False),
-    )  # fmt: skip
+def never_augments(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    def augment(images):
+        return data_augmentation(images, training=False)
+
+    switched = None if data_augmentation is None else augment
+    return built(input_shape, num_classes, size, make_attention, switched)
 
 
 @wrong("attention_vit", told="augmentation always on")

@@ -14,7 +14,15 @@ from utilities.checks.attention.mistakes import (
     compared,
 )
 from utilities.checks.case import NOT_FINITE, RAISED, WRONG_VALUE, Case, Observation
-from utilities.checks.judging import Stage, Values, fact, judge_stages, problem_finding
+from utilities.checks.judging import (
+    Stage,
+    Values,
+    beside_values,
+    fact,
+    judge_stages,
+    of_stage,
+    problem_finding,
+)
 from utilities.checks.report import Finding
 
 HEADS_DEPTH = 4  # projection, scores, weighted mean, output projection
@@ -69,8 +77,11 @@ def multi_head_attention(cases: Sequence[Case], observations: Sequence[Observati
     findings = judge_stages(
         cases, observations, HEADS_STAGES, _right_heads, HEADS_MISTAKES, HEADS_DEPTH
     )
-    seen = zip(cases, observations, strict=True)
-    trained = [_trained(*pair) for pair in seen if pair[0].stage == "weights"]
+    seen = list(zip(cases, observations, strict=True))
+    trained = beside_values(
+        [_trained(*pair) for pair in of_stage("weights", seen)],
+        of_stage("heads", seen), _right_heads, HEADS_MISTAKES, HEADS_DEPTH,
+    )  # fmt: skip
     findings = _told_by_width(findings)
     if not all(bool(observation.values.get("made_once", True)) for observation in observations):
         findings = _explained(findings, "weights made at each call", MADE_AT_EACH_CALL)

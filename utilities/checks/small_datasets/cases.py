@@ -6,9 +6,6 @@ import numpy as np
 
 from utilities.checks.case import Case
 
-LSA_SIZES = ("num_heads", "key_dim")
-SCHEDULE = ("learning_rate_base", "total_steps", "warmup_learning_rate", "warmup_steps")
-
 
 def shifted_patch_tokenization(rng: np.random.Generator, thorough: bool) -> list[Case]:
     """Draw one patch, images wider and higher, odd patches, a functional model, a saved layer."""

@@ -11,7 +11,7 @@ from utilities.checks import oracles
 from utilities.checks.case import Case, Observation
 from utilities.checks.judging import Mistake, Oracle, Values
 from utilities.checks.small_datasets import formulas
-from utilities.checks.small_datasets.cases import SCHEDULE
+from utilities.checks.small_datasets.signs import SCHEDULE
 
 EPSILONS = (1e-6, 1e-5, 1e-3)  # what layer normalisation adds to the variance: any of the usual
 

@@ -9,7 +9,7 @@ import tf_keras
 
 from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE, Case
 from utilities.checks.observing import Stopped, as_array, as_pair, describe, refuse_nothing
-from utilities.checks.small_datasets.cases import LSA_SIZES, SCHEDULE
+from utilities.checks.small_datasets.signs import LSA_SIZES, SCHEDULE
 
 PROJECTIONS = ("query", "key", "value", "output")
 Weights = list[tf.Variable]

@@ -13,8 +13,10 @@ from utilities.checks.judging import (
     Pairs,
     Stage,
     Values,
+    beside_values,
     fact,
     judge_stages,
+    of_stage,
     problem_finding,
 )
 from utilities.checks.report import Finding
@@ -30,6 +32,9 @@ DEFAULTS = {
 }
 STEPS_DEPTH = 14  # dependent operations: an epoch's steps build on each other
 KERAS_WEIGHT_DECAY = 0.004  # what AdamW does if nothing else is said
+KERAS_CONSTANTS = np.array([0.9, 0.999, 1e-7])  # beta_1, beta_2, epsilon
+LEAST_CONSTANTS, LARGEST_CONSTANTS = np.array([0.5, 0.9, 0.0]), np.array([0.99, 0.99999, 1e-5])
+SHORTEST_STEP = 1e-5  # a step below it is rounding
 SAME_LOSS = 1e-5  # relative; losses closer than this are a tie
 
 
@@ -78,7 +83,9 @@ def run_experiment(cases: Sequence[Case], observations: Sequence[Observation]) -
         ),
     ]
     steps = judge_stages(cases, observed, stages, _adamw, STEP_MISTAKES, depth=STEPS_DEPTH)
-    return steps + [_judge_fact(seen, *arguments) for arguments in facts]
+    found = [_judge_fact(seen, *arguments) for arguments in facts]
+    formulas = (_adamw, STEP_MISTAKES, STEPS_DEPTH)
+    return steps + beside_values(found, of_stage("best epoch", seen), *formulas)
 
 
 def carbon_tracker_callback(
@@ -144,10 +151,11 @@ def _given(case: Case, name: str) -> Any:
 
 
 def _with_steps(case: Case, observation: Observation) -> Observation:
-    """Return the observation with the weights' way since the first step, (steps, p, C)."""
+    """Return the observation with the weights' way from the start, (steps, p, C)."""
     if observation.problem is not None:
         return observation
-    return Observation({**observation.values, "weight_changes": _weight_changes(observation)})
+    changes = _weight_changes(case, observation)
+    return Observation({**observation.values, "weight_changes": changes})
 
 
 def _kernels_after(observation: Observation) -> np.ndarray:
@@ -155,10 +163,9 @@ def _kernels_after(observation: Observation) -> np.ndarray:
     return np.concatenate([observation["calls_kernel"][1:], observation["kernel"][None]])
 
 
-def _weight_changes(observation: Observation) -> np.ndarray:
-    training = observation["calls_training"]
-    before = observation["calls_kernel"][training].astype(np.float64)
-    return _kernels_after(observation)[training] - before[0]
+def _weight_changes(case: Case, observation: Observation) -> np.ndarray:
+    after = _kernels_after(observation)[observation["calls_training"]].astype(np.float64)
+    return after - case["kernel"]
 
 
 def _epoch_ends(observation: Observation) -> np.ndarray:
@@ -212,8 +219,7 @@ def _steps(
     epsilon: float | None = None,
 ) -> Values:
     """Return the change of the weights that the given kind of training makes, step by step."""
-    training = observation["calls_training"]
-    kernel = observation["calls_kernel"][training][0].astype(np.float64)
+    kernel = case["kernel"].astype(np.float64)
     gradients = [
         oracles.crossentropy_gradient_of(*batch, of_logits) for batch in _batches(case, observation)
     ]
@@ -221,10 +227,17 @@ def _steps(
     decay = _given(case, "weight_decay") if decay is None else decay
     if update is not None:
         return {"weight_changes": update(kernel, gradients, rates, decay) - kernel}
-    beta_1, beta_2, own_epsilon = observation["constants"]
+    beta_1, beta_2, own_epsilon = _constants(observation)
     epsilon = own_epsilon if epsilon is None else epsilon
     kernels = oracles.adamw(kernel, gradients, rates, decay, beta_1, beta_2, epsilon)
     return {"weight_changes": kernels - kernel}
+
+
+def _constants(observation: Observation) -> np.ndarray:
+    """Return beta_1, beta_2 and epsilon as observed; where Adam could not work so, Keras' own."""
+    constants = observation["constants"]
+    usual = np.all((constants >= LEAST_CONSTANTS) & (constants <= LARGEST_CONSTANTS))
+    return constants if usual else KERAS_CONSTANTS
 
 
 def _adamw(case: Case, observation: Observation) -> Values:
@@ -234,7 +247,7 @@ def _adamw(case: Case, observation: Observation) -> Values:
     rounding, by epsilon, and by a constant factor of the loss. How much, two epsilons tell.
     """
     expected, observed = _steps(case, observation)["weight_changes"], observation["weight_changes"]
-    epsilons = (0.0, 2 * max(observation["constants"][2], 1e-7))
+    epsilons = (0.0, 2 * max(_constants(observation)[2], 1e-7))
     low, high = (_steps(case, observation, epsilon=e)["weight_changes"] for e in epsilons)
     undecided = np.abs(observed - expected) <= 1.5 * np.abs(high - low)
     return {"weight_changes": np.where(undecided, observed, expected)}
@@ -297,6 +310,8 @@ def _own_rate(case: Case, observation: Observation) -> Values:
     count = observation["calls_training"].sum()
     of_rate_one = _steps(case, observation, rates=np.ones(count))["weight_changes"][0]
     rate = np.median(observation["weight_changes"][0] / of_rate_one)
+    if rate < SHORTEST_STEP:
+        raise ValueError("nothing moves")
     return _steps(case, observation, rates=np.full(count, rate))
 
 

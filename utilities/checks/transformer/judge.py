@@ -7,9 +7,12 @@ import numpy as np
 from utilities.checks.case import WRONG_VALUE, Case, Observation
 from utilities.checks.judging import (
     Mistake,
+    Pairs,
     Stage,
+    beside_values,
     fact,
     judge_stages,
+    of_stage,
     problem_finding,
     recognise,
 )
@@ -29,8 +32,6 @@ from utilities.checks.transformer.training import (
     mlp_dropout_mistake,
 )
 
-Pairs = Sequence[tuple[Case, Observation]]
-
 
 def mlp(cases: Sequence[Case], observations: Sequence[Observation]) -> list[Finding]:
     """Judge the layers, the values of one and of several, and dropout."""
@@ -40,15 +41,17 @@ def mlp(cases: Sequence[Case], observations: Sequence[Observation]) -> list[Find
     ]
     pairs = list(zip(cases, observations, strict=True))
     layers, training = _apart(pairs, ("training", "rate 0"))
-    return [
+    facts = [
         _layers_finding(
             "one Dense layer for each entry of hidden_units", layers, MLP_MISTAKES + SIZE_MISTAKES
         ),
-        *judge_stages(cases, observations, stages, mlp_oracle(everywhere), MLP_MISTAKES, MLP_DEPTH),
         dropout_finding(
             "dropout after each layer, in training only", training, mlp_dropout_mistake, 2.0
         ),
     ]
+    formulas = (mlp_oracle(everywhere), MLP_MISTAKES, MLP_DEPTH)
+    found, dropout = beside_values(facts, of_stage("several layers", pairs), *formulas)
+    return [found, *judge_stages(cases, observations, stages, *formulas), dropout]
 
 
 def transformer_block(cases: Sequence[Case], observations: Sequence[Observation]) -> list[Finding]:
@@ -60,11 +63,10 @@ def transformer_block(cases: Sequence[Case], observations: Sequence[Observation]
     ]
     pairs = list(zip(cases, observations, strict=True))
     layers, training = _apart(pairs, ("training",))
-    return [
+    facts = [
         _layers_finding(
             "one attention, one MLP, and a LayerNormalization after each", layers, BLOCK_MISTAKES
         ),
-        *judge_stages(cases, observations, stages, right_block, BLOCK_MISTAKES, BLOCK_DEPTH),
         dropout_finding(
             "dropout on what each part adds, in training only",
             training,
@@ -72,6 +74,9 @@ def transformer_block(cases: Sequence[Case], observations: Sequence[Observation]
             1.0,
         ),
     ]
+    formulas = (right_block, BLOCK_MISTAKES, BLOCK_DEPTH)
+    found, dropout = beside_values(facts, of_stage("whole block", pairs), *formulas)
+    return [found, *judge_stages(cases, observations, stages, *formulas), dropout]
 
 
 def _apart(pairs: Pairs, stages: Sequence[str]) -> tuple[Pairs, Pairs]:

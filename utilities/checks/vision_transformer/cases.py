@@ -137,7 +137,8 @@ def _vit_case(
 
     W stands for W_q, W_k and W_v of every block, kernel_1 and kernel_2 for the MLP of every block,
     bias_d for every bias and shift of length d: so it does not matter in which order a model
-    holds its weights.
+    holds its weights. fused is the row that all weights of any other shape repeat, as of a Dense
+    layer that makes queries, keys and values at once.
     """
     height, across, channels = image
     num_patches = (height // patch_size) * (across // patch_size)
@@ -167,6 +168,7 @@ def _vit_case(
         "kernel_2": kernel(rng, 2 * width, width),
         "bias_1": normal(rng, 2 * width) / 2,
         "bias_d": normal(rng, width) / 2,
+        "fused": np.linspace(0.05, 0.15, width, dtype=np.float32),
     }
     for i, (d_in, d_out) in enumerate(zip(widths, widths[1:], strict=False), start=1):
         weights[f"head_kernel_{i}"] = kernel(rng, d_in, d_out)

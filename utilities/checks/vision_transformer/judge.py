@@ -8,7 +8,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from utilities.checks import oracles
 from utilities.checks.case import RAISED, Case, Observation
-from utilities.checks.judging import Mistake, Oracle, Stage, Values, agrees, fact, judge_stages
+from utilities.checks.judging import (
+    Mistake,
+    Oracle,
+    Stage,
+    Values,
+    agrees,
+    beside_values,
+    fact,
+    judge_stages,
+    of_stage,
+)
 from utilities.checks.report import Finding
 from utilities.checks.vision_transformer.judge_classifier import vit_classifier
 
@@ -41,7 +51,9 @@ def patch_encoder(cases: Sequence[Case], observations: Sequence[Observation]) ->
     pairs = [pair for pair in zip(cases, observations, strict=True) if pair[1].problem is None]
     if len(pairs) < len(cases):
         return [*findings, _not_seen(REPEATABLE), _not_seen(TRAINED)]
-    return [*findings, _is_repeatable(pairs), _is_trained(pairs, findings)]
+    facts = [_is_repeatable(pairs), _is_trained(pairs, findings)]
+    computed = of_stage("positions", pairs)
+    return [*findings, *beside_values(facts, computed, _tokens, ENCODER_MISTAKES)]
 
 
 def _told_of_models(findings: list[Finding]) -> list[Finding]:
@@ -261,32 +273,26 @@ NOT_TRAINED = (
 )
 
 
-def _weight(case: Case, observation: Observation, name: str) -> np.ndarray:
-    """Return a weight as the layer holds it; where it has none, as it should hold it."""
-    value = observation.values.get(name)
-    if value is None or value.shape != case[name].shape:
-        value = case[name]
-    return value.astype(np.float64)
+def _weights(case: Case) -> list[np.ndarray]:
+    """Return the weights that the layer was given; what it says of them decides nothing."""
+    return [case[name].astype(np.float64) for name in ENCODER_WEIGHTS]
 
 
-def _parts(case: Case, observation: Observation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parts(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return projected patches (B, N, d), class tokens (B, 1, d) and positions (N + 1, d)."""
-    kernel, bias, class_token, positions = (
-        _weight(case, observation, name) for name in ENCODER_WEIGHTS
-    )
+    kernel, bias, class_token, positions = _weights(case)
     projected = case["patches"].astype(np.float64) @ kernel + bias
     return projected, np.repeat(class_token, len(projected), axis=0), positions
 
 
-def _tokens(case: Case, observation: Observation) -> Values:
-    weights = (_weight(case, observation, name) for name in ENCODER_WEIGHTS)
-    tokens = oracles.encoded_patches(case["patches"].astype(np.float64), *weights)
+def _tokens(case: Case, _: Observation) -> Values:
+    tokens = oracles.encoded_patches(case["patches"].astype(np.float64), *_weights(case))
     return {"output": tokens, "output_of_one": tokens[:1]}
 
 
 def _wrong_tokens(wrong: Callable[..., np.ndarray]) -> Oracle:
     """Return the oracle of tokens made by `wrong(projected, class_token, positions)`."""
-    return lambda case, observation: {"output": wrong(*_parts(case, observation))}
+    return lambda case, _: {"output": wrong(*_parts(case))}
 
 
 def _prepended(projected: np.ndarray, class_token: np.ndarray) -> np.ndarray:
@@ -295,13 +301,13 @@ def _prepended(projected: np.ndarray, class_token: np.ndarray) -> np.ndarray:
 
 def _own_positions(case: Case, observation: Observation) -> Values:
     """Return [token; patches + positions] for a table that has one row a patch."""
-    projected, class_token, _ = _parts(case, observation)
+    projected, class_token, _ = _parts(case)
     table = observation["positions"].astype(np.float64)  # (N, d) where this mistake was made
     return {"output": _prepended(projected + table, class_token)}
 
 
 def _without_class_token(case: Case, observation: Observation) -> Values:
-    projected, _, _ = _parts(case, observation)
+    projected, _, _ = _parts(case)
     table = observation["positions"].astype(np.float64)
     return {"output": projected + table[: projected.shape[1]]}
 
@@ -310,7 +316,7 @@ def _some_fixed_table(case: Case, observation: Observation) -> Values:
     """Return tokens plus whatever table was added to all images alike, one that is no weight."""
     if "positions" in observation.values:
         return NEVER
-    projected, class_token, _ = _parts(case, observation)
+    projected, class_token, _ = _parts(case)
     tokens = _prepended(projected, class_token)
     return {"output": tokens + (observation["output"] - tokens).mean(axis=0)}
 
@@ -327,7 +333,7 @@ def _some_fixed_token(case: Case, observation: Observation) -> Values:
 def _without_bias(case: Case, observation: Observation) -> Values:
     if "bias" in observation.values:
         return NEVER
-    projected, class_token, positions = _parts(case, observation)
+    projected, class_token, positions = _parts(case)
     return {"output": _prepended(projected - case["bias"], class_token) + positions}
 
 

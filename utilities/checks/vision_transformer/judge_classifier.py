@@ -1,12 +1,13 @@
 """Judge the classifier: its number of weights, its logits with known weights, what it reacts to.
 
 The weights of the model were told by their shape. Those of unknown shape, as of a fused
-attention, were set to zero for the logits: there the attention adds nothing, and only what the
-model reacts to speaks for it.
+attention, repeat one row: whether they hold queries, keys and values of one head or of all, each
+is then that row times the sum of a token.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ from utilities.checks.judging import (
     Stage,
     Values,
     agrees,
+    beside_values,
     fact,
     judge_stages,
+    of_stage,
     problem_finding,
     recognise,
     when,
@@ -32,6 +35,7 @@ from utilities.checks.transformer.mistakes import no_residual, pre_norm
 
 DEPTH = 4  # rounding grows slowly here: every block ends in a normalisation
 EPSILONS = (1e-3, 1e-6, 1e-5)  # of layer normalisations that do not tell theirs
+LARGEST_EPSILON, MOST_EPSILONS = 1e-2, 4  # a larger one would leave nothing of what it normalises
 
 LOGITS = "a tf_keras.Model with one logit for each class"
 COUNTED = "it has as many weights as patches, blocks and head need"
@@ -54,10 +58,9 @@ def vit_classifier(cases: Sequence[Case], observations: Sequence[Observation]) -
     counted = _counted(pairs)
     mistakes = MISTAKES + [m for m in MISCOUNTS if m.name == counted.mistake]
     values = judge_stages(cases, observations, stages, _right, mistakes, DEPTH)
-    return [
+    facts = [
         _one_logit_per_class(pairs),
         counted,
-        *values,
         _each(READS_TOKEN, pairs, ("no blocks",), _reads_only_the_token, READS_OTHERS),
         _each(KNOWS_PLACES, pairs, ("blocks",), _knows_places, PLACELESS),
         _each(NOT_PROBABILITIES, pairs, (), _is_linear_in_last_layer, NOT_LINEAR),
@@ -65,6 +68,9 @@ def vit_classifier(cases: Sequence[Case], observations: Sequence[Observation]) -
         _augmentation(pairs),
         _gradients(pairs),
     ]
+    formulas = (_right, mistakes + STRUCTURES, DEPTH)
+    facts = beside_values(facts, of_stage("blocks", pairs), *formulas)
+    return [*facts[:2], *values, *facts[2:]]
 
 
 # --- the logits ------------------------------------------------------------------------------
@@ -83,67 +89,113 @@ def _right(case: Case, seen: Observation) -> Values:
     The head may have another non-linearity than the blocks: None stands for the same one.
     """
     raw = case["images"].astype(np.float64)
-    for images in (seen["images_seen"].astype(np.float64), raw / 255.0, raw / 127.5 - 1.0):
+    scaled = (_pixels(case, seen), raw / 255.0, raw / 127.5 - 1.0)
+    for attention, images in product(_attention(case, seen), scaled):
         for activations, head_activation in [(ACCEPTED, None), *((MIXED, head) for head in MIXED)]:
-            ways = {"head_activation": head_activation}
+            ways = {"attention": attention, "head_activation": head_activation}
             for logits in _candidates(case, seen, images, activations, **ways):
                 if agrees(seen["output"], logits, case.longest_axis, DEPTH):
                     return {"output": logits}
-    return {"output": next(_candidates(case, seen, seen["images_seen"], ACCEPTED))}
+    attention = _attention(case, seen)[0]
+    return {"output": next(_candidates(case, seen, scaled[0], ACCEPTED, attention=attention))}
+
+
+def _pixels(case: Case, seen: Observation) -> np.ndarray:
+    """Return the images as the model says it scales them; as they are, where that is no scaling."""
+    raw, scaled = case["images"].astype(np.float64), seen["images_seen"].astype(np.float64)
+    if scaled.shape != raw.shape or not np.all(np.isfinite(scaled)):
+        return raw
+    axes = (0, 1, 2)  # each channel (B, H, W) has its own factor and shift
+    centred, centred_scaled = raw - raw.mean(axes), scaled - scaled.mean(axes)
+    factor = (centred * centred_scaled).sum(axes) / np.square(centred).sum(axes)  # (C,)
+    is_scaling = np.allclose(centred_scaled, factor * centred, rtol=1e-3, atol=1e-5)
+    usual = np.all((np.abs(factor) > 1e-4) & (np.abs(factor) < 1e4) & (np.abs(scaled).max() < 1e4))
+    return scaled if is_scaling and usual else raw
 
 
 def _candidates(
     case: Case, seen: Observation, images: np.ndarray, activations: Sequence[Activation], **ways: Any
 ) -> Iterator[np.ndarray]:
     """Yield the logits of each non-linearity and each epsilon the model may have."""
-    for epsilon in seen["epsilons"] if seen["epsilons"].size else EPSILONS:
+    said = [float(e) for e in seen["epsilons"] if 0.0 < e <= LARGEST_EPSILON]
+    for epsilon in said[:MOST_EPSILONS] or EPSILONS:
         for activation in activations:
-            yield _logits(case, seen, images, activation, float(epsilon), **ways)
+            yield _logits(case, images, activation, epsilon, **ways)
+
+
+def _attention(case: Case, seen: Observation) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what W_q, W_k and W_v of every block may all be, and W_o."""
+    W, W_o = (case[name].astype(np.float64) for name in ("W", "W_o"))
+    if seen["attends"]:
+        return [(W, W_o)]
+    rows = np.broadcast_to(case["fused"].astype(np.float64), W.shape)  # (h, d, p)
+    fused = [(rows, o) for o in (W_o, W.reshape(W_o.shape), rows.reshape(W_o.shape))]
+    return [*fused, (W, W_o)]  # where weights of other parts have shapes of their own
 
 
 def _logits(
     case: Case,
-    seen: Observation,
     images: np.ndarray,
     activation: Callable,
     epsilon: float,
+    attention: tuple[np.ndarray, np.ndarray],
     block: Block = oracles.transformer_block,
     read: Read = _class_token,
     positions: bool = True,
     chained: bool = True,
     head_activation: Callable | None = None,
+    layers: Callable[[int], int] = int,
+    mlp_factors: Sequence[int] = (2, 1),
+    head: Callable[[tuple[int, ...]], tuple[int, ...]] = tuple,
+    token: float = 1.0,
 ) -> np.ndarray:
-    """Return the logits (B, num_classes) with the case's weights, or of a model gone wrong."""
+    """Return the logits (B, num_classes) with the case's weights, or of a model gone wrong.
+
+    mlp_factors: the widths of a block's MLP, in multiples of d. layers, head: what the model makes
+    of the number of blocks and of the head's widths. token: a factor of the class token.
+    """
     weights = {name: np.asarray(value, np.float64) for name, value in case.inputs.items()}
     tokens = oracles.encoded_patches(
         oracles.patches(images, case["patch_size"]),
         weights["patch_kernel"],
         weights["bias_d"],
-        weights["class_token"],
+        token * weights["class_token"],
         weights["positions"] if positions else 0.0,
     )  # (B, N + 1, d)
-    if not seen["attends"]:
-        weights["W_o"] = np.zeros_like(weights["W_o"])
-    steps = _steps(weights, activation, epsilon)
-    for _ in range(case["transformer_layers"] if chained else min(case["transformer_layers"], 1)):
+    width, number = case["embedding_proj_dim"], layers(case["transformer_layers"])
+    mlp = _dense(case, width, [factor * width for factor in mlp_factors])
+    steps = _steps(attention, mlp, weights["bias_d"], activation, epsilon)
+    for _ in range(number if chained else min(number, 1)):
         tokens = block(tokens, *steps)
-    layers = range(1, len(case["mlp_classification_head_units"]) + 2)
-    kernels = [weights[f"head_kernel_{i}"] for i in layers]
-    biases = [weights[f"head_bias_{i}"] for i in layers]
+    read_tokens, units = read(tokens), head(tuple(case["mlp_classification_head_units"]))
+    kernels, biases = _dense(case, read_tokens.shape[-1], [*units, case["num_classes"]])
     hidden = [head_activation or activation] * (len(kernels) - 1)
-    return oracles.mlp(read(tokens), kernels, biases, [*hidden, _identity])
+    return oracles.mlp(read_tokens, kernels, biases, [*hidden, _identity])
+
+
+def _dense(case: Case, d_in: int, widths: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return what the kernels and biases of Dense layers hold, all of it told by shape."""
+    kinds = ("patch_kernel", "positions", "kernel_", "bias_", "head_", "W_o")
+    known = {v.shape: v for name, v in case.inputs.items() if name.startswith(kinds)}
+    shapes = list(zip([d_in, *widths], widths, strict=False))
+    kernels = [known.get(shape, np.resize(case["fused"], shape)) for shape in shapes]
+    biases = [known.get((d_out,), np.zeros(d_out)) for d_out in widths]
+    return [k.astype(np.float64) for k in kernels], [b.astype(np.float64) for b in biases]
 
 
 def _steps(
-    weights: dict[str, np.ndarray], activation: Activation, epsilon: float
+    attention: tuple[np.ndarray, np.ndarray],
+    mlp: tuple[list[np.ndarray], list[np.ndarray]],
+    shift: np.ndarray,
+    activation: Activation,
+    epsilon: float,
 ) -> tuple[Callable, Callable, Callable, Callable]:
     """Return attention, MLP and the two normalisations of every block."""
-    W, W_o, shift = weights["W"], weights["W_o"], weights["bias_d"]
-    kernels, biases = [weights["kernel_1"], weights["kernel_2"]], [weights["bias_1"], shift]
+    (W, W_o), (kernels, biases) = attention, mlp
     norm = partial(oracles.layer_norm, gamma=1.0, beta=shift, epsilon=epsilon)
     return (
         lambda x: oracles.multi_head_attention(x, x, x, W, W, W, W_o)[0],
-        lambda x: oracles.mlp(x, kernels, biases, [activation] * 2),
+        lambda x: oracles.mlp(x, kernels, biases, [activation] * len(kernels)),
         norm,
         norm,
     )
@@ -159,10 +211,14 @@ def _wrong(
     """Return the oracle of a classifier that goes wrong in the given ways."""
 
     def oracle(case: Case, seen: Observation) -> Values:
-        images = seen["images_seen"]  # (B, H, W, C)
+        images = _pixels(case, seen)  # (B, H, W, C)
         if mirrored and case.stage == "blocks":
             images = images[:, :, ::-1]
-        outputs = [finish(logits) for logits in _candidates(case, seen, images, ACCEPTED[:2], **ways)]
+        outputs = [
+            finish(logits)
+            for attention in _attention(case, seen)
+            for logits in _candidates(case, seen, images, ACCEPTED[:2], attention=attention, **ways)
+        ]
         fitting = (o for o in outputs if agrees(seen["output"], o, case.longest_axis, DEPTH))
         return {"output": next(fitting, outputs[0])}
 
@@ -565,4 +621,17 @@ MISTAKES = [
         "Your blocks have no residual connections: x is added to what attention and MLP give.",
         _wrong(block=no_residual),
     ),
+]
+
+# Models built otherwise, told by their number of weights: what these compute all the same. Those
+# without any block compute next to nothing, and do not count.
+STRUCTURES = [
+    Mistake("", "", _wrong(**ways))
+    for ways in (
+        *({"layers": layers} for layers in (lambda n: n + 1, lambda n: n - 1)),
+        *({"mlp_factors": factors} for factors in ((1, 1), (4, 1), (3, 1), (1,), (2, 2, 1))),
+        *({"head": head} for head in (lambda u: (), lambda u: u[:1], lambda u: u[-1:])),
+        {"read": lambda tokens: tokens.reshape(len(tokens), -1)},
+        {"token": 0.0},
+    )
 ]

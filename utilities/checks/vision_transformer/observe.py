@@ -148,7 +148,8 @@ class Mirror(tf_keras.layers.Layer):
 def vit_classifier(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     """Return what a classifier with the case's weights makes of images, and facts about it.
 
-    `output` is what it gives once weights of unknown shape, as of fused attention, are zero.
+    `output` is what it gives once weights of unknown shape, as of fused attention, repeat the case's
+    row for them; vectors among them, which have no part in a right attention, are zero.
     """
     mirror = Mirror()
     model = _classifier(implementation, case, mirror)
@@ -167,7 +168,8 @@ def vit_classifier(implementation: Any, case: Case) -> dict[str, np.ndarray]:
         **_reactions(model, case),
     }
     for variable in unknown:
-        variable.assign(tf.zeros_like(variable))
+        row = case["fused"] if len(variable.shape) > 1 else 0.0
+        variable.assign(np.resize(row, variable.shape))
     values["output"] = as_array(model(images), "output")
     _scale_last_layer(model, values["output"].shape[-1], 3.0)
     return {**values, "output_of_scaled": as_array(model(images), "output")}

@@ -1,0 +1,48 @@
+"""How long a cell may run, when others ran out of their time."""
+
+import asyncio
+import math
+import time
+
+import pytest
+from nbformat.v4 import new_notebook
+
+from utilities.grading.execute import _Run
+from utilities.grading.sandbox import Limits
+from utilities.grading.session import OVERDUE, Outcome
+
+
+class Waits:
+    """A session that runs nothing, and notes how long it was asked to wait for each source."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def run(self, source: str, seconds: float, noted: bool) -> Outcome:
+        self.seconds.append(seconds)
+        return Outcome(stopped=OVERDUE if source == "endless" else "")
+
+
+def waits(sources: list[str], tmp_path, notebook_seconds: float = math.inf) -> list[float]:
+    run = _Run(new_notebook(), tmp_path, Limits(cell_seconds=100.0), unsafe=False)
+    run.session, run.deadline = Waits(), time.monotonic() + notebook_seconds
+
+    async def run_all() -> None:
+        for source in sources:
+            await run._run(source)
+
+    asyncio.run(run_all())
+    return run.session.seconds
+
+
+def test_time_is_halved_for_each_cell_that_ran_out_of_it_down_to_a_fifth(tmp_path):
+    assert waits(["endless"] * 5, tmp_path) == [100.0, 50.0, 25.0, 20.0, 20.0]
+
+
+def test_time_stays_whole_while_cells_end_by_themselves(tmp_path):
+    assert waits(["quick", "quick", "endless", "quick", "quick"], tmp_path) == [100.0] * 3 + [50.0] * 2
+
+
+def test_no_cell_waits_for_longer_than_the_notebook_has(tmp_path):
+    assert waits(["quick"], tmp_path, 7.0) == [pytest.approx(7.0, abs=1.0)]
+    assert waits(["quick"], tmp_path, -7.0) == [1.0]
