@@ -117,6 +117,8 @@ def plot_relative_bias(bias: ArrayLike, grid: tuple[int, int]) -> Figure:
         colours = _heat_map(axes, values, vmin=-limit, vmax=limit, extent=_extent(rows, columns))
         axes.plot(0, 0, "o", markersize=6, markerfacecolor="none", markeredgecolor="white")
         axes.set_title(f"head {head}")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
     for axes in panels[-1]:
         axes.set_xlabel("columns to the key")
     for axes in panels[:, 0]:
