@@ -180,7 +180,8 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4, integer=True))
         spread, classes = attempt["spread"], attempt["predicted_classes"]
         axes.text(
-            0.97, 0.95, f"loss {losses[-1]:.2f}\nspread {spread:.2g}\npredicts {classes} of {num_classes}",
+            0.97, 0.95,
+            f"loss {losses[-1]:.2f}\nspread {spread:.2g}\npredicts {classes} of {num_classes}",
             transform=axes.transAxes, ha="right", va="top", fontsize=8.5,
         )  # fmt: skip
         axes.grid(True)
