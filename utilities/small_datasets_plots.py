@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from utilities.checks.small_datasets.formulas import with_diagonal_shifts
 from utilities.plots import (
     BLUE,
     CYCLE,
@@ -25,13 +24,20 @@ from utilities.plots import (
     _image,
     _new_figure,
     _number,
+    _panel_grid,
     _patch_grid,
     _show_pixels,
     _styled,
     show_figure,
 )
 
-COPIES = ("image", "shifted left and up", "right and up", "left and down", "right and down")
+COPIES = {  # title: half patches down and right
+    "image": (0, 0),
+    "shifted left and up": (-1, -1),
+    "right and up": (-1, 1),
+    "left and down": (1, -1),
+    "right and down": (1, 1),
+}
 
 
 @_styled
@@ -52,26 +58,37 @@ def plot_shifted_patches(image: ArrayLike, patch_size: int, patch: tuple[int, in
     row, column = patch
     if not (0 <= row < rows and 0 <= column < columns):
         raise ValueError(f"patch is {patch}; expected a row below {rows} and a column below {columns}.")
-    top, left = row * patch_size, column * patch_size
-    copies = with_diagonal_shifts(np.atleast_3d(pixels)[np.newaxis], patch_size)
+    top, left, half = row * patch_size, column * patch_size, patch_size // 2
 
     fig, (above, below) = _new_figure(10.4, 4.5, rows=2, columns=5)
-    for axes, zoomed, copy, title in zip(above, below, copies, COPIES, strict=True):
-        copy = copy[0].squeeze(-1) if copy.shape[-1] == 1 else copy[0]
-        _show_pixels(axes, copy, title, fontsize=10)
+    for axes, zoomed, (title, (down, right)) in zip(above, below, COPIES.items(), strict=True):
+        for panel in (axes, zoomed):
+            _show_moved(panel, pixels, half * down, half * right)
+        axes.set_title(title, fontsize=10)
         _outline(axes, top, left, patch_size, VERMILLION)
-        _show_pixels(zoomed, copy[top : top + patch_size, left : left + patch_size])
-    half = patch_size // 2
+        zoomed.set_xlim(left - 0.5, left + patch_size - 0.5)
+        zoomed.set_ylim(top + patch_size - 0.5, top - 0.5)
     _outline(above[0], top - half, left - half, patch_size + 2 * half, BLUE, "--")
     below[0].set_title("the patch in each of them", fontsize=10, loc="left")
     alt = (
-        f"An image of {pixels.shape[0]} × {pixels.shape[1]} pixels and four copies of it, shifted by "
+        f"An image of {height} × {width} pixels and four copies of it, shifted by "
         f"{_count(half, 'pixel')} along the diagonals, black where nothing comes in. The patch in row "
         f"{row + 1}, column {column + 1} is outlined in each of the five, and enlarged below: together "
         f"they cover the {patch_size + 2 * half} × {patch_size + 2 * half} pixels around the patch."
     )
     show_figure(fig, alt)
     return fig
+
+
+def _show_moved(axes: Axes, pixels: np.ndarray, down: int, right: int) -> None:
+    """Draw a picture moved inside its frame, black where nothing comes in."""
+    height, width = pixels.shape[:2]
+    frame = Rectangle((-0.5, -0.5), width, height, facecolor="black", edgecolor="none", zorder=-1)
+    axes.add_patch(frame)
+    _show_pixels(axes, pixels)
+    axes.images[-1].set_extent((right - 0.5, width + right - 0.5, height + down - 0.5, down - 0.5))
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
 
 
 def _outline(axes: Axes, top: int, left: int, side: int, colour: str, style: str = "-") -> None:
@@ -208,9 +225,12 @@ def plot_attention_distances(
     """
     if not after or list(before) != list(after):
         raise ValueError(f"before has {list(before)}, after {list(after)}; expected the same models.")
-    fig, (panels,) = _new_figure(3.9 * len(after), 4.0, columns=len(after), sharey=True)
-    sentences = []
-    for axes, name in zip(panels, after, strict=True):
+    rows, columns = _panel_grid(len(after), 3)
+    fig, grid = _new_figure(3.7 * columns, 0.6 + 3.2 * rows, rows, columns, sharey=True)
+    panels, sentences = list(grid.flat), []
+    for axes in panels[len(after) :]:
+        axes.set_visible(False)
+    for axes, name in zip(panels, after, strict=False):
         early, late = (_array(name, values[name], "(L, h)", 2) for values in (before, after))
         if early.shape != late.shape:
             raise ValueError(f"{name}: {early.shape} before, {late.shape} after; expected the same.")
@@ -223,17 +243,16 @@ def plot_attention_distances(
         axes.axhline(uniform, color=VERMILLION, linestyle="--", linewidth=1.5, label="even attention")
         axes.set(xlabel="block", title=name)
         axes.set_xticks(range(1, len(late) + 1))
-        axes.margins(x=0.15)
+        axes.margins(x=0.15, y=0.1)
         axes.grid(True)
         sentences.append(
             f"{name}: {_number(early.mean())} before, {_number(late.mean())} after training "
             f"(heads {_number(late.min())} to {_number(late.max())})."
         )
-    panels[0].set_ylabel("mean attention distance in pixels")
-    panels[0].set_ylim(0, None)
+    fig.supylabel("mean attention distance in pixels", fontsize=10.5)
     handles, names = panels[0].get_legend_handles_labels()
     fig.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
-    sentences.append(f"Even: {_number(uniform)}.")
+    sentences.append(f"Even attention: {_number(uniform)}.")
     alt = f"Mean attention distance of each head, in pixels. {' '.join(sentences)}"
     show_figure(fig, alt)
     return fig
