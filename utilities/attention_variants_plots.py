@@ -114,7 +114,7 @@ def plot_cost(
     exponents: dict[str, list[str]] = {name: [] for name in seconds}
     for axes, (title, label, lines, unit) in zip(panels, panels_of, strict=True):
         for index, (name, values) in enumerate(lines.items()):
-            measured = lengths[: max(2, len(values))]
+            measured = lengths[: max(2, np.size(values))]
             values = _one_for_each(name, values, measured)
             exponent = fit_exponent(measured, values.tolist())
             exponents[name].append(f"{exponent:.1f}")
