@@ -122,7 +122,7 @@ CORE = (
     Profile("full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)),
 )
 
-# Seven models of 64 tokens: 8 minutes of processor time in the standard profile.
+# Seven models of 64 tokens: 9 minutes of processor time in the standard profile.
 ATTENTION_VARIANTS = (
     VariantsProfile(
         "quick", 256, 64, 64,
