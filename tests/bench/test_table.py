@@ -92,4 +92,4 @@ def test_make_bench_passes_the_choice_on():
         text=True,
         check=True,
     )
-    assert plan.stdout.rstrip().endswith("python -m bench a c -n 3")
+    assert "python -m bench a c -n 3\n" in plan.stdout
