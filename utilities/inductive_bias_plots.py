@@ -176,10 +176,12 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
         axes.plot(np.arange(1, len(losses) + 1), losses, color=CYCLE[0])
         axes.axhline(chance, color=MUTED, linestyle="--")
         axes.set_title(name, fontsize=9.5)
-        axes.set_ylim(chance - 1.2, chance + 2.2)
+        axes.set_ylim(chance - 1.2, chance + 2.8)
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4, integer=True))
         spread, classes = attempt["spread"], attempt["predicted_classes"]
         axes.text(
-            0.97, 0.95, f"spread {spread:.2g}\npredicts {classes} of {num_classes}",
+            0.97, 0.95,
+            f"loss {losses[-1]:.2f}\nspread {spread:.2g}\npredicts {classes} of {num_classes}",
             transform=axes.transAxes, ha="right", va="top", fontsize=8.5,
         )  # fmt: skip
         axes.grid(True)

@@ -625,13 +625,11 @@ MISTAKES = [
 
 # Models built otherwise, told by their number of weights: what these compute all the same. Those
 # without any block compute next to nothing, and do not count.
-STRUCTURES = [
-    Mistake("", "", _wrong(**ways))
-    for ways in (
-        *({"layers": layers} for layers in (lambda n: n + 1, lambda n: n - 1)),
-        *({"mlp_factors": factors} for factors in ((1, 1), (4, 1), (3, 1), (1,), (2, 2, 1))),
-        *({"head": head} for head in (lambda u: (), lambda u: u[:1], lambda u: u[-1:])),
-        {"read": lambda tokens: tokens.reshape(len(tokens), -1)},
-        {"token": 0.0},
-    )
+BUILT_OTHERWISE: list[dict[str, Any]] = [
+    *({"layers": layers} for layers in (lambda n: n + 1, lambda n: n - 1)),
+    *({"mlp_factors": factors} for factors in ((1, 1), (4, 1), (3, 1), (1,), (2, 2, 1))),
+    *({"head": head} for head in (lambda u: (), lambda u: u[:1], lambda u: u[-1:])),
+    {"read": lambda tokens: tokens.reshape(len(tokens), -1)},
+    {"token": 0.0},
 ]
+STRUCTURES = [Mistake("", "", _wrong(**ways)) for ways in BUILT_OTHERWISE]
