@@ -217,7 +217,7 @@ class TensorFlow:
             return Finding(MISSING, f"ended by signal {-done.returncode} as it started", todo)
         if done.returncode != 0:
             said = _last_line(done.stderr) or f"ended with status {done.returncode} as it started"
-        return Finding(MISSING, said, REINSTALL)
+            return Finding(MISSING, said, REINSTALL)
         self.facts = json.loads(done.stdout.splitlines()[-1])
         threads = self.facts["threads"] or f"as many as cores ({_cores()})"
         text = f"{self.facts['version']}, tf_keras {self.facts['tf_keras']}, threads: {threads}"

@@ -585,7 +585,7 @@ def plot_softmax_temperature(
         k = rng.standard_normal((1000, num_keys, d))
         scores = np.sum(q * k, axis=-1)  # (1000, num_keys)
         for row, scale in enumerate((1.0, math.sqrt(d))):
-            weights = np.sort(softmax(scores / scale), axis=-1)[:, ::-1]
+            weights = np.sort(softmax(scores / scale, axis=-1), axis=-1)[:, ::-1]
             means[row, column] = weights[:, 0].mean()
             axes = panels[row, column]
             axes.bar(np.arange(1, num_keys + 1), weights[0], color=(VERMILLION, BLUE)[row])
