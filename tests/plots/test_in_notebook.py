@@ -132,7 +132,9 @@ def test_nbconvert_keeps_every_alt(notebook):
 
 
 def test_live_curves_leave_one_line_and_one_figure(training):
-    line, figure = training.cells[1].outputs
+    # on a busy machine Keras finds that drawing after every step takes longer than such tiny steps
+    shown = [output for output in training.cells[1].outputs if output.output_type != "stream"]
+    line, figure = shown
     assert re.fullmatch(
         r"Epoch 5/5 · loss \S+ · accuracy \S+ · validation loss \S+ · "
         r"validation accuracy \S+ · \d+:\d\d elapsed",
