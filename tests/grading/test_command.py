@@ -160,6 +160,15 @@ def test_refuses_with_a_reason(sandboxed, course, options, reason):
     assert reason in re.sub(r"\s+", " ", done.stdout)
 
 
+def test_the_way_out_of_a_new_gradebook_works_although_the_release_is_there(sandboxed, handed_in):
+    (handed_in / "gradebook.db").unlink()
+    refused = lab_grade(handed_in)
+    (told,) = re.findall(r"Run: (nbgrader .+)", " ".join(refused.stdout.split()))
+    learned = subprocess.run(shlex.split(told), cwd=handed_in, capture_output=True, text=True)
+    assert refused.returncode == 2 and learned.returncode == 0, learned.stderr
+    assert lab_grade(handed_in).returncode == 0
+
+
 def test_without_bubblewrap_it_refuses_and_names_the_way_out(handed_in, monkeypatch):
     monkeypatch.setattr(sandbox, "_which", lambda name: None if name == "bwrap" else shutil.which(name))
     with pytest.raises(sandbox.SandboxUnavailable, match="apt-get install bubblewrap.*--unsafe"):

@@ -211,7 +211,7 @@ def _where_to_look(course: Path) -> str:
         f"Feedback, one page a student: open  {page}\n"
         f"By hand, and in the gradebook:      cd {course} && jupyter lab   (Nbgrader > Formgrader)\n"
         "\nThe same for a class of your own, in the course's folder:\n"
-        f"  nbgrader generate_assignment {ASSIGNMENT}\n"
+        f"  nbgrader generate_assignment {ASSIGNMENT} --force\n"
         f"  lab grade {ASSIGNMENT}          (submissions lie in submitted/<student>/{ASSIGNMENT}/)\n"
         f"  nbgrader formgrader, or JupyterLab's Nbgrader menu: the written answers\n"
         f"  nbgrader generate_feedback {ASSIGNMENT} && nbgrader export\n"

@@ -214,7 +214,7 @@ class Grader:
 
     def _read_trusted(self) -> dict[str, Trusted]:
         """Return what the gradebook knows. Raises CourseError for what cannot be graded."""
-        again = f"Run: nbgrader generate_assignment {self.assignment}"
+        again = f"Run: nbgrader generate_assignment {self.assignment} --force"
         with Gradebook(self.course.db_url, self.course.course_id) as gradebook:
             try:
                 names = [n.name for n in gradebook.find_assignment(self.assignment).notebooks]
