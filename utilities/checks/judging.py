@@ -107,6 +107,25 @@ def beside_values(
     return [replace(f, held=False, message=UNSEEN) if f.held else f for f in findings]
 
 
+def told_random(
+    findings: Sequence[Finding], observations: Sequence[Observation], message: str
+) -> list[Finding]:
+    """Return the findings with wrong values explained where two equal calls differ."""
+    if all(bool(observation.values.get("repeats", True)) for observation in observations):
+        return list(findings)
+    return explained(findings, "random", message)
+
+
+def explained(findings: Sequence[Finding], mistake: str, message: str) -> list[Finding]:
+    """Return the findings with a mistake given to all wrong values that have no name yet."""
+    return [
+        replace(finding, mistake=mistake, message=message)
+        if finding.kind == WRONG_VALUE and not finding.mistake
+        else finding
+        for finding in findings
+    ]
+
+
 def problem_finding(name: str, observation: Observation, share: float = 1.0) -> Finding | None:
     """Return the finding for what stopped an observation, or None where nothing did."""
     problem = observation.problem

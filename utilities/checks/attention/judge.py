@@ -13,15 +13,17 @@ from utilities.checks.attention.mistakes import (
     attention_oracle,
     compared,
 )
-from utilities.checks.case import NOT_FINITE, RAISED, WRONG_VALUE, Case, Observation
+from utilities.checks.case import NOT_FINITE, RAISED, Case, Observation
 from utilities.checks.judging import (
     Stage,
     Values,
     beside_values,
+    explained,
     fact,
     judge_stages,
     of_stage,
     problem_finding,
+    told_random,
 )
 from utilities.checks.report import Finding
 
@@ -69,7 +71,7 @@ def scaled_dot_product_attention(
     right = attention_oracle(oracles.scaled_dot_product_attention)
     findings = judge_stages(cases, observations, ATTENTION_STAGES, right, ATTENTION_MISTAKES)
     findings = _told_by_dtype(findings)
-    return _told_random(findings, observations)
+    return told_random(findings, observations, RANDOM)
 
 
 def multi_head_attention(cases: Sequence[Case], observations: Sequence[Observation]) -> list[Finding]:
@@ -84,8 +86,8 @@ def multi_head_attention(cases: Sequence[Case], observations: Sequence[Observati
     )  # fmt: skip
     findings = _told_by_width(findings)
     if not all(bool(observation.values.get("made_once", True)) for observation in observations):
-        findings = _explained(findings, "weights made at each call", MADE_AT_EACH_CALL)
-    return _told_random(findings + trained, observations)
+        findings = explained(findings, "weights made at each call", MADE_AT_EACH_CALL)
+    return told_random(findings + trained, observations, RANDOM)
 
 
 def _right_heads(case: Case, _: Observation) -> Values:
@@ -160,23 +162,6 @@ def _told_by_width(findings: Sequence[Finding]) -> list[Finding]:
     return [
         replace(finding, mistake="one width for all", message=f"{ONE_WIDTH}\n{finding.message}")
         if finding.kind == RAISED and by_stage["one head"].kind == RAISED
-        else finding
-        for finding in findings
-    ]
-
-
-def _told_random(findings: Sequence[Finding], observations: Sequence[Observation]) -> list[Finding]:
-    """Return the findings with wrong values explained where two equal calls differ."""
-    if all(bool(observation.values.get("repeats", True)) for observation in observations):
-        return list(findings)
-    return _explained(findings, "random", RANDOM)
-
-
-def _explained(findings: Sequence[Finding], mistake: str, message: str) -> list[Finding]:
-    """Return the findings with a mistake given to all wrong values that have no name yet."""
-    return [
-        replace(finding, mistake=mistake, message=message)
-        if finding.kind == WRONG_VALUE and not finding.mistake
         else finding
         for finding in findings
     ]

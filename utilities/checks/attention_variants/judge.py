@@ -17,7 +17,15 @@ from utilities.checks.attention_variants.mistakes import (
     matrix_oracle,
 )
 from utilities.checks.case import NOT_FINITE, WRONG_VALUE, Case, Observation
-from utilities.checks.judging import Pairs, Stage, fact, judge_stages, problem_finding
+from utilities.checks.judging import (
+    Pairs,
+    Stage,
+    explained,
+    fact,
+    judge_stages,
+    problem_finding,
+    told_random,
+)
 from utilities.checks.report import Finding
 
 DEPTH = 4  # projection, scores, weighted sum, output projection
@@ -76,7 +84,7 @@ def dot_product_attention(cases: Sequence[Case], observations: Sequence[Observat
     findings = judge_stages(
         cases, observations, DOT_PRODUCT_STAGES, dot_product_oracle(), DOT_PRODUCT_MISTAKES, 2
     )
-    findings = _told_random(_told_zeros(_told_config(findings)), observations)
+    findings = told_random(_told_zeros(_told_config(findings)), observations, RANDOM)
     pairs = list(zip(cases, observations, strict=True))
     return [*findings, _refused(pairs), _weightless(pairs)]
 
@@ -206,8 +214,8 @@ def _told_layer(
     trained = [_trained(*pair) for pair in pairs if pair[0].stage == "weights"]
     findings = _told_zeros(_told_config(findings))
     if not all(bool(observation.values.get("made_once", True)) for observation in observations):
-        findings = _explained(findings, "weights made at each call", MADE_AT_EACH_CALL)
-    return _told_random([*findings, *trained], observations)
+        findings = explained(findings, "weights made at each call", MADE_AT_EACH_CALL)
+    return told_random([*findings, *trained], observations, RANDOM)
 
 
 def _told_config(findings: Sequence[Finding]) -> list[Finding]:
@@ -228,23 +236,6 @@ def _told_zeros(findings: Sequence[Finding]) -> list[Finding]:
     return [
         replace(finding, mistake="length 0", message=ZERO_LENGTH)
         if finding.kind == NOT_FINITE and "length 0" in finding.name
-        else finding
-        for finding in findings
-    ]
-
-
-def _told_random(findings: Sequence[Finding], observations: Sequence[Observation]) -> list[Finding]:
-    """Return the findings with wrong values explained where two equal calls differ."""
-    if all(bool(observation.values.get("repeats", True)) for observation in observations):
-        return list(findings)
-    return _explained(findings, "random", RANDOM)
-
-
-def _explained(findings: Sequence[Finding], mistake: str, message: str) -> list[Finding]:
-    """Return the findings with a mistake given to all wrong values that have no name yet."""
-    return [
-        replace(finding, mistake=mistake, message=message)
-        if finding.kind == WRONG_VALUE and not finding.mistake
         else finding
         for finding in findings
     ]
