@@ -60,6 +60,13 @@ def images(output):
     return BeautifulSoup(output.get("data", {}).get("text/html", ""), "html.parser").find_all("img")
 
 
+def is_remark_of_keras(output):
+    """Whether Keras, and nobody else, says that the callback is slower than a step."""
+    lines = output.get("text", "").splitlines()
+    remark = "WARNING:tensorflow:Callback method `on_train_batch_end` is slow"
+    return bool(lines) and all(line.startswith(remark) for line in lines)
+
+
 @pytest.fixture(scope="module")
 def notebook():
     return run(
@@ -133,8 +140,7 @@ def test_nbconvert_keeps_every_alt(notebook):
 
 def test_live_curves_leave_one_line_and_one_figure(training):
     # on a busy machine Keras finds that drawing after every step takes longer than such tiny steps
-    shown = [output for output in training.cells[1].outputs if output.output_type != "stream"]
-    line, figure = shown
+    line, figure = (output for output in training.cells[1].outputs if not is_remark_of_keras(output))
     assert re.fullmatch(
         r"Epoch 5/5 · loss \S+ · accuracy \S+ · validation loss \S+ · "
         r"validation accuracy \S+ · \d+:\d\d elapsed",
