@@ -98,7 +98,10 @@ class Exercise:
 
     def judge(self, cases: Sequence[Case], observations: Sequence[Observation]) -> Report:
         """Return the report on observations; trusted, NumPy only."""
-        return Report(self.name, self._part("judge")(cases, observations))
+        report = Report(self.name, self._part("judge")(cases, observations))
+        if reset := dict.fromkeys(name for seen in observations for name in seen.reset):
+            report.notes.append(_settings_reset(list(reset)))
+        return report
 
     def _part(self, role: str) -> Callable[..., Any]:
         return getattr(importlib.import_module(f"{self.lesson}.{role}"), self.name)
@@ -145,6 +148,13 @@ class _Here:
         from utilities.checks.replacing import in_use
 
         return in_use(self.implementation, names)
+
+
+def _settings_reset(names: Sequence[str]) -> str:
+    return (
+        f"Your notebook changes a global setting ({', '.join(names)}). For this check it was put back "
+        "to its usual value: set it only where you need it, and put it back afterwards."
+    )
 
 
 def _mend_first(name: str, culprits: Sequence[str], passed: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.case import Case, Observation, Problem
+from utilities.checks.settings import NAMES
 
 MIME = "application/vnd.attention-lab.observations+json"
 LARGEST_MESSAGE = 48_000_000  # bytes of one message; a right answer to any check is far smaller
@@ -55,15 +56,25 @@ def load_observations(items: Any, count: int) -> list[Observation]:
 
 
 def _plain_observation(observation: Observation) -> dict:
+    reset = {"reset": observation.reset} if observation.reset else {}
     if observation.problem is not None:
         problem = observation.problem
-        return {"problem": [problem.kind, problem.message, problem.detail]}
-    return {"values": {name: _npy(np.asarray(v)) for name, v in observation.values.items()}}
+        return {"problem": [problem.kind, problem.message, problem.detail], **reset}
+    return {"values": {name: _npy(np.asarray(v)) for name, v in observation.values.items()}, **reset}
 
 
 def _observation(item: Any) -> Observation:
-    if not isinstance(item, dict) or len(item) != 1:
+    if not isinstance(item, dict):
         raise WireError("an observation is neither values nor a problem")
+    reset = item.pop("reset", [])
+    if len(item) != 1 or not isinstance(reset, list):
+        raise WireError("an observation is neither values nor a problem")
+    observation = _values_or_problem(item)
+    observation.reset = [name for name in NAMES if name in reset]
+    return observation
+
+
+def _values_or_problem(item: dict) -> Observation:
     if "problem" in item:
         texts = item["problem"]
         if not (isinstance(texts, list) and len(texts) == 3 and all(map(_is_text, texts))):

@@ -50,6 +50,7 @@ KERNEL_SIDE = (
     "observing.py",
     "replacing.py",
     "report.py",
+    "settings.py",
     "wire.py",
 )
 LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
