@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.checks.catalogue import entries
-from utilities.checks import wire
-from utilities.checks.case import Observation, Problem
-from utilities.checks.settings import LEGACY, NAMES
+from utilities.checks.kernel import wire
+from utilities.checks.kernel.case import Observation, Problem
+from utilities.checks.kernel.settings import LEGACY, NAMES
 
 SET = {
     "mixed precision": "tf_keras.mixed_precision.set_global_policy('mixed_float16')",
@@ -26,7 +26,7 @@ import warnings
 import numpy as np, tensorflow as tf, tf_keras
 import utilities
 from tests.checks.catalogue import entries
-from utilities.checks.settings import usual_settings
+from utilities.checks.kernel.settings import usual_settings
 
 warnings.simplefilter("ignore")
 np.seterr(all="raise")
