@@ -29,7 +29,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from utilities.checks.core.report import Finding, Report
-from utilities.grading import sandbox
+from utilities.grading import apart, sandbox
 from utilities.grading.execute import (
     RECORD,
     CourseExecute,
@@ -44,7 +44,9 @@ from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
 from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
+from utilities.grading.session import START_SECONDS
 
+MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
 DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
 GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
 
@@ -66,10 +68,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of a job: the executed notebooks as JSON, or why there are none."""
+    """What came of a job: the executed notebooks as JSON, or why there are none.
+
+    given_up: the submission brought it about, so that it earns nothing until a person has looked.
+    """
 
     notebooks: dict[str, str]
     error: str = ""
+    given_up: bool = False
 
 
 @dataclass
@@ -108,18 +114,32 @@ def execute(job: Job) -> Executed:
     try:
         if not job.unsafe:
             _check_sandbox_once()
-        with tempfile.TemporaryDirectory(prefix="lab-files-") as name:
-            folder = Path(name)
-            for path, data in job.files.items():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).write_bytes(data)
-            done = {}
-            for notebook, text in job.notebooks.items():
-                nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
-                done[notebook] = nbformat.writes(nb)
-        return Executed(done)
+        return Executed(apart.run(_execute_here, job, bounds=_bounds(job)))
+    except apart.Ended as error:
+        return Executed({}, f"This submission was given up: {error}.", given_up=True)
     except Exception as error:  # one submission's trouble never ends the batch
         return Executed({}, f"{type(error).__name__}: {error}")
+
+
+def _execute_here(job: Job) -> dict[str, str]:
+    """Execute and judge a submission in this process; return its notebooks as JSON."""
+    with tempfile.TemporaryDirectory(prefix="lab-files-") as name:
+        folder = Path(name)
+        for path, data in job.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        done = {}
+        for notebook, text in job.notebooks.items():
+            nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
+            done[notebook] = nbformat.writes(nb)
+    return done
+
+
+def _bounds(job: Job) -> apart.Bounds:
+    """Return what the process that executes a submission may use, its kernels not counted."""
+    one = job.limits.notebook_seconds + job.limits.grace_seconds + START_SECONDS
+    seconds = max(len(job.notebooks), 1) * one
+    return apart.Bounds(seconds, seconds, MEMORY)
 
 
 class Grader:
@@ -183,9 +203,11 @@ class Grader:
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""
         student = prepared.job.student
-        if executed.error:
+        if executed.error and not executed.given_up:
             return Row(student, FAILED, trouble=[executed.error], unsafe=self.unsafe)
         notebooks = {name: nbformat.reads(text, 4) for name, text in executed.notebooks.items()}
+        if executed.given_up:
+            notebooks = _given_up(prepared.job, executed.error)
         row = Row(student, GRADED if notebooks else NOTHING, unsafe=self.unsafe)
         for name, reason in prepared.refused.items():
             notebooks[name] = _refused(nbformat.reads(prepared.blank[name], 4), reason)
@@ -313,6 +335,18 @@ def _blank(trusted: Trusted) -> NotebookNode:
     return repair(nbformat.v4.new_notebook(), trusted)
 
 
+def _given_up(job: Job, reason: str) -> dict[str, NotebookNode]:
+    """Return the notebooks of a submission that ended its process: written answers stay as they are."""
+    notebooks = {}
+    for name, text in job.notebooks.items():
+        nb = nbformat.reads(text, 4)
+        notes = nb.metadata[REPAIRS]["notes"]
+        notebooks[name] = _refused(nb, reason)
+        nb.metadata[REPAIRS]["notes"] = notes
+        nb.metadata[RECORD]["trouble"] = [reason]
+    return notebooks
+
+
 def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     """Return the notebook that stands for one that cannot be read: 0 points and the reason."""
     nb.metadata[REPAIRS]["notes"] = []
@@ -360,6 +394,8 @@ def executor_for(workers: int, cluster: str | None) -> tuple[Executor, int, Call
     if cluster is None:
         from concurrent.futures import ThreadPoolExecutor
 
+        apart.sweep()
+        apart.start()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
         return pool, workers + 1, lambda: pool.shutdown(wait=True, cancel_futures=True)
     from distributed import Client
