@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import psutil
@@ -31,12 +30,13 @@ from utilities.grading import sandbox
 from utilities.grading.sandbox import Limits, Room
 
 START_SECONDS = 120
-LAST_MESSAGES_SECONDS = 10.0  # after the reply, for outputs that are still on their way
+LAST_MESSAGES_SECONDS = 6.0  # after the reply, for outputs that are still on their way
 HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
 DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
 OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
+MUTE = f"{STOPPED}: after it, the kernel no longer tells the grader what it shows."
 SETTLE_SECONDS = 0.2
 WATCH_SECONDS = 0.2
 LARGEST_CLIENT = 1 << 30  # bytes of this process, which reads what a kernel sends
@@ -130,26 +130,12 @@ class Session:
         noted: the source enters the kernel's history, as a cell of the notebook does.
         """
         shown = _Shown(self.limits)
-        message_id = self.client.execute(
-            source, allow_stdin=False, stop_on_error=False, store_history=noted
-        )
-        deadline = time.monotonic() + seconds
-        assert self.watch is not None
-        self.watch.deadline = deadline + self.limits.grace_seconds + LAST_MESSAGES_SECONDS
-        listener = asyncio.create_task(self._listen(message_id, shown))
-        try:
-            stopped, replied = await self._wait(message_id, shown, deadline)
-            if replied:
-                await self._last_messages(listener, shown)
-        finally:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+        stopped, replied = await self._send(source, seconds, noted, shown)
         if not replied:
             outcome = shown.outcome(stopped)
             outcome.died, outcome.sudden = True, stopped == DIED
             await self.end()
             return outcome
-        self.watch.deadline = math.inf
         if shown.idle:
             return shown.outcome(stopped)
         shown.too_much()
@@ -157,6 +143,27 @@ class Session:
         outcome.cut = True
         await self._connect_again(outcome)
         return outcome
+
+    async def _send(
+        self, source: str, seconds: float, noted: bool, shown: "_Shown"
+    ) -> tuple[str, bool]:
+        """Have the kernel run a source; return why it was stopped, if it was, and if it replied."""
+        message_id = self.client.execute(
+            source, allow_stdin=False, stop_on_error=False, store_history=noted
+        )
+        deadline = time.monotonic() + seconds
+        assert self.watch is not None
+        self.watch.deadline = deadline + 2 * self.limits.grace_seconds + LAST_MESSAGES_SECONDS
+        listener = asyncio.create_task(self._listen(message_id, shown))
+        try:
+            stopped, replied = await self._wait(message_id, shown, deadline)
+            if replied:
+                await self._last_messages(listener, shown)
+            return stopped, replied
+        finally:
+            self.watch.deadline = math.inf
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
 
     async def settled(self, patient: bool = False) -> bool:
         """Return whether the kernel still lives a moment after a cell; where not, end its room.
@@ -192,22 +199,25 @@ class Session:
         await asyncio.wait_for(self.client.wait_for_ready(timeout=seconds), seconds)
 
     async def _connect_again(self, outcome: Outcome) -> None:
-        """Mend a line that a message beyond all bounds has cut, if there is anybody to talk to."""
-        try:
-            await self._connect(LAST_MESSAGES_SECONDS + self.start_seconds)
-        except (RuntimeError, TimeoutError):
-            outcome.died = outcome.sudden = True
-            outcome.stopped = outcome.stopped or self._why_it_died()
-            await self.end()
+        """Restore a line that a message beyond all bounds has cut; end a kernel that has hurt it."""
+        seconds = LAST_MESSAGES_SECONDS + self.start_seconds
+        with contextlib.suppress(RuntimeError, TimeoutError):
+            await self._connect(seconds)
+            shown = _Shown(self.limits)
+            await self._send("pass", seconds, False, shown)
+            if shown.idle:
+                return
+        outcome.died = True
+        outcome.stopped = outcome.stopped or self._why_it_died(MUTE)
+        await self.end()
 
     async def _listen(self, message_id: str, shown: "_Shown") -> None:
         """Take what is published until the kernel says that it is idle again."""
         while not shown.idle:
             try:
                 message = await self.client.get_iopub_msg(timeout=1)
-            except Empty:
-                continue
-            except Exception:  # noqa: S112  what cannot be read, a forged message, counts for nothing
+            except Exception:  # nothing came; what cannot be read, or is forged, counts for nothing
+                await asyncio.sleep(0)
                 continue
             if message["parent_header"].get("msg_id") == message_id:
                 with contextlib.suppress(Exception):
@@ -217,9 +227,9 @@ class Session:
         """Wait for the reply; return why the run was stopped, if it was, and if a reply came."""
         stopped, healthy = "", time.monotonic()
         while True:
-            reply = await self._reply(message_id)
-            if reply is not None:
-                if shown.replied(reply):
+            ends_itself = await self._replied(message_id, shown)
+            if ends_itself is not None:
+                if ends_itself:
                     return f"{STOPPED}: it ended the kernel with exit or quit.", False
                 return stopped, True
             now = time.monotonic()
@@ -234,18 +244,18 @@ class Session:
                 stopped, deadline = reason, now + self.limits.grace_seconds
                 await self.manager.interrupt_kernel()
 
-    async def _reply(self, message_id: str) -> dict | None:
-        """Return the reply to a message if it comes now; whatever else comes, return None soon."""
+    async def _replied(self, message_id: str, shown: "_Shown") -> bool | None:
+        """Return whether the kernel ends itself if its reply comes now; whatever else comes, None."""
         try:
             reply = await self.client.get_shell_msg(timeout=HEALTH_SECONDS)
             if reply["parent_header"].get("msg_id") == message_id:
-                return dict(reply)
-        except Exception:  # noqa: S110  nothing came, not signed by the kernel, or not a message
-            pass
+                return shown.replied(reply)
+        except Exception:  # nothing came, it is not signed by the kernel, or it is no message
+            await asyncio.sleep(0)
         return None
 
-    def _why_it_died(self) -> str:
-        return (self.watch.why if self.watch else "") or DIED
+    def _why_it_died(self, otherwise: str = DIED) -> str:
+        return (self.watch.why if self.watch else "") or otherwise
 
     def _overdue(self, shown: "_Shown", deadline: float) -> str:
         if shown.bytes > FLOOD * self.limits.cell_output or shown.number > FLOOD * self.limits.outputs:
