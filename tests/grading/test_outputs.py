@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from utilities import plots
+from utilities.figures import plots
 from utilities.grading.outputs import clean_markup
 
 FIGURE = (

@@ -16,7 +16,7 @@ import yaml
 import utilities.checks
 from tests.checks import catalogue
 from tests.course import HIDDEN_REGION, ROOT, SOLUTION_REGION
-from utilities.cli import COMMANDS
+from utilities.commands.lab import COMMANDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 AUTHORS = "the Attention Lab Kit authors"

@@ -219,7 +219,7 @@ def _where_to_look(course: Path) -> str:
 
 
 def _run_command(arguments: list[str]) -> int:
-    from utilities.cli import main as lab
+    from utilities.commands.lab import main as lab
 
     return lab(arguments)
 
