@@ -4,8 +4,7 @@ import numpy as np
 import tf_keras
 from tf_keras import layers
 
-from utilities.training.loop import CIFAR10_NUM_CLASSES, CIFAR10_SHAPE
-from utilities.training.profiles import ViTSize
+from utilities.models.sizes import CIFAR10_NUM_CLASSES, CIFAR10_SHAPE, ViTSize
 
 
 def build_keras_vit(size: ViTSize) -> tf_keras.Model:

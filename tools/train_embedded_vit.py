@@ -33,8 +33,8 @@ import tf_keras
 from tf_keras import layers
 from transformers import TFViTForImageClassification, ViTConfig, ViTImageProcessor
 
-from utilities.figures.comparison import accuracy_of
-from utilities.datasets.loading import CIFAR10_CLASSES
+from utilities.training.loop import accuracy_of
+from utilities.datasets.classes import CIFAR10_CLASSES
 from utilities.models.pretrained import EMBEDDED_VIT, image_classifier, load_vit
 
 IMAGE_SIZE = 32

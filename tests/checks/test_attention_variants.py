@@ -17,8 +17,8 @@ from utilities.checks.attention_variants.mistakes import (
 )
 from utilities.checks.case import Observation
 from utilities.models.self_attention import SelfAttention
+from utilities.models.sizes import KERAS_VIT
 from utilities.training.cost import arrays_made, fit_exponent, measure_memory, measure_times
-from utilities.training.profiles import KERAS_VIT
 
 RNG = np.random.default_rng(0)
 LENGTHS = (256, 512, 1024)

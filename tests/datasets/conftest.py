@@ -14,8 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utilities.datasets import downloads
-from utilities.datasets import loading as datasets
+from utilities.datasets.archives import read_cifar10_archive
+from utilities.datasets.files import content_digest
+from utilities.datasets.sets import ImageSet
+from utilities.datasets.sources import Archive, Download, Mirror
+from utilities.datasets.transfer import Timeouts
 
 
 @pytest.fixture(autouse=True)
@@ -67,10 +70,10 @@ class Server:
     address: str
     routes: dict[str, Route]
 
-    def mirror(self, path: str, **behaviour) -> downloads.Mirror:
+    def mirror(self, path: str, **behaviour) -> Mirror:
         """Serve a path with the behaviour of a `Route` and return it as a source."""
         self.routes[path] = Route(**behaviour)
-        return downloads.Mirror(f"{self.address}{path}")
+        return Mirror(f"{self.address}{path}")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -166,13 +169,13 @@ def content(arrays, pack):
 @pytest.fixture
 def download(arrays, content):
     """A data set specification for the small set; the test adds its sources with `replace`."""
-    return downloads.Download(
-        datasets.ImageSet("small", "The small set", datasets.content_digest(arrays)),
-        downloads.Archive(
+    return Download(
+        ImageSet("small", "The small set", content_digest(arrays)),
+        Archive(
             "small.tar.gz",
             len(content),
             hashlib.sha256(content).hexdigest(),
-            downloads.read_cifar10_archive,
+            read_cifar10_archive,
         ),
         (),
         "the tests go on.",
@@ -180,11 +183,9 @@ def download(arrays, content):
 
 
 @pytest.fixture
-def patience():
+def timeouts():
     """Times short enough for a test."""
-    return downloads.Patience(
-        connect=2.0, stall=0.4, window=0.15, min_speed=1e6, reconnects=3, npm=20.0
-    )
+    return Timeouts(connect=2.0, stall=0.4, window=0.15, min_speed=1e6, reconnects=3, npm=20.0)
 
 
 @pytest.fixture

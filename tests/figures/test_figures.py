@@ -12,7 +12,24 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from utilities.figures import plots
+from utilities import (
+    plot_attention,
+    plot_class_token_attention,
+    plot_confusion,
+    plot_history,
+    plot_images,
+    plot_patches,
+    plot_position_similarity,
+    plot_regression,
+    plot_rollout,
+    plot_softmax_temperature,
+    plot_top_classes,
+    regression_slider,
+    show_figure,
+    summary_slider,
+)
+from utilities.figures.showing import LabFigure, png_of
+from utilities.figures.style import CYCLE, HEAT, luminance
 
 NAMES = ["airplane", "automobile", "bird", "cat"]
 RNG = np.random.default_rng(0)
@@ -57,25 +74,25 @@ def regression(sigma=0.5):
     prediction, weights = nadaraya_watson(
         X_QUERY[:, None], X_TRAIN[:, None], np.sin(X_TRAIN)[:, None], gaussian, sigma
     )
-    return plots.plot_regression(
+    return plot_regression(
         X_TRAIN, np.sin(X_TRAIN), X_QUERY, prediction, np.sin(X_QUERY), weights, sigma
     )
 
 
 FIGURES = {
     "regression": regression,
-    "attention": lambda: plots.plot_attention(softmax(5, 6, 7)),
-    "attention, labelled": lambda: plots.plot_attention(softmax(2, 3), "ab", "xyz", title="Words"),
-    "softmax": plots.plot_softmax_temperature,
-    "images": lambda: plots.plot_images(IMAGE[None], [2], NAMES),
-    "images, predicted": lambda: plots.plot_images(IMAGE[None].repeat(4, 0), range(4), NAMES, [0] * 4),
-    "patches": lambda: plots.plot_patches(IMAGE, to_patches(IMAGE, 4), 4),
-    "history": lambda: plots.plot_history({"ViT": HISTORY, "CNN": HISTORY}),
-    "class token": lambda: plots.plot_class_token_attention(IMAGE, softmax(4, 7, 7), 4),
-    "positions": lambda: plots.plot_position_similarity(RNG.standard_normal((7, 5)), (3, 2)),
-    "top classes": lambda: plots.plot_top_classes(IMAGE, ["tabby, cat", "lynx"], [0.9, 0.05]),
-    "roll-out": lambda: plots.plot_rollout(IMAGE, softmax(5, 5)),
-    "confusion": lambda: plots.plot_confusion(range(4), [0, 1, 1, 3], NAMES),
+    "attention": lambda: plot_attention(softmax(5, 6, 7)),
+    "attention, labelled": lambda: plot_attention(softmax(2, 3), "ab", "xyz", title="Words"),
+    "softmax": plot_softmax_temperature,
+    "images": lambda: plot_images(IMAGE[None], [2], NAMES),
+    "images, predicted": lambda: plot_images(IMAGE[None].repeat(4, 0), range(4), NAMES, [0] * 4),
+    "patches": lambda: plot_patches(IMAGE, to_patches(IMAGE, 4), 4),
+    "history": lambda: plot_history({"ViT": HISTORY, "CNN": HISTORY}),
+    "class token": lambda: plot_class_token_attention(IMAGE, softmax(4, 7, 7), 4),
+    "positions": lambda: plot_position_similarity(RNG.standard_normal((7, 5)), (3, 2)),
+    "top classes": lambda: plot_top_classes(IMAGE, ["tabby, cat", "lynx"], [0.9, 0.05]),
+    "roll-out": lambda: plot_rollout(IMAGE, softmax(5, 5)),
+    "confusion": lambda: plot_confusion(range(4), [0, 1, 1, 3], NAMES),
 }
 
 
@@ -85,7 +102,7 @@ def drawn(name):
 
 
 def contrast(one, other):
-    bright, dark = sorted((plots._luminance(one), plots._luminance(other)), reverse=True)
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
 
 
@@ -97,7 +114,7 @@ def test_contrast_is_that_of_wcag():
     assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.005)
 
 
-@pytest.mark.parametrize("colour", plots.CYCLE)
+@pytest.mark.parametrize("colour", CYCLE)
 def test_lines_reach_three_to_one_on_white(colour):
     assert contrast(colour, "white") >= 3
 
@@ -123,7 +140,7 @@ def test_a_dark_matplotlib_style_changes_nothing():
 
 
 def test_counts_in_a_confusion_matrix_stand_out_from_their_cells():
-    axes = plots.plot_confusion([0] * 9 + [1] * 5 + [2] * 3, [0] * 9 + [1] * 5 + [2] * 3, NAMES).axes[0]
+    axes = plot_confusion([0] * 9 + [1] * 5 + [2] * 3, [0] * 9 + [1] * 5 + [2] * 3, NAMES).axes[0]
     image = axes.images[0]
     counts = image.get_array()
     assert len(axes.texts) == counts.size
@@ -163,16 +180,16 @@ def test_alt_texts_are_made_from_the_data():
 
 
 def test_alt_text_is_escaped_and_required():
-    fig = plots.LabFigure()
-    plots.show_figure(fig, 'a "quoted" <b>')
+    fig = LabFigure()
+    show_figure(fig, 'a "quoted" <b>')
     assert 'alt="a &quot;quoted&quot; &lt;b&gt;"' in fig._bundle[0]["text/html"]
     with pytest.raises(ValueError, match="alternative text"):
-        plots.show_figure(plots.LabFigure(), " ")
+        show_figure(LabFigure(), " ")
 
 
 def test_a_pyplot_figure_is_closed():
     fig = plt.figure()
-    plots.show_figure(fig, "an empty figure")
+    show_figure(fig, "an empty figure")
     assert not plt.fignum_exists(fig.number)
 
 
@@ -190,7 +207,7 @@ def test_regression_sorts_queries_and_keys():
     weights = softmax(len(X_QUERY), len(X_TRAIN))
     y = np.sin(X_QUERY)
     straight, shuffled = (
-        plots.plot_regression(X_TRAIN[i], X_TRAIN[i], X_QUERY, y, y, weights[:, i], 0.5)
+        plot_regression(X_TRAIN[i], X_TRAIN[i], X_QUERY, y, y, weights[:, i], 0.5)
         for i in (np.arange(len(X_TRAIN)), order)
     )
     drawn = [fig.axes[1].images[0].get_array() for fig in (straight, shuffled)]
@@ -206,14 +223,14 @@ def test_regression_tells_of_predictions_that_are_not_numbers():
 
 def test_attention_has_a_panel_a_head_on_one_scale():
     weights = softmax(5, 6, 7)
-    fig = plots.plot_attention(weights)
+    fig = plot_attention(weights)
     images = [axes.images[0] for axes in fig.axes if axes.images]
     np.testing.assert_array_equal([image.get_array() for image in images], weights)
     assert {image.get_clim() for image in images} == {(0.0, weights.max())}
 
 
 def test_softmax_saturates_only_without_scaling():
-    fig = plots.plot_softmax_temperature((2, 512), num_keys=8)
+    fig = plot_softmax_temperature((2, 512), num_keys=8)
     low, high, low_scaled, high_scaled = (
         float(axes.texts[0].get_text().split(": ")[1]) for axes in fig.axes
     )
@@ -223,12 +240,12 @@ def test_softmax_saturates_only_without_scaling():
 
 @pytest.mark.parametrize("scale", [1, 255])
 def test_float_images_are_drawn_like_bytes(scale):
-    fig = plots.plot_images(IMAGE[None] / 255 * scale, [[1]], NAMES)
+    fig = plot_images(IMAGE[None] / 255 * scale, [[1]], NAMES)
     np.testing.assert_allclose(fig.axes[0].images[0].get_array(), IMAGE / 255, atol=1e-6)
 
 
 def test_standardised_and_grey_images_are_drawn():
-    fig = plots.plot_images(RNG.standard_normal((2, 4, 5, 1)), [0, 1], NAMES)
+    fig = plot_images(RNG.standard_normal((2, 4, 5, 1)), [0, 1], NAMES)
     drawn = fig.axes[0].images[0].get_array()
     assert drawn.shape == (4, 5)
     assert drawn.min() >= 0 and drawn.max() <= 1
@@ -236,11 +253,11 @@ def test_standardised_and_grey_images_are_drawn():
 
 def test_predictions_may_be_logits():
     logits = np.eye(4)[[1, 1, 2, 3]] * 5
-    assert "3 of 4" in plots.plot_images(IMAGE[None].repeat(4, 0), range(4), NAMES, logits).alt
+    assert "3 of 4" in plot_images(IMAGE[None].repeat(4, 0), range(4), NAMES, logits).alt
 
 
 def test_patches_stand_where_they_come_from():
-    fig = plots.plot_patches(IMAGE, to_patches(IMAGE, 4), 4)
+    fig = plot_patches(IMAGE, to_patches(IMAGE, 4), 4)
     tiles = [image.get_array() for image in fig.axes[1].images]
     np.testing.assert_array_equal(np.vstack([np.hstack(tiles[i : i + 2]) for i in (0, 2, 4)]), IMAGE)
     assert [text.get_text() for text in fig.axes[1].texts] == list("123456")
@@ -252,7 +269,7 @@ def test_history_dashes_training_and_not_validation():
     class History:
         history = HISTORY
 
-    fig = plots.plot_history({"ViT": History(), "CNN": {"loss": np.array([1.0, 0.5])}})
+    fig = plot_history({"ViT": History(), "CNN": {"loss": np.array([1.0, 0.5])}})
     lines = {line.get_label(): line for line in fig.axes[0].lines}
     assert lines["ViT, training"].get_linestyle() == "--"
     assert lines["ViT, validation"].get_linestyle() == "-"
@@ -264,7 +281,7 @@ def test_history_dashes_training_and_not_validation():
 
 def test_class_token_attention_leaves_the_token_itself_out():
     weights = softmax(2, 7, 7)
-    fig = plots.plot_class_token_attention(IMAGE, weights, 4)
+    fig = plot_class_token_attention(IMAGE, weights, 4)
     _, mean, first, second = (axes for axes in fig.axes if axes.images)
     maps = weights[:, 0, 1:].reshape(2, 3, 2)
     np.testing.assert_allclose(mean.images[1].get_array(), maps.mean(axis=0))
@@ -277,7 +294,7 @@ def test_position_similarity_leaves_the_class_token_out():
     other = embeddings.copy()
     other[0] = 100
     one, two = (
-        plots.plot_position_similarity(e, (3, 2)).axes[0].images[0].get_array().filled(0)
+        plot_position_similarity(e, (3, 2)).axes[0].images[0].get_array().filled(0)
         for e in (embeddings, other)
     )
     np.testing.assert_array_equal(one, two)
@@ -287,7 +304,7 @@ def test_position_similarity_leaves_the_class_token_out():
 
 
 def test_confusion_counts_true_rows_by_predicted_columns():
-    axes = plots.plot_confusion([[0], [0], [3]], [1, 1, 3], NAMES).axes[0]
+    axes = plot_confusion([[0], [0], [3]], [1, 1, 3], NAMES).axes[0]
     counts = axes.images[0].get_array()
     assert counts[0, 1] == 2 and counts[3, 3] == 1 and counts.sum() == 3
 
@@ -297,26 +314,24 @@ def test_confusion_counts_true_rows_by_predicted_columns():
 
 ONES = np.ones
 WRONG_SHAPES = {
-    r"y_train has shape \(1,\); expected \(2,\)": lambda: plots.plot_regression(
+    r"y_train has shape \(1,\); expected \(2,\)": lambda: plot_regression(
         [1, 2], [1], [1], [1], [1], [[1, 1]], 1
     ),
-    r"expected \(queries, keys\) = \(1, 2\)": lambda: plots.plot_regression(
+    r"expected \(queries, keys\) = \(1, 2\)": lambda: plot_regression(
         [1, 2], [1, 2], [1], [1], [1], [[1]], 1
     ),
-    r"expected \(n_q, n_k\) or \(h, n_q, n_k\)": lambda: plots.plot_attention(ONES(3)),
-    "key_labels has 2 .* expected 3": lambda: plots.plot_attention(ONES((2, 3)), key_labels="ab"),
-    r"expected \(n, H, W, C\)": lambda: plots.plot_images(IMAGE, [1], NAMES),
-    "C being 1 or 3": lambda: plots.plot_images(ONES((1, 4, 4, 2)), [1], NAMES),
-    "expected indices from 0 to 3": lambda: plots.plot_images(IMAGE[None], [4], NAMES),
-    "expected a divisor": lambda: plots.plot_patches(IMAGE, to_patches(IMAGE, 4), 5),
-    r"expected \(N, patch_size²·C\) = \(6, 48\)": lambda: plots.plot_patches(
-        IMAGE, to_patches(IMAGE, 2), 4
-    ),
-    "expected {name of the run: History}": lambda: plots.plot_history({}),
-    "'ViT' holds no loss": lambda: plots.plot_history({"ViT": {}}),
-    r"= \(h, 7, 7\)": lambda: plots.plot_class_token_attention(IMAGE, ONES((2, 6, 6)), 4),
-    "N = 3 × 2 = 6, hence 7 rows": lambda: plots.plot_position_similarity(ONES((6, 4)), (3, 2)),
-    r"predictions has shape \(1,\); expected \(2,\)": lambda: plots.plot_confusion([0, 1], [0], NAMES),
+    r"expected \(n_q, n_k\) or \(h, n_q, n_k\)": lambda: plot_attention(ONES(3)),
+    "key_labels has 2 .* expected 3": lambda: plot_attention(ONES((2, 3)), key_labels="ab"),
+    r"expected \(n, H, W, C\)": lambda: plot_images(IMAGE, [1], NAMES),
+    "C being 1 or 3": lambda: plot_images(ONES((1, 4, 4, 2)), [1], NAMES),
+    "expected indices from 0 to 3": lambda: plot_images(IMAGE[None], [4], NAMES),
+    "expected a divisor": lambda: plot_patches(IMAGE, to_patches(IMAGE, 4), 5),
+    r"expected \(N, patch_size²·C\) = \(6, 48\)": lambda: plot_patches(IMAGE, to_patches(IMAGE, 2), 4),
+    "expected {name of the run: History}": lambda: plot_history({}),
+    "'ViT' holds no loss": lambda: plot_history({"ViT": {}}),
+    r"= \(h, 7, 7\)": lambda: plot_class_token_attention(IMAGE, ONES((2, 6, 6)), 4),
+    "N = 3 × 2 = 6, hence 7 rows": lambda: plot_position_similarity(ONES((6, 4)), (3, 2)),
+    r"predictions has shape \(1,\); expected \(2,\)": lambda: plot_confusion([0, 1], [0], NAMES),
 }
 
 
@@ -330,9 +345,7 @@ def test_a_wrong_shape_is_named_with_the_right_one(message):
 
 
 def slider(function=nadaraya_watson, kernel=gaussian, **options):
-    plots.regression_slider(
-        function, kernel, X_TRAIN, np.sin(X_TRAIN), X_QUERY, np.sin(X_QUERY), **options
-    )
+    regression_slider(function, kernel, X_TRAIN, np.sin(X_TRAIN), X_QUERY, np.sin(X_QUERY), **options)
 
 
 def raises(error):
@@ -380,9 +393,9 @@ def test_the_slider_needs_a_sigma_in_its_range():
 
 def test_import_brings_neither_tensorflow_nor_pyplot():
     code = (
-        "import sys, utilities.figures.plots as plots; "
-        "assert not {'tensorflow', 'tf_keras', 'matplotlib.pyplot'} & set(sys.modules); "
-        "assert not hasattr(plots, 'NoSuchFigure')"
+        "import sys; from utilities import plot_attention, plot_images, plot_patches, plot_history, "
+        "plot_regression, regression_slider, show_figure; "
+        "assert not {'tensorflow', 'tf_keras', 'matplotlib.pyplot'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
@@ -391,7 +404,7 @@ def test_import_brings_neither_tensorflow_nor_pyplot():
 
 
 def test_bars_have_the_lengths_of_the_probabilities_and_the_best_on_top():
-    fig = plots.plot_top_classes(IMAGE, ["tabby, tabby cat", "lynx"], [[0.75], [0.125]])
+    fig = plot_top_classes(IMAGE, ["tabby, tabby cat", "lynx"], [[0.75], [0.125]])
     _, bars = fig.axes
     assert [bar.get_width() for bar in bars.patches] == [0.75, 0.125]
     assert [label.get_text() for label in bars.get_yticklabels()] == ["tabby", "lynx"]
@@ -402,7 +415,7 @@ def test_bars_have_the_lengths_of_the_probabilities_and_the_best_on_top():
 def test_rollout_shows_the_row_of_the_class_token():
     rollout = np.full((5, 5), 0.2)
     rollout[0] = [0.1, 0.1, 0.1, 0.6, 0.1]  # the patch in row 2, column 1
-    fig = plots.plot_rollout(IMAGE, rollout)
+    fig = plot_rollout(IMAGE, rollout)
     assert "row 2, column 1" in fig.alt
     tinted = fig.axes[1].images[0].get_array()
     light = tinted @ np.array([0.299, 0.587, 0.114]) - 0.4 * (IMAGE @ (0.299, 0.587, 0.114) / 255)
@@ -412,36 +425,36 @@ def test_rollout_shows_the_row_of_the_class_token():
 @pytest.mark.parametrize("shape", [(5,), (4, 4), (5, 6), (2, 5, 5), (1, 1)])
 def test_rollout_of_no_square_grid_is_told(shape):
     with pytest.raises(ValueError, match="expected \\(N\\+1, N\\+1\\), N being a square number"):
-        plots.plot_rollout(IMAGE, np.ones(shape))
+        plot_rollout(IMAGE, np.ones(shape))
 
 
 def test_a_packed_heat_map_keeps_both_ends_of_its_colours():
     x, y = np.linspace(0, 5, 100)[:, None], X_TRAIN[:, None]
     prediction, weights = nadaraya_watson(x, y, y, gaussian, 0.8)
-    fig = plots.plot_regression(y, y, x, prediction, x, weights, 0.8)
-    with Image.open(io.BytesIO(plots._png(fig))) as packed:
+    fig = plot_regression(y, y, x, prediction, x, weights, 0.8)
+    with Image.open(io.BytesIO(png_of(fig))) as packed:
         pixels = np.asarray(packed.convert("RGB")).reshape(-1, 3).astype(int)  # (pixels, 3)
     for end in (0.0, 1.0):
-        colour = np.multiply(matplotlib.colormaps[plots.HEAT](end)[:3], 255)
+        colour = np.multiply(matplotlib.colormaps[HEAT](end)[:3], 255)
         assert np.abs(pixels - colour).max(axis=-1).min() < 12
 
 
 def test_large_photographs_are_shown_small():
     photograph = RNG.integers(0, 256, (400, 600, 3), dtype=np.uint8)
-    assert len(plots._png(plots.plot_rollout(photograph, softmax(5, 5)))) < 400_000
+    assert len(png_of(plot_rollout(photograph, softmax(5, 5)))) < 400_000
 
 
 def test_summary_outside_a_notebook_is_printed(capsys):
-    plots.summary_slider(lambda length: f"{length} words", value=7)
+    summary_slider(lambda length: f"{length} words", value=7)
     assert capsys.readouterr().out == "At most 7 tokens: “7 words”\n"
 
 
 def test_summary_that_fails_is_told_in_a_sentence(capsys):
-    plots.summary_slider(lambda length: 1 / 0)
+    summary_slider(lambda length: 1 / 0)
     assert "There is no summary: ZeroDivisionError (division by zero)." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value, lengths", [(0, (0, 5)), (9, (1, 5)), (1, (2, 5))])
 def test_summary_slider_refuses_a_value_outside_its_ends(value, lengths):
     with pytest.raises(ValueError, match="expected 0 <"):
-        plots.summary_slider(str, value, lengths)
+        summary_slider(str, value, lengths)

@@ -11,7 +11,7 @@ from nbconvert import HTMLExporter
 
 SET_UP = """
 import numpy as np
-from utilities.figures import plots
+from utilities import plot_attention, regression_slider, show_figure, summary_slider
 weights = np.array([[0.25, 0.75], [0.5, 0.5]])
 def gaussian(distance, sigma=1.0):
     return np.exp(-distance**2 / (2 * sigma**2))
@@ -24,7 +24,7 @@ def not_yet(*arguments):
 x, x_query = np.linspace(0, 5, 20), np.linspace(0, 5, 30)
 data = x, np.sin(x), x_query, np.sin(x_query)
 """
-SLIDER = "plots.regression_slider(nadaraya_watson, gaussian, *data)"
+SLIDER = "regression_slider(nadaraya_watson, gaussian, *data)"
 MOVE_SLIDER = """
 from ipywidgets import FloatLogSlider, widgets
 slider, = (w for w in list(widgets.widget._instances.values()) if isinstance(w, FloatLogSlider))
@@ -32,7 +32,7 @@ slider.value = {}
 """
 TRAIN = """
 import numpy as np
-from utilities.figures import plots
+from utilities import LiveCurves
 import tensorflow as tf
 import tf_keras
 model = tf_keras.Sequential([tf_keras.layers.Dense(2)])
@@ -41,7 +41,7 @@ data = tf.data.Dataset.from_tensor_slices((np.ones((40, 3), "float32"), np.zeros
 options = tf.data.Options()
 options.autotune.enabled = False  # fit can hang with it
 data = data.with_options(options)
-live = plots.LiveCurves("ViT")
+live = LiveCurves("ViT")
 live.seconds_between_lines = live.seconds_between_figures = 0  # the most that it can send
 """
 
@@ -71,12 +71,12 @@ def is_remark_of_keras(output):
 def notebook():
     return run(
         SET_UP,
-        "fig = plots.plot_attention(weights, title='Toy')\nfig",
+        "fig = plot_attention(weights, title='Toy')\nfig",
         "fig",
-        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplots.show_figure(plt.gcf(), 'a line')",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nshow_figure(plt.gcf(), 'a line')",
         SLIDER,
         MOVE_SLIDER.format(2),
-        "plots.regression_slider(not_yet, gaussian, *data)",
+        "regression_slider(not_yet, gaussian, *data)",
     )
 
 
@@ -115,7 +115,7 @@ def test_the_slider_moves_the_picture_that_an_unattended_run_leaves(notebook):
 
 
 def test_the_length_slider_changes_the_summary_that_an_unattended_run_leaves():
-    slider = "plots.summary_slider(lambda length: 'word ' * length, value=6)"
+    slider = "summary_slider(lambda length: 'word ' * length, value=6)"
     move = MOVE_SLIDER.replace("FloatLogSlider", "IntSlider").format(9)
     alone, moved = run(SET_UP, slider), run(SET_UP, slider, move)
     for notebook, length in ((alone, 6), (moved, 9)):
@@ -160,7 +160,7 @@ def test_nothing_goes_to_stderr(notebook, training):
 
 
 def test_live_curves_print_a_line_an_epoch_outside_a_notebook(capfd):
-    from utilities.figures.plots import LiveCurves
+    from utilities import LiveCurves
 
     live = LiveCurves()
     live.set_params({"epochs": 2, "steps": 10})

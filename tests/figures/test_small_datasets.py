@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras
 from matplotlib.text import Text
 
-from tests.plots.test_figures import IMAGE, RNG, contrast
+from tests.figures.test_figures import IMAGE, RNG, contrast
 from utilities.figures import small_datasets as plots
 from utilities.models.locality import (
     attention_distances,
@@ -16,7 +16,7 @@ from utilities.models.locality import (
     temperatures_of,
     uniform_attention_distance,
 )
-from utilities.training.loop import LearningRateLog
+from utilities.training.schedules import LearningRateLog
 
 NAMES = ("plain", "shifted patches", "locality attention", "both")
 DISTANCES = {name: RNG.uniform(5, 15, (3, 4)) for name in NAMES}

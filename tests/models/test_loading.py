@@ -10,8 +10,8 @@ import pytest
 import requests
 from safetensors.numpy import load_file, save_file
 
-from utilities.models import pretrained
-from utilities.models.pretrained import EMBEDDED_T5, EMBEDDED_VIT, ModelError, load_t5, load_vit
+from utilities.models.hub import ModelError, hub_answers
+from utilities.models.pretrained import EMBEDDED_T5, EMBEDDED_VIT, load_t5, load_vit
 
 LOAD = """
 from utilities import load_vit
@@ -92,12 +92,12 @@ def test_without_a_network_the_error_says_what_to_do():
 def test_hub_that_never_answers_is_not_waited_for(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and says nothing
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert not pretrained.hub_answers(patience=0.2)
+        assert not hub_answers(timeout=0.2)
 
 
 def test_hub_that_answers_is_found(hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", hub)
-    assert pretrained.hub_answers()
+    assert hub_answers()
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c"])
@@ -111,7 +111,7 @@ def test_damaged_model_is_told_and_never_replaced(file, tmp_path):
     folder = tmp_path / "vit"
     shutil.copytree(EMBEDDED_VIT, folder)
     (folder / file).write_bytes((folder / file).read_bytes()[:100])
-    with pytest.raises(ModelError, match="cannot be read .* fetch or copy it anew"):
+    with pytest.raises(ModelError, match="cannot be read .* download or copy it again"):
         load_vit(folder)
 
 

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from utilities import (
-    cli,
     image_features,
     load_cifar10,
     load_photographs,
@@ -20,7 +19,9 @@ from utilities import (
     with_linear_head,
 )
 from utilities.checks import oracles
-from utilities.datasets.loading import CIFAR10_CLASSES, KIT
+from utilities.commands.lab import main as lab
+from utilities.datasets.classes import CIFAR10_CLASSES
+from utilities.kit import KIT
 from utilities.models.pretrained import EMBEDDED_T5, EMBEDDED_VIT, PHOTOGRAPHS, image_classifier
 
 LARGEST_WEIGHTS = 12e6  # bytes
@@ -149,16 +150,16 @@ def test_photographs_and_text_have_a_provenance():
 
 
 def test_command_lists_the_models(capsys):
-    assert cli.main(["models"]) == 0
+    assert lab(["models"]) == 0
     shown = capsys.readouterr().out
     assert "vit-cifar10" in shown and "google/vit-base-patch16-224" in shown
 
 
 def test_command_prints_the_accuracy(capsys):
-    assert cli.main(["models", "--evaluate"]) == 0
+    assert lab(["models", "--evaluate"]) == 0
     assert re.search(r"vit-cifar10: \d\d\.\d\d% of .*0 .*test images", capsys.readouterr().out)
 
 
 def test_command_says_what_to_do_without_a_network(capsys):
-    assert cli.main(["models", "--fetch", "t5-small"]) == 1
+    assert lab(["models", "--fetch", "t5-small"]) == 1
     assert "out of reach" in capsys.readouterr().err

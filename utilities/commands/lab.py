@@ -5,7 +5,7 @@ import importlib
 import sys
 
 COMMANDS = {
-    "data": ("utilities.datasets.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
+    "data": ("utilities.commands.data", "download the full CIFAR-10 and CIFAR-100"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
     "models": ("utilities.commands.models", "list, evaluate or fetch the pre-trained models"),
     "doctor": (

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from utilities.datasets.loading import DataError, load_cifar10
+from utilities.datasets.files import DataError
+from utilities.datasets.loading import load_cifar10
 
 HUB_MODELS = ("google/vit-base-patch16-224", "t5-small")
 
@@ -26,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked; 1 where a model or the data cannot be had."""
     # TensorFlow takes seconds to import, and --help has no need of it
-    from utilities.models.pretrained import EMBEDDED_VIT, ModelError
+    from utilities.models.hub import ModelError
+    from utilities.models.pretrained import EMBEDDED_VIT
 
     try:
         if options.fetch:
@@ -42,17 +44,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def fetch(name: str) -> Path:
-    """Bring a hub model into the local cache and return its folder."""
-    from utilities.models import pretrained
+    """Download a hub model into the local cache and return its folder."""
+    from utilities.models import hub, pretrained
 
     is_t5 = "t5" in name.lower()
-    return pretrained.fetch(name, pretrained.T5_FILES if is_t5 else pretrained.VIT_FILES)
+    return hub.download_model(name, pretrained.T5_FILES if is_t5 else pretrained.VIT_FILES)
 
 
 def evaluate(folder: Path) -> str:
     """Return the accuracy of a ViT in a sentence: on all test images where they are at hand."""
-    from utilities.figures.comparison import accuracy_of
     from utilities.models.pretrained import image_classifier, load_vit
+    from utilities.training.loop import accuracy_of
 
     classifier = image_classifier(*load_vit(folder))
     try:

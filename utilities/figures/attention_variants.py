@@ -10,21 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from utilities.figures.plots import (
-    BLUE,
-    CYCLE,
-    MARKERS,
-    MUTED,
-    VERMILLION,
-    _array,
-    _new_figure,
-    _styled,
-    show_figure,
-)
+from utilities.figures.drawing import check_array, new_figure
+from utilities.figures.showing import show_figure
+from utilities.figures.style import BLUE, CYCLE, MARKERS, MUTED, VERMILLION, styled
 from utilities.training.cost import fit_exponent
 
 
-@_styled
+@styled
 def plot_sharpness(widths: Sequence[int], largest: Mapping[str, ArrayLike], num_keys: int) -> Figure:
     """Show how much weight a query gives to its best key, for queries of growing width.
 
@@ -36,7 +28,7 @@ def plot_sharpness(widths: Sequence[int], largest: Mapping[str, ArrayLike], num_
     Raises:
         ValueError: a line has not one number for each width.
     """
-    fig, ((axes,),) = _new_figure(6.4, 4.0)
+    fig, ((axes,),) = new_figure(6.4, 4.0)
     for index, (name, values) in enumerate(largest.items()):
         _line(axes, name, widths, _one_for_each(name, values, widths), index)
     axes.axhline(1 / num_keys, color=MUTED, linestyle=":", label="all keys alike")
@@ -59,7 +51,7 @@ def plot_sharpness(widths: Sequence[int], largest: Mapping[str, ArrayLike], num_
     return fig
 
 
-@_styled
+@styled
 def plot_singular_values(values: ArrayLike) -> Figure:
     """Show the singular values of a matrix over the applications of a constraint.
 
@@ -69,9 +61,9 @@ def plot_singular_values(values: ArrayLike) -> Figure:
     Raises:
         ValueError: `values` is not of that form.
     """
-    values = _array("values", values, "(steps + 1, number of singular values)", 2)
+    values = check_array("values", values, "(steps + 1, number of singular values)", 2)
     steps = np.arange(len(values))
-    fig, ((axes,),) = _new_figure(6.4, 3.6)
+    fig, ((axes,),) = new_figure(6.4, 3.6)
     axes.plot(steps, values, color=BLUE, linewidth=1.2)
     axes.axhline(1.0, color=VERMILLION, linestyle="--", label="orthonormal: all are 1")
     axes.set(
@@ -90,7 +82,7 @@ def plot_singular_values(values: ArrayLike) -> Figure:
     return fig
 
 
-@_styled
+@styled
 def plot_cost(
     lengths: Sequence[int], seconds: Mapping[str, ArrayLike], peak_bytes: Mapping[str, ArrayLike]
 ) -> Figure:
@@ -106,7 +98,7 @@ def plot_cost(
     Raises:
         ValueError: a line has more numbers than there are lengths, or fewer than two.
     """
-    fig, (panels,) = _new_figure(10.4, 5.6, columns=2)
+    fig, (panels,) = new_figure(10.4, 5.6, columns=2)
     panels_of = (
         ("Time", "milliseconds of processor time", seconds, 1e3),
         ("Memory", "megabytes at the peak", peak_bytes, 1e-6),
@@ -134,7 +126,7 @@ def plot_cost(
     return fig
 
 
-@_styled
+@styled
 def plot_accuracies(
     accuracies: Mapping[str, tuple[float, float]], num_images: int, num_classes: int
 ) -> Figure:
@@ -152,7 +144,7 @@ def plot_accuracies(
         raise ValueError("accuracies is empty; expected {name: (top-1, top-5)}.")
     names = list(accuracies)
     places = np.arange(len(names))[::-1]
-    fig, (panels,) = _new_figure(10.0, 1.6 + 0.36 * len(names), columns=2, sharey=True)
+    fig, (panels,) = new_figure(10.0, 1.6 + 0.36 * len(names), columns=2, sharey=True)
     for axes, rank, colour, marker in zip(panels, (1, 5), (BLUE, VERMILLION), "os", strict=True):
         shares = np.array([accuracies[name][rank == 5] for name in names])
         errors = np.sqrt(shares * (1 - shares) / num_images)

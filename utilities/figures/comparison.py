@@ -9,11 +9,11 @@ import pandas as pd
 import tf_keras
 from IPython.display import display
 
-from utilities.energy import EnergyReport
+from utilities.energy.report import EnergyReport
 from utilities.energy.units import format_carbon, format_energy, format_seconds
 from utilities.figures.energy import compare_energy, describe_energy
-from utilities.figures.plots import show_figure
-from utilities.training.loop import make_dataset
+from utilities.figures.showing import show_figure
+from utilities.training.loop import accuracy_of
 
 
 def compare_runs(
@@ -32,12 +32,6 @@ def compare_runs(
     accuracies = [accuracy_of(model, test_data) for model in models.values()]
     display(comparison_table(models, reports, accuracies))
     show_figure(compare_energy(reports, accuracies), describe_energy(reports, accuracies))
-
-
-def accuracy_of(model: tf_keras.Model, data: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the share of images (n, H, W, C) whose largest logit is at the label (n, 1) or (n,)."""
-    logits = model.predict(make_dataset(data, 500), verbose=0)  # (n, num_classes)
-    return float(np.mean(np.argmax(logits, axis=-1) == np.ravel(data[1])))
 
 
 def comparison_table(

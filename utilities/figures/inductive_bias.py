@@ -10,24 +10,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from utilities.figures.plots import (
-    CYCLE,
-    HEAT,
-    MARKERS,
-    MUTED,
-    _array,
-    _heat_map,
-    _mosaic,
-    _neighbours,
-    _new_figure,
-    _number,
-    _panel_grid,
-    _styled,
-    show_figure,
-)
+from utilities.figures.drawing import check_array, heat_map, new_figure, panel_grid, rounded
+from utilities.figures.showing import show_figure
+from utilities.figures.style import CYCLE, HEAT, MARKERS, MUTED, styled
+from utilities.figures.vit import are_neighbours, tile_maps
 
 
-@_styled
+@styled
 def plot_position_maps(embeddings: Mapping[str, ArrayLike], grid: tuple[int, int]) -> Figure:
     """Show which positions models hold for alike, side by side, one mosaic a model.
 
@@ -50,20 +39,20 @@ def plot_position_maps(embeddings: Mapping[str, ArrayLike], grid: tuple[int, int
     low = min(similarity[others].min() for similarity in similarities.values())
     high = max(similarity[others].max() for similarity in similarities.values())
 
-    fig, (panels,) = _new_figure(
+    fig, (panels,) = new_figure(
         4.1 * len(similarities) + 0.8, 4.2 * rows / columns + 0.3, columns=len(similarities)
     )
     for axes, (name, similarity) in zip(panels, similarities.items(), strict=True):
-        mosaic = _mosaic(similarity.reshape(rows, columns, rows, columns))
+        mosaic = tile_maps(similarity.reshape(rows, columns, rows, columns))
         colours = axes.imshow(mosaic, cmap=_with_white_gaps(), vmin=low, vmax=high)
         axes.set_axis_off()
         axes.set_title(name)
     fig.colorbar(colours, ax=list(panels), label="cosine similarity", extend="max", shrink=0.85)
 
-    near = _neighbours(rows, columns)
+    near = are_neighbours(rows, columns)
     values = "; ".join(
-        f"{name}: neighbours {_number(similarity[near].mean())}, all pairs "
-        f"{_number(similarity[others].mean())}"
+        f"{name}: neighbours {rounded(similarity[near].mean())}, all pairs "
+        f"{rounded(similarity[others].mean())}"
         for name, similarity in similarities.items()
     )
     grids = f"{rows} × {columns} small heat maps"
@@ -75,7 +64,7 @@ def plot_position_maps(embeddings: Mapping[str, ArrayLike], grid: tuple[int, int
 
 def _similarity(name: str, values: ArrayLike, grid: tuple[int, int]) -> np.ndarray:
     """Return the cosine similarity (N, N) of position embeddings (N, d)."""
-    array = _array(name, values, "(N, d)", 2).astype(np.float64)
+    array = check_array(name, values, "(N, d)", 2).astype(np.float64)
     if len(array) != grid[0] * grid[1]:
         raise ValueError(
             f"{name} has shape {array.shape}; expected (N, d) with N = {grid[0]} × {grid[1]}."
@@ -88,7 +77,7 @@ def _with_white_gaps() -> matplotlib.colors.Colormap:
     return matplotlib.colormaps[HEAT].with_extremes(bad="white")
 
 
-@_styled
+@styled
 def plot_relative_bias(bias: ArrayLike, grid: tuple[int, int]) -> Figure:
     """Show what each head adds to its scores, by the offset from the query to the key.
 
@@ -101,20 +90,20 @@ def plot_relative_bias(bias: ArrayLike, grid: tuple[int, int]) -> Figure:
         ValueError: the shape does not fit.
     """
     rows, columns = grid
-    values = _array("bias", bias, "(h, N, N)", 3).astype(np.float64)
+    values = check_array("bias", bias, "(h, N, N)", 3).astype(np.float64)
     if values.shape[1:] != (rows * columns,) * 2:
         raise ValueError(
             f"bias has shape {values.shape}; expected (h, N, N) with N = {rows} × {columns}."
         )
     maps = _by_offset(values, rows, columns)  # (h, 2·rows − 1, 2·columns − 1)
     limit = max(float(np.abs(maps).max()), 1e-12)
-    down, across = _panel_grid(len(maps), 4)
-    fig, panels = _new_figure(2.5 * across + 0.8, 2.5 * down * rows / columns + 0.5, down, across)
+    down, across = panel_grid(len(maps), 4)
+    fig, panels = new_figure(2.5 * across + 0.8, 2.5 * down * rows / columns + 0.5, down, across)
     for axes in panels.flat:
         axes.set_axis_off()
     for head, (axes, values) in enumerate(zip(panels.flat, maps, strict=False), start=1):
         axes.set_axis_on()
-        colours = _heat_map(axes, values, vmin=-limit, vmax=limit, extent=_extent(rows, columns))
+        colours = heat_map(axes, values, vmin=-limit, vmax=limit, extent=_extent(rows, columns))
         axes.plot(0, 0, "o", markersize=6, markerfacecolor="none", markeredgecolor="white")
         axes.set_title(f"head {head}")
         for axis in (axes.xaxis, axes.yaxis):
@@ -128,8 +117,8 @@ def plot_relative_bias(bias: ArrayLike, grid: tuple[int, int]) -> Figure:
     show_figure(
         fig,
         f"{len(maps)} heat maps, one a head: the bias for each offset from query to key, from "
-        f"{_number(maps.min())} to {_number(maps.max())}; mean over the heads at offset 0: "
-        f"{_number(centre)}, over all offsets: {_number(maps.mean())}.",
+        f"{rounded(maps.min())} to {rounded(maps.max())}; mean over the heads at offset 0: "
+        f"{rounded(centre)}, over all offsets: {rounded(maps.mean())}.",
     )
     return fig
 
@@ -152,7 +141,7 @@ def _extent(rows: int, columns: int) -> tuple[float, float, float, float]:
     return 0.5 - columns, columns - 0.5, rows - 0.5, 0.5 - rows
 
 
-@_styled
+@styled
 def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -> Figure:
     """Show the training loss of several attempts, one panel each, and what became of the models.
 
@@ -167,8 +156,8 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
     if not attempts or not all(len(attempt["losses"]) for attempt in attempts.values()):
         raise ValueError("attempts holds no losses; expected {name: {'losses': …, 'spread': …}}.")
     chance = float(np.log(num_classes))
-    down, across = _panel_grid(len(attempts), 4)
-    fig, panels = _new_figure(2.7 * across, 2.3 * down, down, across, sharex=True, sharey=True)
+    down, across = panel_grid(len(attempts), 4)
+    fig, panels = new_figure(2.7 * across, 2.3 * down, down, across, sharex=True, sharey=True)
     for axes in panels.flat[len(attempts) :]:
         axes.set_axis_off()
     for axes, (name, attempt) in zip(panels.flat, attempts.items(), strict=False):
@@ -194,7 +183,7 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
     return fig
 
 
-@_styled
+@styled
 def plot_sample_efficiency(
     curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], chance: float
 ) -> Figure:
@@ -209,7 +198,7 @@ def plot_sample_efficiency(
     """
     if not curves:
         raise ValueError("curves is empty; expected {name: (numbers of images, accuracies)}.")
-    fig, ((axes,),) = _new_figure(6.4, 4.2)
+    fig, ((axes,),) = new_figure(6.4, 4.2)
     for index, (name, (images, accuracies)) in enumerate(curves.items()):
         if len(images) != len(accuracies) or len(images) == 0:
             raise ValueError(f"{name}: {len(images)} numbers of images, {len(accuracies)} accuracies.")

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from utilities.training.profiles import PreNormViTSize
+from utilities.models.sizes import PreNormViTSize
 
 Layer = Callable[[tf.Tensor], tf.Tensor]
 

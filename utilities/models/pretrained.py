@@ -1,31 +1,23 @@
 """Pre-trained models for the notebooks: from a folder, from the Hugging Face hub, or the kit's own.
 
-A model is named by a folder or by its name on the hub. A hub model is taken from the local cache
-where it is there, else downloaded (about 350 MB for ViT-Base, 250 MB for T5-Small), unless offline
-mode is on (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE) or the hub does not answer within a few
-seconds. Where a model cannot be had, the small one that the kit ships takes its place under a
-visible note, so that a notebook runs anywhere. Nothing is written to stderr.
+A model is named by a folder or by its name on the hub. Where it cannot be had, the small one that
+the kit ships takes its place under a visible note, so that a notebook runs anywhere. Nothing is
+written to stderr.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import numpy as np
-import requests
 import tensorflow as tf
 import tf_keras
 import transformers
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -36,27 +28,21 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from utilities.datasets.loading import KIT, show_note
+from utilities.kit import KIT
+from utilities.models.hub import ModelError, download_model
+from utilities.notes import show_note
 
 EMBEDDED_VIT = KIT / "data" / "models" / "vit-cifar10"
 EMBEDDED_T5 = KIT / "data" / "models" / "t5-first-sentence"
 PHOTOGRAPHS = KIT / "data" / "photographs"
 TEXT = KIT / "data" / "texts" / "photography.txt"
-
-HUB = "https://huggingface.co"
-HUB_PATIENCE = 5.0  # seconds until a hub that does not answer counts as out of reach
 VIT_FILES = ["config.json", "preprocessor_config.json", "model.safetensors"]
 T5_FILES = [
     "config.json", "generation_config.json", "model.safetensors",
     "spiece.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
 ]  # fmt: skip
-
 for library in (transformers, huggingface_hub):  # their warnings go to stderr, which costs points
     library.logging.set_verbosity_error()
-
-
-class ModelError(RuntimeError):
-    """A model that cannot be had; the message says what to do."""
 
 
 def load_vit(
@@ -181,74 +167,6 @@ def next_token_log_probabilities(
     return log_probabilities
 
 
-def fetch(name: str, files: list[str]) -> Path:
-    """Return the local folder of a hub model; download what is missing, with progress on stdout.
-
-    Raises:
-        ModelError: offline mode is on, the hub cannot be reached, or it has no such model.
-    """
-    with contextlib.suppress(LocalEntryNotFoundError, FileNotFoundError):
-        folder = Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
-        if (folder / "model.safetensors").exists():
-            return folder
-    if offline() or not hub_answers():
-        reason = "offline mode is on" if offline() else "the hub is out of reach"
-        raise ModelError(f"{name} is not in the local cache, and {reason}. {_remedy(name)}")
-    try:
-        with _progress_on_stdout():
-            return Path(snapshot_download(name, allow_patterns=files, max_workers=2))
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise ModelError(
-            f"{name} could not be downloaded ({type(error).__name__}). {_remedy(name)}"
-        ) from error
-
-
-@contextlib.contextmanager
-def _progress_on_stdout() -> Iterator[None]:
-    """Let the hub's bars show on stdout, also where that is no terminal, and not on stderr."""
-    asked = os.environ.get("TQDM_POSITION")
-    os.environ["TQDM_POSITION"] = "-1"  # huggingface_hub's own sign for "always show the bars"
-    try:
-        with contextlib.redirect_stderr(sys.stdout):
-            yield
-    finally:
-        if asked is None:
-            del os.environ["TQDM_POSITION"]
-        else:
-            os.environ["TQDM_POSITION"] = asked
-
-
-def offline() -> bool:
-    """Whether the user has asked that no network be used."""
-    asked = (os.environ.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
-    return any(value.strip().lower() in ("1", "on", "yes", "true") for value in asked)
-
-
-def hub_answers(patience: float = HUB_PATIENCE) -> bool:
-    """Whether the hub answers within `patience` seconds.
-
-    Asked in a thread, since looking up a host name can take long and knows no time limit.
-    """
-    answers: list[int] = []
-
-    def ask() -> None:
-        with contextlib.suppress(requests.RequestException):
-            endpoint = os.environ.get("HF_ENDPOINT", HUB)
-            answers.append(requests.head(endpoint, timeout=patience).status_code)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(patience)
-    return bool(answers)
-
-
-def _remedy(name: str) -> str:
-    return (
-        f"Run `lab models --fetch {name}` where there is a network, or give the folder of a "
-        "downloaded copy instead of the name."
-    )
-
-
 def _folder_of(name: str | os.PathLike, files: list[str], embedded: Path | None, note: str) -> Path:
     """Return the folder of a model: the one named, the hub's local copy, or the embedded one."""
     if _names_a_folder(name):
@@ -260,7 +178,7 @@ def _folder_of(name: str | os.PathLike, files: list[str], embedded: Path | None,
             )
         return folder
     try:
-        return fetch(str(name), files)
+        return download_model(str(name), files)
     except ModelError as error:
         if embedded is None:
             raise
@@ -292,7 +210,7 @@ def _read(folder: Path, model_class: Any, companion_class: Any) -> tuple[Any, An
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The model in {folder} cannot be read ({reason}): fetch or copy it anew."
+            f"The model in {folder} cannot be read ({reason}): download or copy it again."
         ) from error
     if loaded["missing_keys"]:  # they would be random numbers, and nobody would notice
         raise ModelError(

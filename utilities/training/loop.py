@@ -1,20 +1,14 @@
-"""What the training cells share: data sets, augmentation, learning-rate schedule, model sizes."""
+"""Data sets that do not hang, training, and the accuracy that came out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from tensorflow.python.ops.resource_variable_ops import UninitializedVariable  # has no public name
-from tf_keras import layers
 
-from utilities.training.profiles import Training, ViTSize
-
-CIFAR10_SHAPE = (32, 32, 3)
-CIFAR10_NUM_CLASSES = 10
+from utilities.training.profiles import Training
 
 
 def make_dataset(
@@ -33,22 +27,6 @@ def make_dataset(
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.batch(batch_size).prefetch(2).with_options(options)
-
-
-def crop_and_flip(pixels: int = 4) -> tf_keras.Sequential:
-    """Return augmentation for training: each image shifted by up to `pixels`, half of them mirrored.
-
-    Images of 32×32 pixels, (B, 32, 32, C) in and out; what is shifted in is 0, the mean colour of
-    standardised images. At inference the images pass unchanged.
-    """
-    share = pixels / CIFAR10_SHAPE[0]
-    return tf_keras.Sequential(
-        [
-            layers.RandomTranslation(share, share, fill_mode="constant", interpolation="nearest"),
-            layers.RandomFlip("horizontal"),
-        ],
-        name="crop_and_flip",
-    )
 
 
 def train(
@@ -88,53 +66,7 @@ def train(
     )
 
 
-class LearningRateLog(tf_keras.callbacks.Callback):
-    """Writes down in `rates` the learning rate that the optimiser used in each step."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rates: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.rates.append(float(self.model.optimizer.learning_rate))
-
-
-def learning_rate_schedule(
-    training: Training, num_samples: int
-) -> tf_keras.optimizers.schedules.LearningRateSchedule:
-    """Return a schedule that rises linearly during the warm-up and then falls along a cosine to 0.
-
-    Source: Loshchilov and Hutter, "SGDR", 2017, arXiv 1608.03983, for the cosine.
-    """
-    steps_per_epoch = -(-num_samples // training.batch_size)
-    warmup_steps = round(training.warmup_epochs * steps_per_epoch)
-    decay_steps = training.epochs * steps_per_epoch - warmup_steps
-    if warmup_steps == 0:
-        return tf_keras.optimizers.schedules.CosineDecay(training.learning_rate, decay_steps)
-    return tf_keras.optimizers.schedules.CosineDecay(
-        0.0, decay_steps, warmup_target=training.learning_rate, warmup_steps=warmup_steps
-    )
-
-
-def vit_arguments(size: ViTSize) -> dict[str, Any]:
-    """Return the arguments that `create_vit_classifier` needs for a CIFAR-10 model of this size."""
-    arguments = dict(vars(size))
-    arguments["mlp_classification_head_units"] = list(size.mlp_classification_head_units)
-    return {"input_shape": CIFAR10_SHAPE, "num_classes": CIFAR10_NUM_CLASSES, **arguments}
-
-
-def count_parameters(create_model: Callable[..., tf_keras.Model], **arguments: Any) -> int:
-    """Return the number of parameters of a model, without memory for its weights.
-
-    The weights get a shape and no values: 371 million of them would otherwise take 1.5 GB.
-    """
-    with tf.variable_creator_scope(_sketch_variable):
-        return create_model(**arguments).count_params()
-
-
-def _sketch_variable(next_creator: Callable[..., tf.Variable], **settings: Any) -> tf.Variable:
-    """Make a variable without values where Keras states its shape, as it does for every weight."""
-    if settings.get("shape") is None or settings.get("dtype") is None:
-        return next_creator(**settings)
-    stated = ("trainable", "name", "dtype", "shape")
-    return UninitializedVariable(**{name: settings.get(name) for name in stated})
+def accuracy_of(model: tf_keras.Model, data: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the share of images (n, H, W, C) whose largest logit is at the label (n, 1) or (n,)."""
+    logits = model.predict(make_dataset(data, 500), verbose=0)  # (n, num_classes)
+    return float(np.mean(np.argmax(logits, axis=-1) == np.ravel(data[1])))

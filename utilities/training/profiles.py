@@ -4,9 +4,13 @@ LAB_PROFILE chooses; without it the standard profile is used. While nbgrader val
 notebook it is always the quick one, which is enough to see whether everything runs.
 """
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from typing import Any
+
+from utilities.models.sizes import KERAS_VIT, WIDE_VIT, PreNormViTSize
 
 
 @dataclass(frozen=True)
@@ -21,20 +25,6 @@ class Training:
 
 
 @dataclass(frozen=True)
-class ViTSize:
-    """The arguments of `create_vit_classifier` that set a model's size and regularisation."""
-
-    patch_size: int
-    embedding_proj_dim: int
-    num_heads: int
-    msa_proj_dim: int
-    transformer_layers: int
-    msa_dropout_rate: float
-    mlp_classification_head_units: tuple[int, ...]
-    mlp_classification_head_dropout_rate: float
-
-
-@dataclass(frozen=True)
 class Profile:
     """Sample counts and training settings of one profile."""
 
@@ -44,26 +34,6 @@ class Profile:
     test_samples: int
     first_training: Training
     training: Training
-
-
-@dataclass(frozen=True)
-class PreNormViTSize:
-    """Widths, depth and dropout of the extension labs' Vision Transformer, and how images are cut."""
-
-    image_size: int
-    patch_size: int
-    embedding_proj_dim: int
-    num_heads: int
-    transformer_layers: int
-    mlp_units: tuple[int, ...]
-    head_units: tuple[int, ...]
-    dropout_rate: float = 0.1
-    head_dropout_rate: float = 0.5
-
-    @property
-    def num_patches(self) -> int:
-        """Number of patches of one image."""
-        return (self.image_size // self.patch_size) ** 2
 
 
 @dataclass(frozen=True)
@@ -105,23 +75,11 @@ class InductiveBiasProfile(ExtensionProfile):
     attempt_steps: int
 
 
-# The course's first configuration: large patches, wide and shallow, no augmentation.
-FIRST_VIT = ViTSize(16, 512, 4, 512, 3, 0.1, (2048,), 0.5)
-# The models of question 10, as wide and deep as ViT-Base.
-LARGE_VIT = ViTSize(16, 768, 12, 768, 12, 0.1, (3074,), 0.5)
-# What a laptop can train (40 epochs: 11 minutes of processor time): small patches, narrow.
-SMALL_VIT = ViTSize(4, 64, 4, 64, 4, 0.0, (128,), 0.0)
-
-# The models of the extension labs as published, 72×72 pixels; the first is the Keras example's.
-KERAS_VIT = PreNormViTSize(72, 6, 64, 4, 8, (128, 64), (2048, 1024))
-WIDE_VIT = PreNormViTSize(72, 6, 128, 8, 10, (256, 128), (2048, 1024))
-
 CORE = (
     Profile("quick", 256, 64, 64, Training(1, 64, 1e-4), Training(1, 64, 1.5e-3, 1e-2)),
     Profile("standard", 7500, 2500, 2000, Training(8, 64, 1e-4), Training(40, 64, 1.5e-3, 1e-2, 3)),
     Profile("full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)),
 )
-
 # Seven models of 64 tokens: 9 minutes of processor time in the standard profile.
 ATTENTION_VARIANTS = (
     VariantsProfile(
@@ -141,7 +99,6 @@ ATTENTION_VARIANTS = (
         long_lengths=(16_384, 32_768, 65_536), repetitions=9,
     ),
 )  # fmt: skip
-
 # Four models, at 2.3 ms of processor time an image and pass in the standard profile; "full" is as
 # published.
 SMALL_DATASETS = (
@@ -155,7 +112,6 @@ SMALL_DATASETS = (
     ),
     ExtensionProfile("full", 45_000, 5000, 10_000, KERAS_VIT, Training(50, 256, 1e-3, 1e-4, 5)),
 )  # fmt: skip
-
 # In the standard profile ViT and ResNet have about 0.7 million parameters: 675 and 696 thousand.
 INDUCTIVE_BIAS = (
     InductiveBiasProfile(
@@ -177,7 +133,6 @@ INDUCTIVE_BIAS = (
         brief_training=Training(30, 256, 1e-4, 1e-4, 3), attempt_steps=500,
     ),
 )  # fmt: skip
-
 # The profiles of each lab, under the name of its folder.
 LABS: dict[str, dict[str, Any]] = {
     lab: {profile.name: profile for profile in profiles}
