@@ -18,7 +18,7 @@ from utilities import (
     vit_from_scratch,
     with_linear_head,
 )
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 from utilities.commands.lab import main as lab
 from utilities.datasets.classes import CIFAR10_CLASSES
 from utilities.kit import KIT
