@@ -1,4 +1,4 @@
-"""The `lab` command: one subcommand a room, each imported only when it is called."""
+"""The `lab` command: its subcommands, each imported only when it is called."""
 
 import argparse
 import importlib

@@ -1,4 +1,4 @@
-"""Figures of the lab on attention variants, in the look of `plots`: sharpness, cost, accuracy."""
+"""The lab on attention variants: sharpness, singular values, cost, accuracy."""
 
 from __future__ import annotations
 

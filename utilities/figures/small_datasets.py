@@ -1,4 +1,4 @@
-"""Figures of the lab on small data sets, in the look of `plots` and with its helpers."""
+"""The lab on small data sets: shifted patches, temperatures, learning rates, distances."""
 
 from __future__ import annotations
 
