@@ -154,6 +154,7 @@ class _Run:
         self.record = Record(unsafe=unsafe)
         self.culprits: set[int] = set()
         self.verdicts: dict[int, Verdict] = {}
+        self.held: set[str] = set()  # the steps whose own checks hold
         self.reached = self.overdue = 0
         self.patient = False
 
@@ -203,7 +204,7 @@ class _Run:
             return asyncio.run_coroutine_threadsafe(self._answer(index, source), loop).result()
 
         points = float(cell.metadata.nbgrader["points"])
-        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask)
+        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask, self.held)
 
     async def _answer(self, index: int, source: str) -> Answer:
         lost = await self._ready()

@@ -70,7 +70,9 @@ class Problem:
 
 @dataclass
 class Observation:
-    """What was seen in one case: named arrays, or the problem that stopped it.
+    """What was seen in one case: named arrays, the problem that stopped it, or both.
+
+    Both where the implementation went through, but changed its input.
 
     reset: the global settings, among `settings.NAMES`, that were not as usual and were put back first.
     """
@@ -81,6 +83,11 @@ class Observation:
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.values[name]
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether values came."""
+        return self.problem is None or bool(self.values)
 
 
 def _shape(value: Any) -> str:
