@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MODULE = "utilities.grading.apart"
-TEMPORARY = "lab-"  # begins the name of every temporary folder of a grader
+TEMPORARY = "lab-grade-"  # begins the name of every temporary folder of a grader
 PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 LONGEST_ANSWER = 1 << 30  # bytes
 LOOK_SECONDS = 0.5

@@ -34,6 +34,7 @@ from utilities.grading.execute import (
     RECORD,
     CourseExecute,
     Record,
+    bounds,
     execute_notebook,
     is_judged,
     put_remarks,
@@ -44,9 +45,7 @@ from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
 from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
-from utilities.grading.session import START_SECONDS
 
-MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
 DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
 GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
 
@@ -114,7 +113,7 @@ def execute(job: Job) -> Executed:
     try:
         if not job.unsafe:
             _check_sandbox_once()
-        return Executed(apart.run(_execute_here, job, bounds=_bounds(job)))
+        return Executed(apart.run(_execute_here, job, bounds=bounds(job.limits, len(job.notebooks))))
     except apart.Ended as error:
         return Executed({}, f"This submission was given up: {error}.", given_up=True)
     except Exception as error:  # one submission's trouble never ends the batch
@@ -133,13 +132,6 @@ def _execute_here(job: Job) -> dict[str, str]:
             nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
             done[notebook] = nbformat.writes(nb)
     return done
-
-
-def _bounds(job: Job) -> apart.Bounds:
-    """Return what the process that executes a submission may use, its kernels not counted."""
-    one = job.limits.notebook_seconds + job.limits.grace_seconds + START_SECONDS
-    seconds = max(len(job.notebooks), 1) * one
-    return apart.Bounds(seconds, seconds, MEMORY)
 
 
 class Grader:

@@ -21,15 +21,16 @@ from nbgrader import utils
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Float, Integer
 
-from utilities.grading import sandbox
+from utilities.grading import apart, sandbox
 from utilities.grading.judge import Answer, Verdict, judge_cell
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
 from utilities.grading.sanitize import RECORD as REPAIRS
-from utilities.grading.session import DIED, OVERDUE, Outcome, Session
+from utilities.grading.session import DIED, OVERDUE, START_SECONDS, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
 LARGEST_FILE = 50 << 20
+MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
 SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
 
 
@@ -90,7 +91,8 @@ class CourseExecute(Execute):
             sandbox.check_available()
         with tempfile.TemporaryDirectory(prefix="lab-files-") as folder:
             copy_files(self._handed_in(resources), Path(folder))
-            nb = execute_notebook(nb, Path(folder), self.limits, self.unsafe)
+            rest = Path(folder), self.limits, self.unsafe
+            nb = apart.run(execute_notebook, nb, *rest, bounds=bounds(self.limits, 1))
         for trouble in nb.metadata[RECORD]["trouble"]:
             self.log.error("A person should look at this: %s", trouble)
         put_remarks(nb)
@@ -111,6 +113,13 @@ def execute_notebook(
     files: a folder with what stands beside the notebook, without notebooks.
     """
     return run_sync(_Run(nb, files, limits, unsafe).execute)()
+
+
+def bounds(limits: Limits, notebooks: int) -> apart.Bounds:
+    """Return what the process that executes notebooks may use, their kernels not counted."""
+    one = limits.notebook_seconds + limits.grace_seconds + START_SECONDS
+    seconds = max(notebooks, 1) * one
+    return apart.Bounds(seconds, seconds, MEMORY)
 
 
 def copy_files(source: Path, target: Path) -> list[str]:

@@ -39,7 +39,7 @@ OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never e
 MUTE = f"{STOPPED}: after it, the kernel no longer tells the grader what it shows."
 SETTLE_SECONDS = 0.2
 WATCH_SECONDS = 0.2
-LARGEST_CLIENT = 1 << 30  # bytes of this process, which reads what a kernel sends
+LARGEST_CLIENT = 1 << 30  # bytes that this process may grow by while it reads what a kernel sends
 MOST_ANSWERS = 2
 PATIENT_SECONDS = 1.0
 LINUX_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
@@ -284,6 +284,7 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.process_id, self.room = process_id, room
         self.deadline, self.why = math.inf, ""
+        self.memory_at_first = _own_memory()
         self.over = threading.Event()
 
     def run(self) -> None:
@@ -298,7 +299,7 @@ class _Watch(threading.Thread):
         limits = self.room.limits
         if time.monotonic() > self.deadline:
             return OVERDUE
-        if _own_memory() > LARGEST_CLIENT:
+        if _own_memory() - self.memory_at_first > LARGEST_CLIENT:
             return f"{STOPPED}: it sends more than can be read."
         if sandbox.is_misused(self.room):
             return f"{STOPPED}: it wrote into the folder of the grader's channel."
