@@ -209,7 +209,8 @@ def _replaced(tree: ast.Module, old: ast.AST, new: ast.AST) -> ast.Module:
             other = copy.copy(node)
             for field, value in ast.iter_fields(node):
                 if isinstance(value, list):
-                    setattr(other, field, [self.visit(v) if isinstance(v, ast.AST) else v for v in value])
+                    parts = [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
+                    setattr(other, field, parts)
                 elif isinstance(value, ast.AST):
                     setattr(other, field, self.visit(value))
             return other
@@ -232,7 +233,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--part", default="0/1", help="I/N: one part of all, such as 3/20")
     options = parser.parse_args(arguments)
     part, parts = map(int, options.part.split("/"))
-    print("| exercise | mutants | refused | accepted, equivalent | accepted, a hole |\n|---|---|---|---|---|")
+    print("| exercise | mutants | refused | equivalent | holes |\n|---|---|---|---|---|")
     holes = 0
     for exercise in options.exercises or sorted(solutions()):
         known = equivalent().get(exercise, {})

@@ -1,4 +1,4 @@
-"""What follows from each exercise's `Check`: no list is kept here by hand, a new exercise joins by itself.
+"""What follows from each exercise's `Check`; a new exercise joins by itself.
 
 A right implementation from the catalogue is observed once; its values are then replaced by those of
 the formula with a mistake in it, by junk, or by values a little off.
@@ -119,7 +119,7 @@ def _junk_like(kind, value, inputs, rng):
         return rng.standard_normal(value.shape).astype(value.dtype)
     if kind == "shuffled":
         return rng.permutation(value.ravel()).reshape(value.shape) if value.size > 1 else value + 1
-    floats = [i for i in inputs.values() if isinstance(i, np.ndarray) and i.dtype.kind == "f" and i.size]
+    floats = [i for i in map(np.asarray, inputs.values()) if i.dtype.kind == "f" and i.ndim]
     source = floats[0] if floats else np.arange(7.0)
     return np.resize(source, value.shape).astype(value.dtype)  # what went in comes out
 

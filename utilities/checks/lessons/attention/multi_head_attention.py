@@ -9,7 +9,7 @@ from utilities.checks.core import oracles
 from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.core.oracles import project, softmax
-from utilities.checks.kernel.attention.multi_head_attention import WEIGHTS
+from utilities.checks.kernel.attention.protocol import WEIGHTS
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.lessons.attention.scaled_dot_product_attention import (
     INSIDE,
