@@ -29,7 +29,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from utilities.checks.core.report import Finding, Report
-from utilities.grading import apart, sandbox
+from utilities.grading import apart, cgroup, sandbox
 from utilities.grading.execute import (
     RECORD,
     CourseExecute,
@@ -387,6 +387,7 @@ def executor_for(workers: int, cluster: str | None) -> tuple[Executor, int, Call
         from concurrent.futures import ThreadPoolExecutor
 
         apart.sweep()
+        cgroup.sweep(cgroup.place())
         apart.start()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
         return pool, workers + 1, lambda: pool.shutdown(wait=True, cancel_futures=True)

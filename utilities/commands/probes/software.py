@@ -118,7 +118,8 @@ def bubblewrap() -> Finding:
     except sandbox.SandboxUnavailable as error:
         reason, *rest = str(error).split(": ", 1) if "\n" not in str(error) else [str(error)]
         return Finding(MISSING, "no sandbox can be made", " ".join(": ".join([reason, *rest]).split()))
-    return Finding(READY, "a sandbox starts, without network and apart from your files")
+    lacking = "".join(f"; without {part}" for part in sandbox.not_offered())
+    return Finding(READY, f"a sandbox starts, without network and apart from your files{lacking}")
 
 
 def browser(names: Sequence[str] = BROWSERS) -> Finding:
