@@ -15,10 +15,10 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from utilities.grading.markup import printable
 
@@ -83,7 +83,7 @@ def collect(folder: Path, deep: bool = True) -> Collected:
     return basket.result()
 
 
-def fingerprints(folder: Path, deep: bool = True) -> Iterator[tuple[str, IO[bytes] | None, int]]:
+def fingerprints(folder: Path, deep: bool = True) -> Iterator[tuple[str, BinaryIO | None, int]]:
     """Yield name, content and size of each file that may matter; no content where it is too large."""
     for listed in sorted(_listed(folder, _Basket(), deep), key=lambda listed: listed.name):
         with _opened(listed.path if listed.size <= LARGEST else None) as stream:
@@ -213,7 +213,7 @@ def _entries(folder: Path) -> list[os.DirEntry]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path | None) -> Iterator[IO[bytes] | None]:
+def _opened(path: Path | None) -> Iterator[BinaryIO | None]:
     """Open a plain file; None where it is none, or where it is gone."""
     stream = None
     with contextlib.suppress(OSError):
@@ -240,7 +240,7 @@ def _is_archive(name: str, stream: IO[bytes]) -> bool:
     return start[:4] == ZIP or start[257:262] == TAR or _unpacker(start) is not None
 
 
-def _unpacker(start: bytes) -> Callable | None:
+def _unpacker(start: bytes) -> Any:
     return next((unpack for sign, unpack in UNPACKERS.items() if start.startswith(sign)), None)
 
 

@@ -19,10 +19,11 @@ from typing import Any
 import dateutil.parser
 from dateutil.tz import gettz
 from nbformat.notebooknode import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import parse_utc
 from rapidfuzz import fuzz
 
+from utilities.grading.files import FROM_EXCHANGE as FROM_EXCHANGE
 from utilities.grading.files import Collected, File, collect, is_notebook
 from utilities.grading.markup import printable
 
@@ -34,7 +35,9 @@ BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 ENCODINGS = ("cp1252", "latin-1")  # after those of JSON
 DATE = re.compile(r"(20\d\d)\D?(\d\d)\D?(\d\d)(?:\D{1,2}(\d\d)\D?(\d\d)(?:\D?(\d\d))?)?")
 OWN_FORM = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \S+\s*")  # of nbgrader
+NUMBER = re.compile(r"\d{1,18}")
 SAME_TIME = 60.0  # seconds; what a download or an archive has put down together
+ARCHIVE = re.compile(r"\.(?:zip|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 ALIKE = 70  # of 100
 MOST_NAMED = 5
 KINDS = {  # what begins so is no notebook but …
@@ -109,6 +112,11 @@ def _take_notebook(
         submission.refused[name] = _nothing(name, collected, doubts)
 
 
+def is_meant(file: str, name: str) -> bool:
+    """Return whether a file is called as the notebook `name`, or as an archive of it."""
+    return _key(re.sub(ARCHIVE, "", _stem(file))) == _key(name)
+
+
 def _nothing(name: str, collected: Collected, doubts: list[str]) -> str:
     """Return that there is no notebook, and what there is instead."""
     reason = f"No notebook {name}.ipynb was handed in."
@@ -153,16 +161,22 @@ def _newest(files: list[File], likeness: dict[int, float], doubts: list[str]) ->
     if all(dates) and len(set(dates)) == len(dates):
         return sorted(files, key=lambda f: _date(f.name), reverse=True)
     times = sorted(f.time for f in files)
-    if times[-1] - times[-2] >= SAME_TIME:
+    if len({NUMBER.sub("#", f.name) for f in files}) == 1:
+        ordered, why = sorted(files, key=lambda f: _numbers(f.name), reverse=True), "the last"
+    elif times[-1] - times[-2] >= SAME_TIME:
         ordered, why = sorted(files, key=lambda f: -f.time), "the newest"
     else:
-        ordered = sorted(files, key=lambda f: (-likeness.get(id(f), 100.0), f.name))
-        why = "the one whose name comes first"
+        ordered = sorted(files, key=lambda f: (likeness.get(id(f), 100.0), f.name), reverse=True)
+        why = "the last by name"
     doubts.append(
         f"There are {len(files)} notebooks to choose from ({_named(ordered)}): "
-        f"{printable(ordered[0].name)}, {why}, was graded. Please look whether it is the right one."
+        f"{printable(ordered[0].name)}, {why}, was graded. Is it the right one?"
     )
     return ordered
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(number) for number in NUMBER.findall(name)]
 
 
 def _date(name: str) -> tuple[int, ...]:
@@ -198,7 +212,8 @@ def read_notebook(data: bytes, remarks: list[str]) -> NotebookNode:
     if cells is None:
         raise Unreadable("The file is no Jupyter notebook: it has no cells.")
     pictures = _Pictures(remarks)
-    return new_notebook(cells=[_built(cell, pictures) for cell in cells])
+    built = [_built(cell, pictures) for cell in cells]
+    return NotebookNode(cells=built, metadata=NotebookNode(), nbformat=4, nbformat_minor=5)
 
 
 def _cells(content: Any) -> list[dict] | None:
