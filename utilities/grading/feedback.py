@@ -20,7 +20,7 @@ class CourseFeedback(NbGraderPreprocessor):
     """
 
     # nbconvert sets this for all its parts, and nbgrader's base class does not know it as a setting
-    display_data_priority = List(config=True)
+    display_data_priority: List = List(config=True)
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple:
         """Return the cell as the student may see it."""

@@ -134,7 +134,7 @@ class _Basket:
         notebook = is_notebook(name)
         fits = len(self.collected.files) < MOST_FILES and size <= min(LARGEST, self.left[notebook])
         if not self._may_be_written(name):
-            self.collected.remarks.append(f"The file {_short(name)} is left out: no usable name.")
+            self.collected.remarks.append(f"The file {shortened(name)} is left out: no usable name.")
         elif not fits and not notebook:
             self.unread(name, time)
         else:
@@ -195,7 +195,7 @@ def _listed(folder: Path, basket: _Basket, deep: bool) -> Iterator[_Listed]:
             if entry.name in UNSEEN or entry.name.startswith("._"):
                 continue
             if entry.is_symlink():
-                basket.remark(f"The link {_short(name)} is not followed.")
+                basket.remark(f"The link {shortened(name)} is not followed.")
             elif entry.is_dir(follow_symlinks=False):
                 if entry.name in IGNORED or os.path.lexists(os.path.join(entry.path, "pyvenv.cfg")):
                     basket.passed_over.append(name)
@@ -246,7 +246,7 @@ def _unpacker(start: bytes) -> Any:
 
 def _unpack(archive: File, stream: IO[bytes], basket: _Basket, deeper: int) -> None:
     """Take the files of an archive."""
-    name = _short(archive.name)
+    name = shortened(archive.name)
     if not deeper:
         basket.remark(f"The archive {name} was not opened: archives inside archives.")
         basket.collected.unread.append(archive)
@@ -272,7 +272,7 @@ def _unzip(archive: File, stream: IO[bytes], basket: _Basket, deeper: int) -> No
                     _take(archive, entry.filename, inner, entry.file_size, when, basket, deeper)
             except BROKEN as error:
                 basket.remark(
-                    f"{_short(entry.filename)} in {_short(archive.name)} cannot be unpacked: "
+                    f"{shortened(entry.filename)} in {shortened(archive.name)} cannot be unpacked: "
                     f"{printable(str(error))}."
                 )
 
@@ -336,11 +336,12 @@ class _Bounded:
         return data
 
 
-def _short(name: str) -> str:
+def shortened(name: str) -> str:
+    """Return a name as it can be shown, in one line."""
     shown = printable(name)
     return shown if len(shown) <= 80 else f"{shown[:50]}…{shown[-25:]}"
 
 
 def _listing(names: list[str]) -> str:
     more = len(names) - MOST_NAMED
-    return ", ".join(map(_short, names[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(shortened, names[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")

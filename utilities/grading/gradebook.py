@@ -43,7 +43,8 @@ def file_of(url: str) -> Path | None:
 def back_up(url: str, shared: bool = False) -> Path | None:
     """Copy the gradebook beside itself, and take all rights from all but its owner.
 
-    shared: the owner's group keeps its rights. The last copies are kept; where nothing has changed since the last one, that one stands.
+    shared: the owner's group keeps its rights. The last copies are kept; where nothing has changed
+    since the last one, that one stands.
     Raises OperationalError where the gradebook stays locked.
     """
     gradebook = file_of(url)

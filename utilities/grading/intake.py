@@ -24,10 +24,11 @@ from nbgrader.utils import parse_utc
 from rapidfuzz import fuzz
 
 from utilities.grading.files import FROM_EXCHANGE as FROM_EXCHANGE
-from utilities.grading.files import Collected, File, collect, is_notebook
+from utilities.grading.files import Collected, File, collect, is_notebook, shortened
 from utilities.grading.markup import printable
 
 LARGEST_NOTEBOOK = 50 << 20  # bytes; outputs swell a notebook, and are dropped
+MOST_CELLS = 5000
 LARGEST_PICTURE = 5 << 20  # characters of base64
 LARGEST_PICTURES = 20 << 20  # of one notebook
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -128,7 +129,7 @@ def _nothing(name: str, collected: Collected, doubts: list[str]) -> str:
 
 
 def _named(files: Iterable[File]) -> str:
-    names = [printable(file.name) for file in files]
+    names = [shortened(file.name) for file in files]
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -211,8 +212,15 @@ def read_notebook(data: bytes, remarks: list[str]) -> NotebookNode:
     cells = _cells(content)
     if cells is None:
         raise Unreadable("The file is no Jupyter notebook: it has no cells.")
-    pictures = _Pictures(remarks)
+    if len(cells) > MOST_CELLS:
+        raise Unreadable(f"The notebook has {len(cells)} cells; at most {MOST_CELLS} can be read.")
+    pictures = _Pictures()
     built = [_built(cell, pictures) for cell in cells]
+    if pictures.refused:
+        remarks.append(
+            f"Left out of the attachments: {_named(pictures.refused)}. Pictures (PNG, JPEG, GIF, WebP) "
+            f"of up to {LARGEST_PICTURE >> 20} MB are kept."
+        )
     return NotebookNode(cells=built, metadata=NotebookNode(), nbformat=4, nbformat_minor=5)
 
 
@@ -256,8 +264,8 @@ def _text(source: Any) -> str:
 class _Pictures:
     """The pictures pasted into a notebook: pictures only, held to a size."""
 
-    remarks: list[str]
     left: int = LARGEST_PICTURES
+    refused: list[File] = field(default_factory=list)
 
     def of(self, attachments: Any) -> NotebookNode:
         """Return what may stay of a cell's attachments."""
@@ -265,10 +273,7 @@ class _Pictures:
         for name, bundle in attachments.items() if isinstance(attachments, dict) else ():
             data = self._picture(bundle)
             if data is None:
-                self.remarks.append(
-                    f"The attachment {printable(name)} is left out: only pictures (PNG, JPEG, GIF, "
-                    f"WebP) of up to {LARGEST_PICTURE >> 20} MB are kept."
-                )
+                self.refused.append(File(name))
             else:
                 kept[name] = NotebookNode(data)
         return kept

@@ -16,6 +16,10 @@ from nbformat.notebooknode import NotebookNode
 from utilities.grading.markup import as_source, clean_markup, clean_tex, show_markdown
 
 KEPT = ("text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg")
+ESCAPES = re.compile(  # what a terminal would do but colour: links, titles, moves; and control signs
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b\[[0-?]*[ -/]*[@-ln-~]|\x1b(?!\[)"
+    r"|[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
+)
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 LIBRARY_FOLDERS = sorted(
     {sysconfig.get_paths()[name] for name in ("purelib", "platlib", "stdlib")},
@@ -44,12 +48,16 @@ def hide_paths(text: str) -> str:
     return text
 
 
+def _plain(text: object) -> str:
+    return hide_paths(ESCAPES.sub("", str(text)))
+
+
 def _clean(output: NotebookNode) -> NotebookNode | None:
     if output.output_type == "stream":
-        output.text, output.name = hide_paths(str(output.text)), "stdout"
+        output.text, output.name = _plain(output.text), "stdout"
     elif output.output_type == "error":
-        output.ename, output.evalue = str(output.ename), hide_paths(str(output.evalue))
-        output.traceback = [hide_paths(str(line)) for line in output.traceback]
+        output.ename, output.evalue = _plain(output.ename), _plain(output.evalue)
+        output.traceback = [_plain(line) for line in output.traceback]
     else:
         data = {kind: _clean_data(kind, value) for kind, value in output.data.items() if kind in KEPT}
         output.data = NotebookNode({kind: value for kind, value in data.items() if value})
@@ -63,8 +71,7 @@ def _clean_data(kind: str, value: object) -> str:
     text = "".join(map(str, value)) if isinstance(value, list) else str(value)
     if kind.startswith("image/"):
         return text if BASE64.fullmatch(text) else ""
-    text = hide_paths(text)
-    return CLEANERS.get(kind, str)(text)
+    return CLEANERS.get(kind, str)(_plain(text))
 
 
 def _clean_markdown(text: str) -> str:
