@@ -440,7 +440,9 @@ def _attempts(folder: Path) -> None:
     """Leave two attempts with dates in their names; the older one is wrong."""
     new = folder / f"{NOTEBOOK}.ipynb"
     old = json.loads(new.read_text())
-    cell = next(c for c in old["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == "gaussian")
+    cell = next(
+        c for c in old["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == "gaussian"
+    )
     cell["source"] = "def gaussian(distance, sigma=1.0): return 0"
     (folder / "kernels_2026-11-20.ipynb").write_text(json.dumps(old))
     new.rename(folder / "kernels_2026-11-25.ipynb")
@@ -479,7 +481,9 @@ fault("2,100 files around it", spoil=_crowd, says="too large or too many")
 fault("a date in words", spoil=file("timestamp.txt", "But I want to be a timestamp"),
       says="The time in timestamp.txt cannot be read")  # fmt: skip
 fault("a date in German", spoil=file("timestamp.txt", "Mi 25. Nov 14:03:22 CET 2026"))
-fault("a date and a mark of the byte order", spoil=file("timestamp.txt", "\ufeff2026-11-25 10:00:00 UTC"))
+fault(
+    "a date and a mark of the byte order", spoil=file("timestamp.txt", "\ufeff2026-11-25 10:00:00 UTC")
+)
 fault("a date of NULs", spoil=file("timestamp.txt", b"\0\0\0"), says="cannot be read")
 fault("tar.gz", spoil=lambda f: _tarred(f / f"{NOTEBOOK}.ipynb"), says="was unpacked")
 fault("a folder called as the notebook", spoil=lambda f: (
