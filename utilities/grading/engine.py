@@ -113,6 +113,20 @@ class _Place:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A submission as it was read: notebooks as JSON, in the assignment's shape, and files as bytes.
+
+    The other three are those of `intake.Submission`, by notebook.
+    """
+
+    notebooks: dict[str, str]
+    files: dict[str, bytes]
+    refused: dict[str, str]
+    remarks: dict[str, list[str]]
+    doubts: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
 class _Prepared:
     job: Job
     refused: dict[str, str]
@@ -141,6 +155,17 @@ def execute(job: Job) -> Executed:
         return Executed(done)
     except Exception as error:  # one submission's trouble never ends the batch
         return Executed({}, f"{type(error).__name__}: {error}")
+
+
+def read_submission(folder: Path, deep: bool, trusted: dict[str, Trusted]) -> "Read":
+    """Read what lies in a folder and bring it into the assignment's shape: no gradebook is needed."""
+    submission = take_in(folder, list(trusted), deep)
+    notebooks = {
+        name: nbformat.writes(repair(nb, trusted[name])) for name, nb in submission.notebooks.items()
+    }
+    return Read(
+        notebooks, submission.files, submission.refused, submission.remarks, submission.doubts
+    )  # fmt: skip
 
 
 class Grader:
@@ -204,19 +229,13 @@ class Grader:
         digest = _digest(place, repr(self.trusted))
         if not force and (earlier := self._earlier(student, digest)):
             return earlier
-        submission = take_in(place.folder, list(self.trusted), place.deep)
+        read = read_submission(place.folder, place.deep, self.trusted)
         stamps, said = _stamps(place.folder)
-        for remarks in submission.remarks.values():
+        for remarks in read.remarks.values():
             remarks += [remark for remark in (place.remark, said) if remark]
-        repaired, blank = {}, {}
-        for name, trusted in self.trusted.items():
-            blank[name] = nbformat.writes(_blank(trusted))
-            if name in submission.notebooks:
-                repaired[name] = nbformat.writes(repair(submission.notebooks[name], trusted))
-        job = Job(student, repaired, submission.files, self.limits, self.unsafe)
-        return _Prepared(
-            job, submission.refused, submission.remarks, submission.doubts, digest, blank, stamps, force
-        )  # fmt: skip
+        blank = {name: nbformat.writes(_blank(trusted)) for name, trusted in self.trusted.items()}
+        job = Job(student, read.notebooks, read.files, self.limits, self.unsafe)
+        return _Prepared(job, read.refused, read.remarks, read.doubts, digest, blank, stamps, force)
 
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""
