@@ -216,16 +216,16 @@ def _work(channel: socket.socket) -> NoReturn:
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
     with contextlib.suppress(BaseException):
         channel.sendall(os.getpid().to_bytes(8, "big"))
-        order = pickle.loads(_exactly(channel, int.from_bytes(_exactly(channel, 8), "big")))  # noqa: S301
-        tempfile.tempdir = order.folder
-        _limit(order.bounds)
-        answer = _answer(order)
+        answer = _answer(_exactly(channel, int.from_bytes(_exactly(channel, 8), "big")))
         channel.sendall(len(answer).to_bytes(8, "big") + answer)
     os._exit(0)
 
 
-def _answer(order: _Order) -> bytes:
+def _answer(packed: bytes) -> bytes:
     try:
+        order = pickle.loads(packed)  # noqa: S301  our own code wrote it
+        tempfile.tempdir = order.folder
+        _limit(order.bounds)
         return pickle.dumps((True, order.function(*order.arguments)))
     except BaseException as error:
         try:
@@ -250,7 +250,6 @@ def _limit(bounds: Bounds) -> None:
 if __name__ == "__main__":
     import importlib
 
-    for needed in ("utilities.grading.execute", "utilities.grading.intake"):
-        importlib.import_module(needed)
+    importlib.import_module("utilities.grading.engine")  # once, for all children
     # pickle finds this module's classes under its own name, not as __main__
     importlib.import_module(MODULE)._serve(socket.socket(fileno=int(sys.argv[1])))

@@ -251,7 +251,7 @@ class Grader:
         return _Prepared(job, read.refused, read.remarks, read.doubts, digest, blank, stamps, force)
 
     def _read(self, place: _Place) -> Read:
-        """Read a submission in a process of its own; one that ends it is refused, for a person to see."""
+        """Read a submission in a process of its own; one that ends it is refused."""
         try:
             read: Read = apart.run(
                 read_submission, place.folder, place.deep, self.trusted, bounds=READING
