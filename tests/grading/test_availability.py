@@ -82,6 +82,12 @@ def test_memory_of_a_child_is_limited():
         apart.run(hoard, bounds=Bounds(60, 60, 512 << 20))
 
 
+def test_a_server_of_children_that_was_killed_is_replaced():
+    server = apart.run(os.getppid, bounds=ROOMY)
+    os.kill(server, signal.SIGKILL)
+    assert apart.run(double, 3, bounds=ROOMY) == 6
+
+
 def test_temporary_files_of_a_child_go_with_it():
     assert not Path(apart.run(where_temporary_files_go, bounds=ROOMY)).exists()
 
