@@ -19,10 +19,12 @@ TEXT = "#1a1a1a"
 MUTED = "#595959"
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, TEXT)
+ORANGE = "#E69F00"  # for areas alone, and hatched: less than 3:1 on white
 RIGHT, WRONG = "#00558A", "#A84300"  # Okabe-Ito's blue and vermillion, darkened for text
 MARKERS = ("o", "s", "^", "D", "v")
 HEAT = "viridis"
 NO_VALUE = "#D0D0D0"  # where a heat map has no number
+
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -51,6 +53,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": TEXT,
     "ytick.labelsize": 9.5,
 }
+
 styled = matplotlib.rc_context(_STYLE)  # as a decorator: the style holds inside the function only
 
 
