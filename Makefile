@@ -8,7 +8,7 @@ DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo handout bench map hooks audit pictures system
+.PHONY: help lab test release data grade-demo handout bench map interfaces hooks audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_O
 
 map: $(READY)  ## renew the README's map of the rooms
 	$(BIN)/python tools/readme_map.py
+
+interfaces: $(READY)  ## renew docs/interfaces.md and the notebooks' docstrings
+	$(BIN)/python tools/interfaces.py
 
 hooks: $(READY)  ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install

@@ -129,21 +129,8 @@ def test_questions_have_a_model_answer_and_a_marking_scheme_that_adds_up(path):
         assert sum(points) == cell.metadata.nbgrader.points, cell.id
 
 
-def test_the_core_has_all_exercises_fourteen_questions_and_a_hundred_points():
+def test_the_core_has_fourteen_questions_and_a_hundred_points():
     notebook = read(next(path for path in SOLUTIONS if path.stem == "vision_transformer"))
-    assert [cell.metadata.nbgrader.grade_id for cell in exercises(notebook)] == [
-        "gaussian",
-        "nadaraya_watson",
-        "scaled_dot_product_attention",
-        "multi_head_attention",
-        "mlp",
-        "transformer_block",
-        "patch_extractor",
-        "patch_encoder",
-        "vit_classifier",
-        "run_experiment",
-        "carbon_tracker_callback",
-    ]
     numbers = [cell.metadata.nbgrader.grade_id.split("_")[1] for cell in questions(notebook)]
     assert [int(number) for number in numbers] == list(range(1, 15))
     points = [cell.metadata.nbgrader.points for cell in graded(notebook) + questions(notebook)]

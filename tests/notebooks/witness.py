@@ -32,7 +32,13 @@ class Run:
 
 
 def watch(folder: Path = Path()) -> None:
-    """Write down what every kernel of this process runs from now on."""
+    """Write down what every kernel of this process runs from now on.
+
+    nbgrader reads its configuration several times; the first time counts.
+    """
+    if hasattr(Session, "witnessed"):
+        return
+    Session.witnessed = True
     student = ""
     preprocess, run = CourseExecute.preprocess, Session.run
 
