@@ -5,11 +5,13 @@ import copy
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 KIT = Path(__file__).resolve().parents[1]
+LINE = 96
 PAGE = KIT / "docs" / "interfaces.md"
 NOTEBOOK = re.compile(r"^# notebook: (\S+)$", re.MULTILINE)
 Definition = ast.FunctionDef | ast.ClassDef
@@ -100,15 +102,24 @@ def render_page(interfaces: list[Interfaces]) -> str:
 
 def _render(node: Definition) -> Iterator[str]:
     functions = [node] if isinstance(node, ast.FunctionDef) else methods(node)
-    yield "```python"
+    yield "```text"
     if isinstance(node, ast.ClassDef):
         yield f"class {node.name}({', '.join(map(ast.unparse, node.bases))})"
-    yield from (signature(function) for function in functions)
+    yield from (_wrapped(signature(function)) for function in functions)
     yield "```"
     rows = [row for function in functions for row in _rows(function, function is node)]
     if rows:
         yield from ("", "| | type and shape |", "|---|---|", *rows)
     yield from ("", "```text", ast.get_docstring(node) or "", "```")
+
+
+def _wrapped(text: str) -> str:
+    """Return a signature, wrapped where it is too long for a page."""
+    if len(text) <= LINE:
+        return text
+    name, arguments = text.removesuffix(")").split("(", 1)
+    return "\n".join([f"{name}(", *textwrap.wrap(arguments, LINE, initial_indent="    ",
+                      subsequent_indent="    "), ")"])  # fmt: skip
 
 
 def _rows(function: ast.FunctionDef, alone: bool) -> Iterator[str]:
