@@ -61,7 +61,7 @@ hooks: $(READY)  ## have git run the quick checks before each commit
 audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
 	$(BIN)/python tools/audit.py
 
-data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
+data: $(READY)  ## download the full CIFAR-10 and CIFAR-100
 	$(BIN)/lab data
 
 pictures: $(READY) system  ## the README's pictures, as the browser tests see them

@@ -1,4 +1,4 @@
-"""Every figure of the kit: legible to all, and told in words."""
+"""Every figure of the kit: legible to all, and described in words."""
 
 import inspect
 

@@ -16,7 +16,7 @@ KerasAttention = tf_keras.layers.MultiHeadAttention
 
 
 class MultiHeadAttentionLSA(KerasAttention):
-    """A stand-in with a temperature for each head, as large as there are heads."""
+    """A layer with a temperature for each head, as large as there are heads."""
 
     def build(self, input_shape):
         self.tau = self.add_weight("tau", (self._num_heads,), initializer="ones")

@@ -20,7 +20,7 @@ class Equivalent:
 
 
 def energy_equivalents(kwh: float, g_co2eq: float) -> list[Equivalent]:
-    """Everyday equivalents of an energy in kWh and of its carbon in g CO2-eq.
+    """Return everyday equivalents of an energy in kWh and of its carbon in g CO2-eq.
 
     The car is carbontracker's own conversion; the lamp and the kettle are physics.
     """

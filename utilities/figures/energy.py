@@ -73,7 +73,7 @@ def compare_energy(
 
 
 def describe_energy(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None = None) -> str:
-    """The alternative text of the figure that `compare_energy` draws of the same runs."""
+    """Return the alternative text of the figure that `compare_energy` draws of the same runs."""
     _check(reports, accuracies)
     sentences = [f"Bar chart of the energy of {len(reports)} run(s)."]
     for index, report in enumerate(reports):
@@ -106,7 +106,7 @@ def _check(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None) 
 
 
 def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray, title: str) -> None:
-    """One bar per report, its energy divided by `divisors`; none where that is unknown."""
+    """Draw one bar per report, its energy divided by `divisors`; none where that is unknown."""
     known = [
         (row, report.energy, divisor)
         for row, (report, divisor) in enumerate(zip(reports, divisors, strict=True))
@@ -143,7 +143,7 @@ def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray
 
 
 def _annotate(axes: Axes, reports: Sequence[EnergyReport]) -> None:
-    """Under each bar its figures and what they amount to."""
+    """Write under each bar its figures and what they amount to."""
     for row, report in enumerate(reports):
         if report.kwh is None or report.g_co2eq is None:
             continue
@@ -177,7 +177,7 @@ def _write_below(axes: Axes, row: int, text: str) -> None:
 
 
 def _legend(axes: Axes) -> tuple[list, list[str]]:
-    """One entry for each kind of mark that is to be seen."""
+    """Return one entry for each kind of mark that is to be seen."""
     entries: dict[str, Any] = {}
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         patches = getattr(handle, "patches", None)

@@ -2,7 +2,7 @@
 
 Figures have a white background of their own and dark text, which is legible in JupyterLab's light
 and dark themes alike. Colours are those of Okabe & Ito (2008) that reach a contrast of 3:1 on white;
-heat maps are viridis. Nothing is told by colour alone.
+heat maps are viridis. No meaning rests on colour alone.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ styled = matplotlib.rc_context(_STYLE)  # as a decorator: the style holds inside
 
 
 def text_colour(background: Sequence[float]) -> str:
-    """Black or white, whichever stands out more (one of them always reaches WCAG AA, 4.5:1)."""
+    """Return black or white, whichever stands out more (one of them always reaches WCAG AA, 4.5:1)."""
     white, black, ground = (luminance(colour) for colour in ("white", "black", background))
     on_white, on_black = (white + 0.05) / (ground + 0.05), (ground + 0.05) / (black + 0.05)
     return "white" if on_white > on_black else "black"
 
 
 def luminance(colour: Any) -> float:
-    """Relative luminance (WCAG 2.2)."""
+    """Return the relative luminance (WCAG 2.2)."""
     rgb = np.array(matplotlib.colors.to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))

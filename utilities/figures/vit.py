@@ -184,7 +184,7 @@ def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention r
 
 
 def _tinted(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A picture in grey under colours for values in [0, 1] on a grid; (H, W, 3) in [0, 1].
+    """Return a picture in grey under colours for values in [0, 1] on a grid; (H, W, 3) in [0, 1].
 
     Mixed here and not by Matplotlib, which would do it at the resolution of the figure.
     """
