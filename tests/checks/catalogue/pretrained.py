@@ -55,7 +55,7 @@ def with_gather(logits, k=5):
 # Top classes, wrong
 
 
-@wrong("top_classes", told=NOT_ATTEMPTED)
+@wrong("top_classes", told=NOT_ATTEMPTED, slips=0)
 def top_classes_not_written(logits, k=5):
     raise NotImplementedError
 
@@ -123,13 +123,13 @@ def argsort_twice(logits, k=5):
     return np.argsort(np.argsort(-probabilities))[:, :k], -np.sort(-probabilities)[:, :k]
 
 
-@wrong("top_classes", told=WRONG_SHAPE)
+@wrong("top_classes", told="k ignored")
 def all_classes(logits, k=5):
     values, classes = tf.math.top_k(tf.nn.softmax(logits), logits.shape[-1])
     return classes, values
 
 
-@wrong("top_classes", told=WRONG_SHAPE)
+@wrong("top_classes", told="first image only")
 def first_image_only(logits, k=5):
     values, classes = tf.math.top_k(tf.nn.softmax(logits[0]), k)
     return classes, values
@@ -142,9 +142,109 @@ def naive_softmax(logits, k=5):
     return classes, values
 
 
-@wrong("top_classes", told=WRONG_TYPE)
+@wrong("top_classes", told=WRONG_TYPE, slips=0)
 def classes_alone(logits, k=5):
     return tf.math.top_k(logits, k).indices
+
+
+@wrong("top_classes", told="one maximum for the batch")
+def maximum_of_the_batch(logits, k=5):
+    exponentials = np.exp(logits.numpy() - logits.numpy().max())
+    probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    classes = np.argsort(-logits.numpy(), axis=-1)[:, :k]
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@wrong("top_classes", told="not sorted")
+def partitioned(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argpartition(-probabilities, k - 1, axis=-1)[:, :k]
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@wrong("top_classes", told="not sorted")
+def in_the_order_of_their_numbers(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.sort(np.argsort(-probabilities, axis=-1)[:, :k], axis=-1)
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@wrong("top_classes", told="images turned round")
+def images_turned_round(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argsort(probabilities)[::-1][:, :k]
+    return classes, np.take_along_axis(probabilities, classes, axis=1)
+
+
+@wrong("top_classes", told="results swapped")
+def as_top_k_has_them(logits, k=5):
+    return tuple(tf.math.top_k(tf.nn.softmax(logits), k))
+
+
+@wrong("top_classes", told="k ignored")
+def always_five(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits), min(5, logits.shape[-1]))
+    return classes, values
+
+
+@wrong("top_classes", told="wrong default")
+def three_by_default(logits, k=3):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits), k)
+    return classes, values
+
+
+@wrong("top_classes", told="axis dropped")
+def squeezed(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits), k)
+    return tf.squeeze(classes), tf.squeeze(values)
+
+
+@wrong("top_classes", told="exponentials not normalised")
+def not_divided(logits, k=5):
+    values, classes = tf.math.top_k(tf.exp(logits - tf.reduce_max(logits, -1, keepdims=True)), k)
+    return classes, values
+
+
+@wrong("top_classes", told="softmax twice")
+def softmax_twice(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(tf.nn.softmax(logits)), k)
+    return classes, values
+
+
+@wrong("top_classes", told="softmax over the top k", slips=2)
+def chosen_first_and_turned(logits, k=5):
+    values, classes = tf.math.top_k(logits, k)
+    return tf.nn.softmax(values), classes
+
+
+@wrong("top_classes", told=RAISED)
+def partitioned_beyond_the_end(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argpartition(-probabilities, k, axis=-1)[:, :k]
+    order = np.argsort(-np.take_along_axis(probabilities, classes, axis=-1), axis=-1)
+    classes = np.take_along_axis(classes, order, axis=-1)
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@correct("top_classes")
+def over_the_logarithm_of_the_sum(logits, k=5):
+    logits = logits - tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
+    values, classes = tf.math.top_k(logits, k)
+    return classes, tf.exp(values)
+
+
+@correct("top_classes")
+def partitioned_then_sorted(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argpartition(-probabilities, k - 1, axis=-1)[:, :k]
+    order = np.argsort(-np.take_along_axis(probabilities, classes, axis=-1), axis=-1)
+    classes = np.take_along_axis(classes, order, axis=-1)
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@correct("top_classes")
+def in_one_array(logits, k=5):
+    return np.array(with_argsort(logits, k))
 
 
 # Attention roll-out, right
