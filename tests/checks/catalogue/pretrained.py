@@ -84,6 +84,12 @@ def softmax_over_axis_0(logits, k=5):
     return classes, np.take_along_axis(tf.nn.softmax(logits, axis=0).numpy(), classes, axis=-1)
 
 
+@wrong("top_classes", told="softmax over the images")
+def chosen_after_softmax_over_axis_0(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits, axis=0), k)
+    return classes, values
+
+
 @wrong("top_classes", told="softmax over the whole batch")
 def softmax_of_everything(logits, k=5):
     exponentials = np.exp(logits.numpy() - logits.numpy().max())
@@ -310,7 +316,7 @@ def _mixed(weights):
     return (weights + np.eye(weights.shape[-1])) / 2
 
 
-@wrong("attention_rollout", told=NOT_ATTEMPTED)
+@wrong("attention_rollout", told=NOT_ATTEMPTED, slips=0)
 def rollout_returns_nothing(attentions):
     _roll(attentions, lambda a: _mixed(a.mean(axis=1)))
 
@@ -409,14 +415,82 @@ def mean_of_layers(attentions):
     return np.mean([_mixed(a.numpy().mean(axis=1)) for a in attentions], axis=0)
 
 
-@wrong("attention_rollout", told=WRONG_SHAPE)
+@wrong("attention_rollout", told="heads kept")
 def heads_kept(attentions):
     return _roll(attentions, _mixed)
 
 
-@wrong("attention_rollout", told=WRONG_SHAPE)
+@wrong("attention_rollout", told="class token only")
 def class_token_only(attentions):
     return _roll(attentions, lambda a: _mixed(a.mean(axis=1)))[:, 0, 1:]
+
+
+@wrong("attention_rollout", told="divided by the whole sum")
+def divided_by_the_whole_sum(attentions):
+    def step(attention):
+        mixed = attention.mean(axis=1) + np.eye(attention.shape[-1])
+        return mixed / mixed.sum(axis=(1, 2), keepdims=True)
+
+    return _roll(attentions, step)
+
+
+@wrong("attention_rollout", told="not normalised")
+def half_of_one_term(attentions):
+    return _roll(attentions, lambda a: 0.5 * a.mean(axis=1) + np.eye(a.shape[-1]))
+
+
+@wrong("attention_rollout", told="ones for the identity")
+def ones_for_the_identity(attentions):
+    return _roll(attentions, lambda a: 0.5 * a.mean(axis=1) + 0.5)
+
+
+@wrong("attention_rollout", told="images averaged")
+def mean_over_axis_0(attentions):
+    return _roll(attentions, lambda a: _mixed(a.mean(axis=0)))
+
+
+@wrong("attention_rollout", told="identity subtracted")
+def minus_the_identity(attentions):
+    return _roll(attentions, lambda a: (a.mean(axis=1) - np.eye(a.shape[-1])) / 2)
+
+
+@wrong("attention_rollout", told="wrong axis averaged")
+def mean_without_an_axis(attentions):
+    return _roll(attentions, lambda a: _mixed(np.full(a.shape[-2:], a.mean())))
+
+
+@wrong("attention_rollout", told="first layer twice")
+def starts_with_the_first_and_takes_it_again(attentions):
+    rollout = _mixed(attentions[0].numpy().mean(axis=1))
+    for attention in attentions:
+        rollout = _mixed(attention.numpy().mean(axis=1)) @ rollout
+    return rollout
+
+
+@wrong("attention_rollout", told="last layer left out")
+def ends_before_the_last(attentions):
+    rollout = np.eye(attentions[0].shape[-1])[np.newaxis].repeat(len(attentions[0]), axis=0)
+    for attention in attentions[:-1]:
+        rollout = _mixed(attention.numpy().mean(axis=1)) @ rollout
+    return rollout
+
+
+@wrong("attention_rollout", told="first layer left out")
+def starts_at_the_second_and_knows_one_layer_alone(attentions):
+    rollout = _mixed(attentions[1].numpy().mean(axis=1))
+    for attention in attentions[2:]:
+        rollout = _mixed(attention.numpy().mean(axis=1)) @ rollout
+    return rollout
+
+
+@wrong("attention_rollout", told="order of layers", slips=2)
+def wrong_order_of_the_largest_heads(attentions):
+    return _roll(attentions[::-1], lambda a: _mixed(a.max(axis=1)))
+
+
+@wrong("attention_rollout", told=None, because="every number has the wrong shares")
+def a_tenth_for_the_residual(attentions):
+    return _roll(attentions, lambda a: 0.9 * a.mean(axis=1) + 0.1 * np.eye(a.shape[-1]))
 
 
 # Linear probe, right
