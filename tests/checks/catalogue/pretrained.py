@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from tests.checks.catalogue import correct, wrong
 from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
@@ -555,7 +555,7 @@ def _ridge(x, y, penalty):
     return weights, y.mean(axis=0) - mean @ weights
 
 
-@wrong("fit_linear_probe", told=NOT_ATTEMPTED)
+@wrong("fit_linear_probe", told=NOT_ATTEMPTED, slips=0)
 def probe_not_written(features, labels, num_classes, penalty=1.0):
     raise NotImplementedError("Write your code here")
 
@@ -625,31 +625,101 @@ def forgets_to_scale_back(features, labels, num_classes, penalty=1.0):
     return _ridge(scaled, _one_hot(labels, num_classes), penalty)
 
 
-@wrong("fit_linear_probe", told=WRONG_SHAPE)
+@wrong("fit_linear_probe", told="numbers of the classes as targets")
 def numbers_as_targets(features, labels, num_classes, penalty=1.0):
     return _ridge(features, np.reshape(labels, (-1, 1)).astype(float), penalty)
 
 
-@wrong("fit_linear_probe", told=WRONG_SHAPE)
+@wrong("fit_linear_probe", told="weights transposed")
 def weights_transposed(features, labels, num_classes, penalty=1.0):
     weights, bias = _ridge(features, _one_hot(labels, num_classes), penalty)
     return weights.T, bias
 
 
-@wrong("fit_linear_probe", told=WRONG_SHAPE)
+@wrong("fit_linear_probe", told="classes that occur")
 def classes_that_occur(features, labels, num_classes, penalty=1.0):
     _, labels = np.unique(labels, return_inverse=True)
     return _ridge(features, np.eye(labels.max() + 1)[np.ravel(labels)], penalty)
 
 
-@wrong("fit_linear_probe", told=RAISED)
+@wrong("fit_linear_probe", told="labels in a row only")
 def labels_in_a_row_only(features, labels, num_classes, penalty=1.0):
     return _ridge(features, np.eye(num_classes)[labels], penalty)
 
 
-@wrong("fit_linear_probe", told=None)
+@wrong("fit_linear_probe", told="wrong default")
 def default_penalty_of_ten(features, labels, num_classes, penalty=10.0):
     return _ridge(features, _one_hot(labels, num_classes), penalty)
+
+
+@wrong("fit_linear_probe", told="penalty ignored")
+def penalty_of_one(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, _one_hot(labels, num_classes), 1.0)
+
+
+@wrong("fit_linear_probe", told="penalty added to every entry")
+def identity_forgotten(features, labels, num_classes, penalty=1.0):
+    targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
+    x = (features - mean).astype(np.float64)
+    weights = np.linalg.solve(x.T @ x + penalty, x.T @ targets)
+    return weights, targets.mean(axis=0) - mean @ weights
+
+
+@wrong("fit_linear_probe", told="penalty over n")
+def mean_of_products(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, _one_hot(labels, num_classes), penalty / len(features))
+
+
+@wrong("fit_linear_probe", told="sign of the bias")
+def mean_features_added(features, labels, num_classes, penalty=1.0):
+    targets = _one_hot(labels, num_classes)
+    weights, _ = _ridge(features, targets, penalty)
+    return weights, targets.mean(axis=0) + features.mean(axis=0) @ weights
+
+
+@wrong("fit_linear_probe", told="bias without the targets' mean")
+def mean_targets_forgotten(features, labels, num_classes, penalty=1.0):
+    weights, _ = _ridge(features, _one_hot(labels, num_classes), penalty)
+    return weights, -features.mean(axis=0) @ weights
+
+
+@wrong("fit_linear_probe", told="bias fitted apart")
+def features_not_centred(features, labels, num_classes, penalty=1.0):
+    targets = _one_hot(labels, num_classes)
+    gram = features.T @ features + penalty * np.eye(features.shape[1])
+    weights = np.linalg.solve(gram, features.T @ (targets - targets.mean(axis=0)))
+    return weights, targets.mean(axis=0) - features.mean(axis=0) @ weights
+
+
+@wrong("fit_linear_probe", told="results swapped")
+def bias_first(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, _one_hot(labels, num_classes), penalty)[::-1]
+
+
+@wrong("fit_linear_probe", told="bias in a row of its own")
+def bias_keeps_its_axis(features, labels, num_classes, penalty=1.0):
+    weights, bias = _ridge(features, _one_hot(labels, num_classes), penalty)
+    return weights, bias[np.newaxis]
+
+
+@wrong("fit_linear_probe", told="no penalty", slips=2)
+def least_squares_of_plus_minus_one(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, 2 * _one_hot(labels, num_classes) - 1, 1e-12)
+
+
+@wrong("fit_linear_probe", told=None, because="another loss: every number differs")
+def by_logistic_regression(features, labels, num_classes, penalty=1.0):
+    model = LogisticRegression(C=1 / penalty, max_iter=500).fit(features, np.ravel(labels))
+    return model.coef_.T, model.intercept_
+
+
+@correct("fit_linear_probe")
+def in_single_precision(features, labels, num_classes, penalty=1.0):
+    x = np.hstack([features, np.ones((len(features), 1), np.float32)])
+    y = np.eye(num_classes, dtype=np.float32)[np.ravel(labels)]
+    penalties = np.diag([penalty] * features.shape[1] + [0.0]).astype(np.float32)
+    solution = np.linalg.inv(x.T @ x + penalties) @ (x.T @ y)
+    return solution[:-1], solution[-1]
 
 
 # Beam search, right

@@ -315,15 +315,6 @@ def adamw(
     return np.array(steps)
 
 
-def ridge(features: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return W (d, K) and b (K,) that minimise |XW + b − Y|² + penalty·|W|², b left free."""
-    mean, target_mean = features.mean(axis=0), targets.mean(axis=0)
-    centred = features - mean
-    gram = centred.T @ centred + penalty * np.eye(features.shape[-1])  # (d, d)
-    weights = np.linalg.solve(gram, centred.T @ (targets - target_mean))
-    return weights, target_mean - mean @ weights
-
-
 def beam_search(
     log_probabilities: Callable[[tuple[int, ...]], np.ndarray],
     num_beams: int,
