@@ -69,11 +69,17 @@ def _one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
 def _ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
     """Return the W (d, K) that minimises |xW − y|² + penalty·|W|²; x (n, d), y (n, K).
 
-    Without a penalty, nan where many W do so: libraries choose differently then.
+    Source: Hoerl and Kennard, "Ridge Regression", 1970.
     """
-    if not penalty and len(x) <= x.shape[-1]:
+    return _solved(x, y, penalty * np.eye(x.shape[-1]))
+
+
+def _solved(x: np.ndarray, y: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """Return (xᵀx + penalties)⁻¹xᵀy, nan where many W solve it: libraries choose differently then."""
+    gram = x.T @ x + penalties
+    if np.linalg.matrix_rank(gram) < len(gram):
         return np.full((x.shape[-1], y.shape[-1]), np.nan)
-    return np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[-1]), x.T @ y)
+    return np.linalg.solve(gram, x.T @ y)
 
 
 def _centred(x: np.ndarray, y: np.ndarray, penalty: float) -> Pair:
@@ -126,8 +132,7 @@ def _bias_penalised(x: np.ndarray, y: np.ndarray, penalty: float) -> Pair:
 
 
 def _penalty_everywhere(x: np.ndarray, y: np.ndarray, penalty: float) -> Pair:
-    centred = x - x.mean(axis=0)
-    weights = np.linalg.solve(centred.T @ centred + penalty, centred.T @ y)
+    weights = _solved(x - x.mean(axis=0), y, np.array(penalty))
     return weights, y.mean(axis=0) - x.mean(axis=0) @ weights
 
 
