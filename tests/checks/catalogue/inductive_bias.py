@@ -719,17 +719,17 @@ def with_predict(model, images, labels):
 # Vital signs, wrong
 
 
-@wrong("vital_signs", told=NOT_ATTEMPTED)
+@wrong("vital_signs", told=NOT_ATTEMPTED, slips=0)
 def signs_not_written(model, images, labels):
     raise NotImplementedError
 
 
-@wrong("vital_signs", told=NOT_ATTEMPTED)
+@wrong("vital_signs", told=NOT_ATTEMPTED, slips=0)
 def signs_of_nothing(model, images, labels):
     with_global_norm(model, images, labels)
 
 
-@wrong("vital_signs", told=WRONG_TYPE)
+@wrong("vital_signs", told=WRONG_TYPE, slips=0)
 def loss_alone(model, images, labels):
     return look(model, images, labels)[1]
 
@@ -789,7 +789,7 @@ def of_probabilities(model, images, labels):
     return loss, tf.reduce_mean(tf.math.reduce_std(tf.nn.softmax(model(images)), axis=0)), norm
 
 
-@wrong("vital_signs", told=WRONG_SHAPE)
+@wrong("vital_signs", told="spread of each class")
 def spread_of_each_class(model, images, labels):
     loss, _, norm = with_global_norm(model, images, labels)
     return loss, tf.math.reduce_std(model(images), axis=0), norm
@@ -833,10 +833,149 @@ def takes_a_step(model, images, labels):
     return signs
 
 
-@wrong("vital_signs", told=RAISED)
+@wrong("vital_signs", told=RAISED, because="no number ever comes back")
 def gradients_of_numpy(model, images, labels):
     with tf.GradientTape() as tape:
         logits = model.predict(images, verbose=0)
         loss = cross_entropy(labels, logits)
     gradients = tape.gradient(loss, model.trainable_variables)
     return loss, np.std(logits, 0).mean(), np.sqrt(sum(np.sum(g.numpy() ** 2) for g in gradients))
+
+
+@correct("vital_signs")
+def in_an_array(model, images, labels):
+    return np.array([float(number) for number in with_global_norm(model, images, labels)])
+
+
+@correct("vital_signs")
+def in_a_tensor(model, images, labels):
+    return tf.stack(with_global_norm(model, images, labels))
+
+
+@wrong("vital_signs", told="results exchanged")
+def norm_before_spread(model, images, labels):
+    loss, spread, norm = with_global_norm(model, images, labels)
+    return loss, norm, spread
+
+
+@wrong("vital_signs", told="results exchanged")
+def turned_round(model, images, labels):
+    return with_global_norm(model, images, labels)[::-1]
+
+
+@wrong("vital_signs", told="first images alone")
+def first_five(model, images, labels):
+    return with_global_norm(model, images[:5], labels[:5])
+
+
+@wrong("vital_signs", told="first images alone")
+def first_batch(model, images, labels):
+    return with_global_norm(model, images[:32], labels[:32])
+
+
+@wrong("vital_signs", told="first images alone")
+def first_batch_of_128(model, images, labels):
+    return with_global_norm(model, images[:128], labels[:128])
+
+
+@wrong("vital_signs", told="labels in a row alone")
+def labels_as_they_come(model, images, labels):
+    def loss_of(labels, logits):
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return tf.reduce_mean(losses)
+
+    logits, loss, gradients = look(model, images, tf.constant(labels), loss_of)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="labels in a column alone")
+def first_column_of_the_labels(model, images, labels):
+    return with_global_norm(model, images, labels[:, 0])
+
+
+@wrong("vital_signs", told="every label for every image")
+def labels_broadcast(model, images, labels):
+    def loss_of(labels, logits):
+        of_label = tf.one_hot(labels, logits.shape[-1]) * tf.nn.log_softmax(logits)
+        return -tf.reduce_mean(tf.reduce_sum(of_label, axis=-1))
+
+    logits, loss, gradients = look(model, images, labels, loss_of)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="frozen weights counted")
+def all_weights(model, images, labels):
+    frozen = [part for part in model.submodules if not getattr(part, "trainable", True)]
+    for part in frozen:
+        part.trainable = True
+    signs = with_global_norm(model, images, labels)
+    for part in frozen:
+        part.trainable = False
+    return signs
+
+
+@wrong("vital_signs", told="model trained")
+def thaws(model, images, labels):
+    with tf.GradientTape() as tape:
+        logits = model(images, training=False)
+        loss = cross_entropy(labels, logits)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    for part in model.layers:
+        part.trainable = False
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="root of the mean variance")
+def root_last(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.sqrt(np.var(model(images), axis=0).mean()), norm
+
+
+@wrong("vital_signs", told="spread summed")
+def spread_of_all_classes(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.std(model(images), axis=0).sum(), norm
+
+
+@wrong("vital_signs", told="largest spread")
+def of_the_class_that_spreads_most(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.std(model(images), axis=0).max(), norm
+
+
+@wrong("vital_signs", told="biases left out")
+def kernels_alone(model, images, labels):
+    logits, loss, gradients = look(model, images, labels)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients[::2])
+
+
+@wrong("vital_signs", told="logits taken for probabilities")
+def probabilities_in_the_tape(model, images, labels):
+    plain = tf_keras.losses.SparseCategoricalCrossentropy()
+    logits, loss, gradients = look(model, images, labels, plain)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="softmax twice", slips=2)
+def softmax_twice_and_squared_norm(model, images, labels):
+    loss, spread, norm = softmax_twice(model, images, labels)
+    return loss, spread, norm**2
+
+
+@wrong("vital_signs", told="variance", slips=2)
+def variance_and_sum_of_norms(model, images, labels):
+    loss, spread, norm = sum_of_norms(model, images, labels)
+    return loss, np.var(model(images), axis=0).mean(), norm
+
+
+@wrong("vital_signs", told=None)
+def mean_absolute_deviation(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    logits = model(images).numpy()
+    return loss, np.abs(logits - logits.mean(0)).mean(), norm
+
+
+@wrong("vital_signs", told=None)
+def loss_to_the_base_two(model, images, labels):
+    loss, spread, norm = with_global_norm(model, images, labels)
+    return loss / np.log(2), spread, norm
