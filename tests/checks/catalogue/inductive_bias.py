@@ -496,7 +496,7 @@ def functional(input_shape, num_classes, make_backbone, head_units=(512, 1024), 
 def pooled_by_the_backbone(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
     inputs, x = start(input_shape, data_augmentation)
     backbone = make_backbone(False, None, input_shape=x.shape[1:], pooling="avg")
-    return tf_keras.Model(inputs, with_head(backbone(x), head_units, num_classes, "relu"))
+    return tf_keras.Model(inputs, with_head(backbone(x), head_units, num_classes, tf.nn.gelu))
 
 
 @correct("resnet_classifier")
@@ -505,7 +505,7 @@ def grown_on_a_tensor(input_shape, num_classes, make_backbone, head_units, data_
     backbone = make_backbone(include_top=False, weights=None, input_tensor=x)
     x = tf.reduce_mean(backbone.output, axis=[1, 2])
     for units in head_units:
-        x = layers.Dropout(0.1)(tf_keras.activations.gelu(layers.Dense(units)(x)))
+        x = tf_keras.activations.gelu(layers.Dense(units)(x))
     return tf_keras.Model(inputs, layers.Dense(num_classes)(x))
 
 
@@ -547,7 +547,7 @@ def pooled(make_backbone, x, pool=layers.GlobalAveragePooling2D):
     return pool()(scratch(make_backbone, x.shape[1:])(x))
 
 
-@wrong("resnet_classifier", told=NOT_ATTEMPTED)
+@wrong("resnet_classifier", told=NOT_ATTEMPTED, slips=0)
 def classifier_not_written(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
     raise NotImplementedError
 
@@ -641,7 +641,7 @@ def not_augmented(input_shape, num_classes, make_backbone, head_units, data_augm
     return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units, num_classes))
 
 
-@wrong("resnet_classifier", told=WRONG_TYPE)
+@wrong("resnet_classifier", told=WRONG_TYPE, slips=0)
 def another_backbone(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
     inputs, x = start(input_shape, data_augmentation)
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(x))
@@ -979,3 +979,93 @@ def mean_absolute_deviation(model, images, labels):
 def loss_to_the_base_two(model, images, labels):
     loss, spread, norm = with_global_norm(model, images, labels)
     return loss / np.log(2), spread, norm
+
+
+# More of the ResNet classifier
+
+
+def resnet(
+    told, slips=1, act="gelu", feed=lambda net, x: net(x), units=list, made=with_head,
+    augment=lambda layer, images: layer(images), after=lambda x: x,
+):  # fmt: skip
+    """Register a classifier with some of its parts exchanged, under the name of what it does."""
+
+    def register(name):
+        def create(input_shape, num_classes, make_backbone, head_units=(512, 1024), data_augmentation=None):
+            inputs = x = layers.Input(input_shape)
+            if data_augmentation is not None:
+                x = augment(data_augmentation, x)
+            x = after(feed(scratch(make_backbone, x.shape[1:]), x))
+            x = layers.GlobalAveragePooling2D()(x)
+            return tf_keras.Model(inputs, made(x, units(head_units), num_classes, act))
+
+        create.__name__ = name
+        wrong("resnet_classifier", told, slips)(create)
+
+    return register
+
+
+def head_with(between):
+    def head(x, head_units, num_classes, activation):
+        for units in head_units:
+            x = between(layers.Dense(units, activation=activation)(x))
+        return layers.Dense(num_classes)(x)
+
+    return head
+
+
+def normalised_first(kind):
+    return lambda x, *sizes: with_head(kind()(x), *sizes)
+
+
+resnet("another non-linearity", act="relu")("rectified_head")
+resnet("another non-linearity", act="elu")("elu_head")
+resnet("another non-linearity", act="swish")("swish_head")
+resnet("another non-linearity", act="tanh")("saturated_head")
+resnet("head_units not used", units=lambda units: (512, 1024))("units_fixed")
+resnet("head_units not used", units=lambda units: (512,))("one_fixed_layer")
+resnet("hidden layers doubled", units=lambda units: [n for n in units for _ in "ab"])("doubled")
+resnet("one hidden layer too few", units=lambda units: units[:-1])("without_the_last")
+resnet("last hidden layer alone", units=lambda units: units[-1:])("the_last_alone")
+resnet("normalisation too many", made=normalised_first(layers.BatchNormalization))("batch_norm_first")
+resnet("normalisation too many", made=normalised_first(layers.LayerNormalization))("layer_norm_first")
+resnet("normalisation too many", made=head_with(lambda x: layers.BatchNormalization()(x)))("batch_norm_between")
+resnet("dropout nobody asked for", made=head_with(lambda x: layers.Dropout(0.3)(x)))("dropout_in_the_head")
+resnet("dropout nobody asked for", after=lambda x: layers.Dropout(0.5)(x))("dropout_on_the_maps")
+resnet("augmentation always on", augment=lambda layer, x: layer(x, training=True))("always_augmented")
+resnet("augmentation never on", augment=lambda layer, x: layer(x, training=False))("never_augmented")
+resnet("backbone cut off", after=tf.stop_gradient)("gradient_stopped")
+resnet("backbone always in training", feed=lambda net, x: net(x, training=True))("always_in_training")
+resnet(None, act=lambda x: 0.7 * tf.nn.gelu(x))("scaled_non_linearity")
+resnet(None, made=lambda x, *sizes: with_head(x + 1.0, *sizes))("head_on_shifted_features")
+resnet("softmax at the end", 2, act="relu", made=lambda *sizes: tf.nn.softmax(with_head(*sizes)))(
+    "softmax_of_a_rectified_head"
+)
+resnet("head units reversed", 2, units=lambda u: u[::-1], feed=lambda net, x: net(x, training=False))(
+    "reversed_at_inference"
+)
+
+
+@wrong("resnet_classifier", told="wrong number of classes")
+def ten_classes_always(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units, 10))
+
+
+@wrong("resnet_classifier", told="augmentation left out")
+def result_of_the_augmentation_dropped(
+    input_shape, num_classes, make_backbone, head_units, data_augmentation=None
+):
+    inputs = layers.Input(input_shape)
+    if data_augmentation is not None:
+        data_augmentation(inputs)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, inputs), head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="head frozen")
+def frozen_head(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = pooled(make_backbone, x)
+    for units in head_units:
+        x = layers.Dense(units, "gelu", trainable=False)(x)
+    return tf_keras.Model(inputs, layers.Dense(num_classes)(x))

@@ -22,6 +22,7 @@ from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.inductive_bias.vital_signs import SIGNS
 
+NEAR_ZERO, NEAR_ZERO_TRIES = 0.03, 200
 MANY = 300  # images: more than any habit of looking at the first few
 FEW = (1, 2, 3, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256)
 
@@ -57,7 +58,8 @@ def _case(
 ) -> Case:
     """Return images, labels, and the weights of a model of two layers.
 
-    A dead model has no last kernel, so that its logits are its biases whatever the image.
+    A dead model has no last kernel, so that its logits are its biases whatever the image. No logit
+    of a small case is nearly 0: taken for a probability it would have no digits left.
     """
     labels = rng.integers(0, num_classes, size=(n, 1) if column else n)
     labels.flat[:num_classes] = np.arange(num_classes)[:n]
@@ -67,8 +69,12 @@ def _case(
         "kernel_2": kernel(rng, hidden, num_classes) * np.float32(strength * (stage != "dead")),
         "bias_2": normal(rng, num_classes),
     }
-    images = normal(rng, n, *image)
-    return Case(stage, {"images": images, "labels": labels, **weights}, unsaid=tuple(weights))
+    for _ in range(NEAR_ZERO_TRIES):
+        images = normal(rng, n, *image)
+        case = Case(stage, {"images": images, "labels": labels, **weights}, unsaid=tuple(weights))
+        if n == MANY or np.abs(_forward(case)[2]).min() > NEAR_ZERO:
+            break
+    return case
 
 
 # --- the formula: logits z (n, K), labels y (n,) ---------------------------------------------------
@@ -112,18 +118,25 @@ def formula(
     first: how many images are looked at, all if None. slope: the loss that is differentiated.
     every_label: labels in a column are compared with every image. order: of the results.
     """
-    flat = case["images"].reshape(len(case["images"]), -1).astype(np.float64)[:first]  # (n, p)
-    kernel_1, bias_1, kernel_2, bias_2 = (case[name].astype(np.float64) for name in case.unsaid)
-    hidden = np.maximum(flat @ kernel_1 + bias_1, 0.0)  # (n, u)
-    z, y = hidden @ kernel_2 + bias_2, np.ravel(case["labels"])[:first]
+    flat, hidden, z = (array[:first] for array in _forward(case))
+    y = np.ravel(case["labels"])[:first]
     if every_label and case["labels"].ndim > 1:
         loss, slope = (partial(_every_label, of) for of in (loss, slope))
     by_z = slope(z, y)[1]
-    by_hidden = by_z @ kernel_2.T * (hidden > 0)  # (n, u)
+    by_hidden = by_z @ case["kernel_2"].T.astype(np.float64) * (hidden > 0)  # (n, u)
     gradients = [flat.T @ by_hidden, by_hidden.sum(0), hidden.T @ by_z, by_z.sum(0)]
     counted = gradients[2:] if case.stage == "frozen" and not frozen_too else gradients
     signs = (np.array(loss(z, y)[0]), np.asarray(spread(z)), np.array(norm(counted)))
-    return {name: signs[place] for name, place in zip(SIGNS, order, strict=True)}
+    named = {name: signs[place] for name, place in zip(SIGNS, order, strict=True)}
+    return {name: named[name] for name in (SIGNS[:2] if case.stage == "many" else SIGNS)}
+
+
+def _forward(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the flat images (n, p), the hidden values (n, u) and the logits (n, K)."""
+    flat = case["images"].reshape(len(case["images"]), -1).astype(np.float64)
+    kernel_1, bias_1, kernel_2, bias_2 = (case[name].astype(np.float64) for name in case.unsaid)
+    hidden = np.maximum(flat @ kernel_1 + bias_1, 0.0)
+    return flat, hidden, hidden @ kernel_2 + bias_2
 
 
 # --- the mistakes ----------------------------------------------------------------------------------
