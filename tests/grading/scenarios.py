@@ -20,6 +20,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
 from tests.grading.course import NOTEBOOK, cell_named
+from tests.grading.hogs import TALKERS
 
 GAUSSIAN, REGRESSION = "check_gaussian", "check_nadaraya_watson"
 BOTH = {GAUSSIAN, REGRESSION}
@@ -550,3 +551,5 @@ fault("zip of a zip of a zip", spoil=_zipped(3), lost=BOTH, says="archives insid
 fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"))
 fault("zip bomb beside the notebook", spoil=_bomb, says="too large")
 fault("two notebooks", spoil=lambda f: (f / "scratch.ipynb").write_text("{"))
+for _name, _source in TALKERS.items():
+    fault(_name, own_cell(_source))

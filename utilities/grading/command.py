@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace, console: Console) -> int:
     from utilities.grading import engine
-    from utilities.grading.session import stop_all
+    from utilities.grading.apart import stop_all
 
     config = _configuration(options)
     if not options.unsafe and options.cluster is None:

@@ -31,11 +31,12 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from utilities.checks.core.report import Finding, Report
-from utilities.grading import sandbox
+from utilities.grading import apart, sandbox
 from utilities.grading.execute import (
     RECORD,
     CourseExecute,
     Record,
+    bounds,
     execute_notebook,
     is_judged,
     put_remarks,
@@ -56,6 +57,7 @@ GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not grade
 ABSENT = "not handed in"
 SCRATCH = ".lab-"  # folders of a grading under way, in the student's graded folder
 LONGEST_STAMP = 4096  # bytes
+READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=3 << 30)
 
 
 class CourseError(ValueError):
@@ -75,10 +77,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of a job: the executed notebooks as JSON, or why there are none."""
+    """What came of a job: the executed notebooks as JSON, or why there are none.
+
+    given_up: the submission brought it about, so that it earns nothing until a person has looked.
+    """
 
     notebooks: dict[str, str]
     error: str = ""
+    given_up: bool = False
 
 
 @dataclass
@@ -143,16 +149,9 @@ def execute(job: Job) -> Executed:
     try:
         if not job.unsafe:
             _check_sandbox_once()
-        with tempfile.TemporaryDirectory(prefix="lab-files-") as name:
-            folder = Path(name)
-            for path, data in job.files.items():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).write_bytes(data)
-            done = {}
-            for notebook, text in job.notebooks.items():
-                nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
-                done[notebook] = nbformat.writes(nb)
-        return Executed(done)
+        return Executed(apart.run(_execute_here, job, bounds=bounds(job.limits, len(job.notebooks))))
+    except apart.Ended as error:
+        return Executed({}, f"This submission was given up: {error}.", given_up=True)
     except Exception as error:  # one submission's trouble never ends the batch
         return Executed({}, f"{type(error).__name__}: {error}")
 
@@ -166,6 +165,20 @@ def read_submission(folder: Path, deep: bool, trusted: dict[str, Trusted]) -> "R
     return Read(
         notebooks, submission.files, submission.refused, submission.remarks, submission.doubts
     )  # fmt: skip
+
+
+def _execute_here(job: Job) -> dict[str, str]:
+    """Execute and judge a submission in this process; return its notebooks as JSON."""
+    with tempfile.TemporaryDirectory(prefix="lab-files-") as name:
+        folder = Path(name)
+        for path, data in job.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        done = {}
+        for notebook, text in job.notebooks.items():
+            nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
+            done[notebook] = nbformat.writes(nb)
+    return done
 
 
 class Grader:
@@ -229,7 +242,7 @@ class Grader:
         digest = _digest(place, repr(self.trusted))
         if not force and (earlier := self._earlier(student, digest)):
             return earlier
-        read = read_submission(place.folder, place.deep, self.trusted)
+        read = self._read(place)
         stamps, said = _stamps(place.folder)
         for remarks in read.remarks.values():
             remarks += [remark for remark in (place.remark, said) if remark]
@@ -237,12 +250,23 @@ class Grader:
         job = Job(student, read.notebooks, read.files, self.limits, self.unsafe)
         return _Prepared(job, read.refused, read.remarks, read.doubts, digest, blank, stamps, force)
 
+    def _read(self, place: _Place) -> Read:
+        """Read a submission in a process of its own; what ends that process is not read."""
+        try:
+            return apart.run(read_submission, place.folder, place.deep, self.trusted, bounds=READING)
+        except apart.Ended as error:
+            reason = f"This submission was not read: {error}."
+            each = dict.fromkeys(self.trusted, reason)
+            return Read({}, {}, each, {name: [] for name in each}, {name: [reason] for name in each})
+
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""
         student = prepared.job.student
-        if executed.error:
+        if executed.error and not executed.given_up:
             return Row(student, FAILED, trouble=[executed.error], unsafe=self.unsafe)
         notebooks = {name: nbformat.reads(text, 4) for name, text in executed.notebooks.items()}
+        if executed.given_up:
+            notebooks = _given_up(prepared.job, executed.error)
         row = Row(student, GRADED if notebooks else NOTHING, unsafe=self.unsafe)
         for name, reason in prepared.refused.items():
             notebooks[name] = _refused(nbformat.reads(prepared.blank[name], 4), reason)
@@ -447,6 +471,18 @@ def _blank(trusted: Trusted) -> NotebookNode:
     return repair(nbformat.v4.new_notebook(), trusted)
 
 
+def _given_up(job: Job, reason: str) -> dict[str, NotebookNode]:
+    """Return the notebooks of a submission that ended its process: written answers stay as they are."""
+    notebooks = {}
+    for name, text in job.notebooks.items():
+        nb = nbformat.reads(text, 4)
+        notes = nb.metadata[REPAIRS]["notes"]
+        notebooks[name] = _refused(nb, reason)
+        nb.metadata[REPAIRS]["notes"] = notes
+        nb.metadata[RECORD]["trouble"] = [reason]
+    return notebooks
+
+
 def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     """Return the notebook that stands for one that cannot be read: 0 points and the reason."""
     nb.metadata[REPAIRS]["notes"] = []
@@ -461,8 +497,9 @@ def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
 def _digest(place: _Place, tests: str) -> str:
     """Return a fingerprint of all that was handed in and of what it is held against."""
     digest = hashlib.sha256(tests.encode())
-    for name, stream, size in fingerprints(place.folder, place.deep):
-        digest.update(os.fsencode(name) + b"\0" + str(size).encode() + b"\0")
+    for name, stream, size, changed in fingerprints(place.folder, place.deep):
+        about = f"{size}" if stream is not None else f"{size} {changed}"
+        digest.update(os.fsencode(name) + b"\0" + about.encode() + b"\0")
         if stream is not None:
             digest.update(hashlib.sha256(stream.read()).digest())
     for name, data in sorted(_side_files(place.folder)):
@@ -518,6 +555,8 @@ def executor_for(workers: int, cluster: str | None) -> tuple[Executor, int, Call
     if cluster is None:
         from concurrent.futures import ThreadPoolExecutor
 
+        apart.sweep()
+        apart.start()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
         return pool, workers + 1, lambda: pool.shutdown(wait=True, cancel_futures=True)
     from distributed import Client
