@@ -273,6 +273,14 @@ def test_one_broken_notebook_never_stops_the_pages_of_others(sandboxed, course):
         assert "[a: not shown] i&lt;b, j&gt;i" in page
 
 
+def test_a_submission_that_ends_its_own_reading_has_a_row_and_asks(sandboxed, course, monkeypatch):
+    monkeypatch.setattr(engine, "READING", apart.Bounds(0.0, 10.0, 1 << 30))
+    stand_in.hand_in(course, "slow", stand_in.solved(course))
+    row = stand_in.grade(course, ["slow"], 1)["slow"]
+    assert row.status == engine.NOTHING and row.needs_a_person and row.max_score == 9.0
+    assert "was not read: it ran longer than all its time" in row.trouble[0]
+
+
 def _students(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return sorted(row[0] for row in connection.execute("SELECT id FROM student"))
