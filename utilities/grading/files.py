@@ -257,12 +257,12 @@ def _unpack(archive: File, stream: IO[bytes], basket: _Basket, deeper: int) -> N
         basket.remark(f"The archive {name} was not opened: archives inside archives.")
         basket.collected.unread.append(archive)
         return
-    basket.remark(f"The archive {name} was unpacked.")
     start = stream.read(4)
     stream.seek(0)
     unpack = _unzip if start == ZIP else _untar
     try:
         unpack(archive, stream, basket, deeper)
+        basket.remark(f"The archive {name} was unpacked.")
     except BROKEN as error:
         basket.remark(f"The archive {name} cannot be unpacked: {printable(str(error))}.")
         basket.collected.unread.append(archive)
