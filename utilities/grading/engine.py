@@ -58,6 +58,7 @@ GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not grade
 ABSENT = "not handed in"
 SCRATCH = ".lab-"  # folders of a grading under way, in the student's graded folder
 LONGEST_STAMP = 4096  # bytes
+READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=3 << 30)
 
 
 class CourseError(ValueError):
@@ -501,8 +502,9 @@ def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
 def _digest(place: _Place, tests: str) -> str:
     """Return a fingerprint of all that was handed in and of what it is held against."""
     digest = hashlib.sha256(tests.encode())
-    for name, stream, size in fingerprints(place.folder, place.deep):
-        digest.update(os.fsencode(name) + b"\0" + str(size).encode() + b"\0")
+    for name, stream, size, changed in fingerprints(place.folder, place.deep):
+        about = f"{size}" if stream is not None else f"{size} {changed}"
+        digest.update(os.fsencode(name) + b"\0" + about.encode() + b"\0")
         if stream is not None:
             digest.update(hashlib.sha256(stream.read()).digest())
     for name, data in sorted(_side_files(place.folder)):
