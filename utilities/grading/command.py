@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from traitlets.config import Config
 
 from utilities.grading import sandbox
 
@@ -62,9 +61,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace, console: Console) -> int:
     from utilities.grading import engine
+    from utilities.grading.course import read_config
     from utilities.grading.session import stop_all
 
-    config = _configuration(options)
+    config = read_config(options.course, options.db_url)
     if not options.unsafe and options.cluster is None:
         sandbox.check_available()
     grader = engine.Grader(config, options.assignment, options.unsafe)
@@ -98,22 +98,6 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     if interrupted:
         return INTERRUPTED
     return NEEDS_A_PERSON if any(row.needs_a_person for row in rows) else ALL_GRADED
-
-
-def _configuration(options: argparse.Namespace) -> Config:
-    """Return the course's configuration. Raises CourseError where there is none."""
-    from traitlets.config import PyFileConfigLoader
-
-    from utilities.grading.engine import CourseError
-
-    course = options.course.resolve()
-    if not (course / "nbgrader_config.py").is_file():
-        raise CourseError(f"No nbgrader_config.py in {course}: call this in the course's folder.")
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
-    if options.db_url:
-        config.CourseDirectory.db_url = options.db_url
-    return config
 
 
 def _show(console: Console, assignment: str, rows: list, unsafe: bool) -> None:

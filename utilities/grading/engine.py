@@ -30,6 +30,7 @@ from traitlets.config import Config
 
 from utilities.checks.report import Finding, Report
 from utilities.grading import sandbox
+from utilities.grading.course import CourseError
 from utilities.grading.execute import (
     RECORD,
     CourseExecute,
@@ -47,10 +48,6 @@ from utilities.grading.sanitize import Trusted, read_trusted, repair, source_not
 
 DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
 GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
-
-
-class CourseError(ValueError):
-    """The course or the assignment cannot be graded as it is; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from utilities.grading.slices import parse, slice_source
 CHECKS = Path(inspect.getfile(Exercise)).parent
 ORACLES = "utilities.checks.oracles"
 CARRIED_OUT = "the check could be carried out"
+DECIMALS = 6  # of points: shares of them are taken by division
 
 
 class ObservationLost(Exception):
@@ -57,6 +58,22 @@ Ask = Callable[[str], Answer]
 
 
 @dataclass
+class Rehearsal:
+    """What a graded cell comes to when all of its checks hold, or none: its value and its calls.
+
+    calls: for each check call the exercise's name and the points that it offers.
+    """
+
+    value: Any
+    calls: list[tuple[str, float | None]]
+
+    @property
+    def number(self) -> float | None:
+        """Return the value where it is a number, as nbgrader takes one for a score."""
+        return _number(self.value)
+
+
+@dataclass
 class Verdict:
     """The score of one graded cell, the reports it rests on, and what a person should look at."""
 
@@ -68,10 +85,12 @@ class Verdict:
 def judge_cell(source: str, points: float, ask: Ask) -> Verdict:
     """Run a graded cell of the instructor's in the grader and return what it comes to.
 
+    The points stand in the cell's metadata alone: what the calls offer is taken for shares of them.
+
     ask: runs a source in the student's kernel and returns what it answered.
     Raises NotJudgeable where the cell calls no check.
     """
-    referee = _Referee(ask)
+    referee = _Referee(ask, points_per_point_offered(source, points))
     try:
         value = _evaluate(source, referee)
     except CheckFailed:
@@ -81,10 +100,32 @@ def judge_cell(source: str, points: float, ask: Ask) -> Verdict:
             "This graded cell calls no check of the kit (test_… from utilities), so that nothing "
             "outside the kernel can judge it."
         )
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    score = float(value) if number else points  # as nbgrader: all that raises nothing is right
-    score = 0.0 if math.isnan(score) else min(max(score, 0.0), float(points))
+    number = _number(value)
+    score = points if number is None else number  # as nbgrader: all that raises nothing is right
+    score = 0.0 if math.isnan(score) else min(max(round(score, DECIMALS), 0.0), float(points))
     return Verdict(score, referee.reports, referee.trouble)
+
+
+def points_per_point_offered(source: str, points: float) -> float:
+    """Return how many points of a cell a point stands for that its calls offer: 1 where they agree."""
+    try:
+        offered = rehearse(source, holds=True).number
+    except Exception:  # what cannot be run is told where it is run in earnest
+        return 1.0
+    return points / offered if offered and offered > 0 else 1.0
+
+
+def rehearse(source: str, holds: bool) -> Rehearsal:
+    """Run a graded cell without a kernel, as if all findings of its checks held, or none did.
+
+    Raises what the cell raises; a check without points that fails gives the value 0.
+    """
+    referee = _Rehearsing(holds)
+    try:
+        value = _evaluate(source, referee)
+    except CheckFailed:
+        value = 0.0
+    return Rehearsal(value, referee.calls)
 
 
 def checks_called(source: str) -> list[Exercise]:
@@ -107,8 +148,8 @@ class _Reference:
 class _Referee:
     """Carries out the check calls of one cell and keeps their reports."""
 
-    def __init__(self, ask: Ask):
-        self.ask = ask
+    def __init__(self, ask: Ask, scale: float = 1.0):
+        self.ask, self.scale = ask, scale
         self.reports: list[Report] = []
         self.trouble: list[str] = []
         self.lost = ""
@@ -125,7 +166,7 @@ class _Referee:
         report = self._report(exercise, implementation, seed, thorough)
         self.reports.append(report)
         if points is not None:
-            return report.earned(points)
+            return report.earned(round(points * self.scale, DECIMALS))
         if not report.passed:
             raise CheckFailed(report)
         return None
@@ -145,6 +186,31 @@ class _Referee:
             self.trouble.append(f"{exercise.name}: {type(error).__name__}: {error}")
             reason = "What your kernel sent is not what this check observes. A person will look at it."
             return _not_carried_out(exercise, reason)
+
+
+class _Rehearsing(_Referee):
+    """Takes every finding to hold, or none, asks no kernel, and notes what is offered."""
+
+    def __init__(self, holds: bool):
+        super().__init__(lambda _: Answer())
+        self.holds = holds
+        self.calls: list[tuple[str, float | None]] = []
+
+    def check(
+        self,
+        exercise: Exercise,
+        implementation: _Reference,
+        seed: int = 42,
+        points: float | None = None,
+        thorough: bool = False,
+    ) -> float | None:
+        self.calls.append((exercise.name, points))
+        return super().check(exercise, implementation, seed, points, thorough)
+
+    def _report(
+        self, exercise: Exercise, implementation: _Reference, seed: int, thorough: bool
+    ) -> Report:
+        return Report(exercise.name, [Finding(CARRIED_OUT, self.holds)])
 
 
 class _AtADistance:
@@ -248,6 +314,11 @@ def _stand_for(name: str, referee: _Referee) -> Any:
 def _exercise(name: str) -> Exercise | None:
     found = getattr(utilities, name, None) if name in utilities.__all__ else None
     return found if isinstance(found, Exercise) else None
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def _names(source: str) -> list[str]:
