@@ -147,7 +147,8 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         added(new_code_cell("### BEGIN HIDDEN TESTS\n1\n### END HIDDEN TESTS", id="open")),
         "cell 10 (", "has not nbgrader's mark grade"),
     "a solution in a hint": (
-        added(new_markdown_cell(SHOWN, id="hint")), "cell 10 (You could write", "shows the secret part of cell gaussian"),
+        added(new_markdown_cell(SHOWN, id="hint")), "cell 10 (You could write",
+        "shows the secret part of cell gaussian"),
     "two cells of one id": (
         added(new_code_cell("1", id="copy"), grade_id="gaussian", locked=True), "cell gaussian",
         "stands in 2 cells"),

@@ -40,14 +40,20 @@ from utilities.grading.execute import (
     put_remarks,
     write_verdict,
 )
-from utilities.grading.intake import FROM_EXCHANGE, take_in
+from utilities.grading.intake import FROM_EXCHANGE, NOT_HANDED_IN, take_in
 from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
+from utilities.grading.remarks import unusual
+from utilities.grading.rescore import score_notebook_again, without_points
 from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
 
 DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
 GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
+OPTIONAL = "{}.ipynb was not handed in; it is optional."
+RESCORED = "points"  # by the findings of an earlier run
+FIRST_TIME, FORCED = "for the first time", "by --force"
+REASONS = {"submission": "handed in again", "tests": "tests changed", "points": "points changed"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class Row:
     cpu_seconds: float = 0.0
     restarts: int = 0
     unsafe: bool = False
+    reason: str = ""  # why it was graded, or scored, in this run
+    score_before: float | None = None
+    seconds_late: float = 0.0
+    penalty: float = 0.0
 
     @property
     def needs_a_person(self) -> bool:
@@ -96,8 +106,10 @@ class _Prepared:
     job: Job
     refused: dict[str, str]
     remarks: dict[str, list[str]]
-    digest: str
+    digest: dict[str, str]
     blank: dict[str, str]
+    reason: str = ""
+    score_before: float | None = None
 
 
 def execute(job: Job) -> Executed:
@@ -128,7 +140,18 @@ class Grader:
         self.config, self.assignment = config, assignment
         execution = CourseExecute(config=config)
         self.limits, self.unsafe = execution.limits, unsafe or execution.unsafe
+        self.optional = frozenset(execution.optional_notebooks)
         self.trusted = self._read_trusted()
+        sources = [(c.source, c.points) for known in self.trusted.values() for c in known.cells]
+        self.tests = {
+            "tests": without_points(self.trusted),
+            "points": hashlib.sha256(repr(sources).encode()).hexdigest(),
+        }
+
+    def absent(self, present: Iterable[str]) -> list[str]:
+        """Return the students of the gradebook who handed nothing in."""
+        with Gradebook(self.course.db_url, self.course.course_id) as gradebook:
+            return sorted({student.id for student in gradebook.students} - set(present))
 
     def students(self, chosen: str | None = None) -> list[str]:
         """Return the students who handed something in. Raises CourseError where there are none."""
@@ -165,9 +188,10 @@ class Grader:
     def prepare(self, student: str, force: bool = False) -> "_Prepared | Row":
         """Return a student's job, or the row of an earlier run that still holds."""
         folder = self._folder(self.course.submitted_directory, student)
-        digest = _digest(folder, repr(self.trusted))
-        if not force and (earlier := self._earlier(student, digest)):
-            return earlier
+        digest = {"submission": _digest(folder), **self.tests}
+        done = self._done(student)
+        if not force and done and (row := self._earlier(student, digest, done)):
+            return row
         submission = take_in(folder, list(self.trusted))
         repaired, blank = {}, {}
         for name, trusted in self.trusted.items():
@@ -175,7 +199,10 @@ class Grader:
             if name in submission.notebooks:
                 repaired[name] = nbformat.writes(repair(submission.notebooks[name], trusted))
         job = Job(student, repaired, submission.files, self.limits, self.unsafe)
-        return _Prepared(job, submission.refused, submission.remarks, digest, blank)
+        return _Prepared(
+            job, submission.refused, submission.remarks, digest, blank,
+            _why(done, digest), done["row"]["score"] if done else None,
+        )  # fmt: skip
 
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""
@@ -183,13 +210,18 @@ class Grader:
         if executed.error:
             return Row(student, FAILED, trouble=[executed.error], unsafe=self.unsafe)
         notebooks = {name: nbformat.reads(text, 4) for name, text in executed.notebooks.items()}
-        row = Row(student, GRADED if notebooks else NOTHING, unsafe=self.unsafe)
+        row = Row(
+            student, GRADED if notebooks else NOTHING, unsafe=self.unsafe,
+            reason=prepared.reason, score_before=prepared.score_before,
+        )  # fmt: skip
+        row.remarks += [line for nb in notebooks.values() for line in unusual(nb, _remarks_of(nb))]
         for name, reason in prepared.refused.items():
-            notebooks[name] = _refused(nbformat.reads(prepared.blank[name], 4), reason)
+            nb = nbformat.reads(prepared.blank[name], 4)
+            notebooks[name] = _refused(nb, self._refusal(name, reason, bool(executed.notebooks)))
         for name, nb in notebooks.items():
             record = nb.metadata[RECORD]
             record["remarks"] = [*prepared.remarks[name], *record["remarks"]]
-            row.remarks += [*record["remarks"], *nb.metadata.get(REPAIRS, {}).get("notes", [])]
+            row.remarks = list(dict.fromkeys([*row.remarks, *_remarks_of(nb)]))
             row.trouble += record["trouble"]
             row.seconds += record["seconds"]
             row.cpu_seconds += record["cpu_seconds"]
@@ -239,18 +271,44 @@ class Grader:
     def _folder(self, directory: str, student: str) -> Path:
         return Path(self.course.format_path(directory, student, self.assignment))
 
-    def _earlier(self, student: str, digest: str) -> Row | None:
-        """Return the row of an earlier run, of the same submission and tests, as it stands now."""
+    def _done(self, student: str) -> dict | None:
+        """Return what an earlier run wrote down of a student, where the gradebook knows it, too."""
         path = self._folder(self.course.autograded_directory, student) / DONE
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, MissingEntry):
             done = json.loads(path.read_text())
-            if done["digest"] == digest:
-                row = Row(**{**done["row"], "status": KEPT})
-                self._fill(row)
-                return row
+            row = Row(**{**done["row"], "status": KEPT, "reason": "", "score_before": None})
+            self._fill(row)
+            return {"digest": dict(done["digest"]), "row": asdict(row)}
         return None
 
-    def _save(self, student: str, notebooks: dict[str, NotebookNode], digest: str, row: Row) -> None:
+    def _earlier(self, student: str, digest: dict[str, str], done: dict) -> Row | None:
+        """Return the row of an earlier run of the same submission and tests, by today's points."""
+        row, old = Row(**done["row"]), done["digest"]
+        if old == digest:
+            return row
+        if {**old, "points": ""} != {**digest, "points": ""}:
+            return None
+        folder = self._folder(self.course.autograded_directory, student)
+        notebooks = {name: nbformat.read(folder / f"{name}.ipynb", 4) for name in self.trusted}
+        if not all(score_notebook_again(nb, self.trusted[name]) for name, nb in notebooks.items()):
+            return None
+        row.status, row.reason, row.score_before = RESCORED, _why(done, digest), row.score
+        self._save(student, notebooks, digest, row)
+        return row
+
+    def _refusal(self, name: str, reason: str, others: bool) -> str:
+        """Return what a student is told of a notebook that is not there, or cannot be read."""
+        if reason != NOT_HANDED_IN.format(name):
+            return f"Nothing could be graded: {reason}"
+        if name in self.optional:
+            return OPTIONAL.format(name)
+        points = sum(cell.points for cell in self.trusted[name].cells)
+        rest = "; the rest was graded" if others else ""
+        return f"{name}.ipynb is missing: 0 of {points:g} points{rest}."
+
+    def _save(
+        self, student: str, notebooks: dict[str, NotebookNode], digest: dict[str, str], row: Row
+    ) -> None:
         final = self._folder(self.course.autograded_directory, student)
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".lab-", dir=final.parent) as name:
@@ -276,6 +334,13 @@ class Grader:
         with Gradebook(self.course.db_url, self.course.course_id) as gradebook:
             submission = gradebook.find_submission(self.assignment, row.student)
             row.score, row.max_score = float(submission.score), float(submission.max_score)
+            row.seconds_late = float(submission.total_seconds_late)
+            row.penalty = float(submission.late_submission_penalty or 0)
+            row.max_score -= sum(
+                float(notebook.max_score)
+                for notebook in submission.notebooks
+                if OPTIONAL.format(notebook.name) in row.remarks
+            )
             grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
             row.to_grade_by_hand = sum(bool(grade.needs_manual_grade) for grade in grades)
 
@@ -313,7 +378,7 @@ def _blank(trusted: Trusted) -> NotebookNode:
 def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     """Return the notebook that stands for one that cannot be read: 0 points and the reason."""
     nb.metadata[REPAIRS]["notes"] = []
-    nb.metadata[RECORD] = asdict(Record(remarks=[f"Nothing could be graded: {reason}"]))
+    nb.metadata[RECORD] = asdict(Record(remarks=[reason]))
     for cell in nb.cells:
         if is_judged(cell):
             name = cell.metadata.nbgrader["grade_id"]
@@ -321,9 +386,21 @@ def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     return nb
 
 
-def _digest(folder: Path, tests: str) -> str:
-    """Return a fingerprint of all that was handed in and of what it is held against."""
-    digest = hashlib.sha256(tests.encode())
+def _remarks_of(nb: NotebookNode) -> list[str]:
+    return [*nb.metadata[RECORD]["remarks"], *nb.metadata.get(REPAIRS, {}).get("notes", [])]
+
+
+def _why(done: dict | None, digest: dict[str, str]) -> str:
+    """Return in words why a submission is graded now."""
+    if done is None:
+        return FIRST_TIME
+    changed = [why for part, why in REASONS.items() if done["digest"].get(part) != digest[part]]
+    return " and ".join(changed) or FORCED
+
+
+def _digest(folder: Path) -> str:
+    """Return a fingerprint of all that was handed in."""
+    digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0")

@@ -26,6 +26,7 @@ DEEPEST_ARCHIVE = 2
 CONFLICT = re.compile(r"^<<<<<<<[^\n]*\n(.*?)^=======\n.*?^>>>>>>>[^\n]*\n?", re.DOTALL | re.MULTILINE)
 FROM_EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader finds a submission again by them
 IGNORED = (*FROM_EXCHANGE, ".ipynb_checkpoints", "__MACOSX", ".DS_Store", "__pycache__")
+NOT_HANDED_IN = "No notebook {}.ipynb was handed in."
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252", "latin-1")
 
 
@@ -88,7 +89,7 @@ def _take_notebook(submission: Submission, name: str, candidates: dict[str, byte
     remarks = submission.remarks[name]
     chosen = _choose(name, candidates, only)
     if chosen is None:
-        submission.refused[name] = f"No notebook {name}.ipynb was handed in."
+        submission.refused[name] = NOT_HANDED_IN.format(name)
         return
     if PurePosixPath(chosen).name != f"{name}.ipynb":
         remarks.append(f"The notebook was handed in as {chosen} and taken for {name}.ipynb.")

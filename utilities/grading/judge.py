@@ -16,6 +16,7 @@ import builtins
 import inspect
 import json
 import math
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from utilities.grading.slices import parse, slice_source
 CHECKS = Path(inspect.getfile(Exercise)).parent
 ORACLES = "utilities.checks.oracles"
 CARRIED_OUT = "the check could be carried out"
+POINTS_OFFERED = re.compile(r"\bpoints=\d+(?:\.\d+)?")
 DECIMALS = 6  # of points: shares of them are taken by division
 
 
@@ -91,19 +93,22 @@ def judge_cell(source: str, points: float, ask: Ask) -> Verdict:
     Raises NotJudgeable where the cell calls no check.
     """
     referee = _Referee(ask, points_per_point_offered(source, points))
-    try:
-        value = _evaluate(source, referee)
-    except CheckFailed:
-        value = 0.0
+    score = _score(source, points, referee)
     if not referee.reports:
         raise NotJudgeable(
             "This graded cell calls no check of the kit (test_… from utilities), so that nothing "
             "outside the kernel can judge it."
         )
-    number = _number(value)
-    score = points if number is None else number  # as nbgrader: all that raises nothing is right
-    score = 0.0 if math.isnan(score) else min(max(round(score, DECIMALS), 0.0), float(points))
     return Verdict(score, referee.reports, referee.trouble)
+
+
+def score_again(source: str, points: float, fractions: Sequence[float]) -> float:
+    """Return what a cell comes to with other points, from what its checks found before.
+
+    fractions: what part of each check's findings held, in the order of the calls; the last stands
+    for all further ones, as for a notebook that could not be read.
+    """
+    return _score(source, points, _Recalling(fractions, points_per_point_offered(source, points)))
 
 
 def points_per_point_offered(source: str, points: float) -> float:
@@ -213,6 +218,21 @@ class _Rehearsing(_Referee):
         return Report(exercise.name, [Finding(CARRIED_OUT, self.holds)])
 
 
+class _Recalling(_Referee):
+    """Takes the findings of an earlier run, so that nothing has to be run again."""
+
+    def __init__(self, fractions: Sequence[float], scale: float):
+        super().__init__(lambda _: Answer(), scale)
+        self.fractions = list(fractions)
+
+    def _report(
+        self, exercise: Exercise, implementation: _Reference, seed: int, thorough: bool
+    ) -> Report:
+        held = self.fractions.pop(0) if len(self.fractions) > 1 else self.fractions[0]
+        findings = [Finding(CARRIED_OUT, True, share=held), Finding(CARRIED_OUT, False, share=1 - held)]
+        return Report(exercise.name, [finding for finding in findings if finding.share])
+
+
 class _AtADistance:
     """Observes an implementation in the student's kernel."""
 
@@ -304,6 +324,16 @@ def _evaluate(source: str, referee: _Referee) -> Any:
     if last is None:
         return None
     return eval(compile(ast.Expression(last.value), "<graded cell>", "eval"), scope)
+
+
+def _score(source: str, points: float, referee: _Referee) -> float:
+    try:
+        value = _evaluate(source, referee)
+    except CheckFailed:
+        value = 0.0
+    number = _number(value)
+    score = points if number is None else number  # as nbgrader: all that raises nothing is right
+    return 0.0 if math.isnan(score) else min(max(round(score, DECIMALS), 0.0), float(points))
 
 
 def _stand_for(name: str, referee: _Referee) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from utilities.grading.judge import rehearse
+from utilities.grading.judge import POINTS_OFFERED, rehearse
 from utilities.grading.lesson import Lesson, is_graded, is_question, marks, points_of
 from utilities.grading.lint import (
     HEADING,
@@ -17,8 +17,6 @@ from utilities.grading.lint import (
     points_by_definition,
     table_entries,
 )
-
-IN_CALL = re.compile(r"\bpoints=\d+(?:\.\d+)?")
 
 
 def write_points(path: Path) -> list[str]:
@@ -42,7 +40,7 @@ def write_points(path: Path) -> list[str]:
 
 def _write_call(cell: NotebookNode) -> None:
     """Let all calls of a graded cell offer the cell's points, where that is what they come to then."""
-    source = IN_CALL.sub(f"points={points_of(cell):g}", cell.source)
+    source = POINTS_OFFERED.sub(f"points={points_of(cell):g}", cell.source)
     try:
         if rehearse(source, holds=True).number == points_of(cell):
             cell.source = source

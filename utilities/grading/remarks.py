@@ -14,24 +14,27 @@ LINE = re.compile(r"\((?:[^()]*, )?line (\d+)\)")
 
 
 def failures(nb: NotebookNode) -> list[str]:
-    """Return a sentence on each cell that did not run, or was stopped, or raised an error."""
-    said = []
+    """Return a sentence on what became of cells that did not run to their end, each said once."""
+    places: dict[str, list[str]] = {}
     for number, cell in enumerate(nb.cells, start=1):
         if cell.cell_type == "code":
             name = cell.metadata.get("nbgrader", {}).get("grade_id")
-            place = f"cell {name}" if name else f"cell {number}, of the student's own"
-            said += [f"{place}: {what}" for what in _judged(cell) if is_judged(cell)]
-            said += [f"{place}: {what}" for what in _errors(cell) if not is_judged(cell)]
-    return said
+            for what in _judged(cell) if is_judged(cell) else _errors(cell):
+                places.setdefault(what, []).append(name or f"{number} (the student's own)")
+    return [
+        f"cell{'s' * (len(cells) > 1)} {', '.join(cells)}: {what}" for what, cells in places.items()
+    ]
 
 
-def unusual(nb: NotebookNode) -> list[str]:
+def unusual(nb: NotebookNode, said: list[str]) -> list[str]:
     """Return those that an instructor should hear of: no Python, or stopped by the grader.
 
     An exercise that is not written raises an error in all that needs it: that is the points' matter.
+    said: remarks that are made already.
     """
     kinds = (*NO_PYTHON, STOPPED, "Not executed", "The kernel died")
-    return [line for line in failures(nb) if line.split(": ", 1)[1].startswith(kinds)]
+    lines = [line for line in failures(nb) if line.split(": ", 1)[1].startswith(kinds)]
+    return [line for line in lines if not any(line.split(": ", 1)[1] in other for other in said)]
 
 
 def _errors(cell: NotebookNode) -> list[str]:
