@@ -12,35 +12,31 @@ quiet_tensorflow()
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "checks.kernel_regression": ["test_gaussian", "test_nadaraya_watson"],
-        "checks.attention": ["test_scaled_dot_product_attention", "test_multi_head_attention"],
-        "checks.transformer": ["test_mlp", "test_transformer_block"],
-        "checks.vision_transformer": [
+        "checks": [
+            "test_gaussian",
+            "test_nadaraya_watson",
+            "test_scaled_dot_product_attention",
+            "test_multi_head_attention",
+            "test_mlp",
+            "test_transformer_block",
             "test_patch_extractor",
             "test_patch_encoder",
             "test_vit_classifier",
-        ],
-        "checks.training": ["test_run_experiment", "test_carbon_tracker_callback"],
-        "checks.pretrained": [
+            "test_run_experiment",
+            "test_carbon_tracker_callback",
             "test_top_classes",
             "test_attention_rollout",
             "test_fit_linear_probe",
             "test_beam_search",
-        ],
-        "checks.attention_variants": [
             "test_dot_product_attention",
             "test_cosine_attention",
             "test_linear_attention",
             "test_orthonormal",
             "test_attention_vit",
-        ],
-        "checks.small_datasets": [
             "test_shifted_patch_tokenization",
             "test_multi_head_attention_lsa",
             "test_warm_up_cosine",
             "test_make_optimizer",
-        ],
-        "checks.inductive_bias": [
             "test_position_embedding_2d",
             "test_relative_position_bias",
             "test_resnet_classifier",

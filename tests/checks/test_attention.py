@@ -7,7 +7,7 @@ import tf_keras
 
 import utilities
 from tests.checks.catalogue import attention
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 
 HEADS = utilities.test_multi_head_attention
 BROKEN = [

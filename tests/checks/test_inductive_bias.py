@@ -7,7 +7,7 @@ import tf_keras
 from tf_keras import layers
 
 import utilities
-from utilities.checks.case import Observation
+from utilities.checks.kernel.case import Observation
 from utilities.checks.inductive_bias import formulas, judge, judge_relative
 
 SEEDS = range(5)

@@ -19,12 +19,12 @@ rooms = ("judge", "judging", "oracles", "mistakes", "cases")
 trusted = [name for name in names if name.split(".")[-1].startswith(rooms)]
 for name in trusted:
     importlib.import_module(name)
-other_side = [name for name in sys.modules if "observe" in name or "stand_ins" in name]
+other_side = [name for name in sys.modules if "observe" in name or "references" in name]
 assert other_side == []
 
 from utilities.checks.attention import test_scaled_dot_product_attention as check
-from utilities.checks.case import Observation
-from utilities.checks.oracles import scaled_dot_product_attention
+from utilities.checks.kernel.case import Observation
+from utilities.checks.core.oracles import scaled_dot_product_attention
 
 def answer(case):
     q, k, v = (case[name].astype(float) for name in "qkv")

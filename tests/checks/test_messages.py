@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import utilities
-from utilities.checks.case import (
+from utilities.checks.kernel.case import (
     INPUT_CHANGED,
     NOT_ATTEMPTED,
     NOT_FINITE,
@@ -14,7 +14,7 @@ from utilities.checks.case import (
     WRONG_TYPE,
     WRONG_VALUE,
 )
-from utilities.checks.report import CheckFailed
+from utilities.checks.core.report import CheckFailed
 
 
 def right(q, k, v, kernel, sigma=1.0):

@@ -8,7 +8,7 @@ import pytest
 
 import utilities
 from utilities.checks.attention.mistakes import ATTENTION_MISTAKES, HEADS_MISTAKES, WEIGHTS
-from utilities.checks.case import RAISED, Observation, Problem
+from utilities.checks.kernel.case import RAISED, Observation, Problem
 from utilities.checks.kernel_regression.judge import GAUSSIAN_MISTAKES, REGRESSION_MISTAKES
 from utilities.checks.small_datasets.mistakes import OPTIMIZER_MISTAKES, RATE_MISTAKES
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import utilities
 from utilities.checks.attention import judge, observe
-from utilities.checks.case import Case
-from utilities.checks.exercise import Exercise
-from utilities.checks.observing import observe_case
+from utilities.checks.kernel.case import Case
+from utilities.checks.kernel.exercise import Exercise
+from utilities.checks.kernel.observing import observe_case
 
 EXERCISES = [
     exercise

@@ -5,8 +5,9 @@ import pytest
 
 import utilities
 from tests.checks.catalogue import entries
-from utilities.checks import judging, oracles
-from utilities.checks.case import WRONG_VALUE
+from utilities.checks import judging
+from utilities.checks.core import oracles
+from utilities.checks.kernel.case import WRONG_VALUE
 from utilities.checks.judging import tolerance
 
 SEEDS = range(20)

@@ -5,7 +5,7 @@ import pytest
 
 import utilities
 from tests.checks.catalogue import vision_transformer as catalogue
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 
 CLASSIFIER = utilities.test_vit_classifier
 

@@ -79,7 +79,7 @@ attack(
     "patches Exercise",
     "score",
     code(
-        "from utilities.checks.exercise import Exercise\n"
+        "from utilities.checks.kernel.exercise import Exercise\n"
         "Exercise.__call__ = Exercise.report = Exercise.judge = lambda *a, **k: 2.0"
     ),
 )
@@ -93,7 +93,7 @@ attack(
     ),
 )
 attack("patches the wire", "score", code(
-    "from utilities.checks import wire\nwire.dump_observations = lambda o: [{'values': {}} for _ in o]"),
+    "from utilities.checks.kernel import wire\nwire.dump_observations = lambda o: [{'values': {}} for _ in o]"),
     keeps_regression=False)  # fmt: skip
 attack(
     "answers True to every comparison",
@@ -146,7 +146,7 @@ attack(
     ),
 )
 FORGED = (
-    "from utilities.checks import wire\nfrom utilities.checks.case import Observation\n"
+    "from utilities.checks.kernel import wire\nfrom utilities.checks.kernel.case import Observation\n"
     "one = wire.dump_observations([Observation({'kernel_value': np.ones(())})])\n"
 )
 attack(
@@ -162,7 +162,7 @@ attack(
     "sends observations twice",
     "score",
     code(
-        FORGED + "from utilities.checks import observer\nsend = get_ipython().display_pub.publish\n"
+        FORGED + "from utilities.checks.kernel import observer\nsend = get_ipython().display_pub.publish\n"
         "def twice(data, *a, **k):\n    send(data, *a, **k); send(data, *a, **k)\n"
         "get_ipython().display_pub.publish = twice"
     ),
@@ -183,7 +183,7 @@ attack(
     "answers another request",
     "score",
     code(
-        "from utilities.checks import wire\nsend = get_ipython().display_pub.publish\n"
+        "from utilities.checks.kernel import wire\nsend = get_ipython().display_pub.publish\n"
         "def forge(data, *a, **k):\n    data[wire.MIME]['request'] = '0' * 16; send(data, *a, **k)\n"
         "get_ipython().display_pub.publish = forge"
     ),
@@ -197,7 +197,7 @@ for bad, what in {
     "header that is code": "b.write(b'\\x93NUMPY\\x01\\x00\\x20\\x00' + b'__import__(\"os\").abort()      \\n')",
 }.items():
     attack(f"sends a {bad}", "harm", code(
-        f"import base64, io\nfrom utilities.checks import wire\nb = io.BytesIO(); {what}\n"
+        f"import base64, io\nfrom utilities.checks.kernel import wire\nb = io.BytesIO(); {what}\n"
         "text = base64.b64encode(b.getvalue()).decode()\n"
         "wire.dump_observations = lambda o: [{'values': {'kernel_value': text}} for _ in o]"),
         keeps_regression=False)  # fmt: skip
@@ -215,7 +215,7 @@ attack(
     "says it was observed with trusted steps",
     "score",
     code(
-        "from utilities.checks import observer\nold = observer._reply\n"
+        "from utilities.checks.kernel import observer\nold = observer._reply\n"
         "observer._reply = lambda *a: {**old(*a), 'in_use': ['gaussian', 7, None], 'score': 2.0}"
     ),
 )
@@ -337,7 +337,7 @@ attack("takes it, and ends the kernel to be asked again", "score", lambda nb: (
 attack(
     "imports the oracles",
     "oracles",
-    code("try:\n    from utilities.checks.oracles import gaussian\nexcept ImportError: pass"),
+    code("try:\n    from utilities.checks.core.oracles import gaussian\nexcept ImportError: pass"),
 )
 attack(
     "imports the judge",
@@ -351,7 +351,7 @@ attack(
     "imports the stand-ins and the grader",
     "oracles",
     code(
-        "for name in ('utilities.checks.stand_ins', 'utilities.grading', 'utilities.checks.judging'):\n"
+        "for name in ('utilities.checks.core.references', 'utilities.grading', 'utilities.checks.judging'):\n"
         "    try:\n        __import__(name); print('READ:', 'ORACLE', name)\n    except ImportError: pass"
     ),
 )
@@ -360,7 +360,7 @@ attack(
     "oracles",
     read(
         "[str(p) for p in __import__('pathlib').Path('/').rglob('*') "
-        "if p.name in ('oracles.py', 'stand_ins.py', 'mistakes.py', 'judge.py') and 'checks' in str(p)]"
+        "if p.name in ('oracles.py', 'references.py', 'mistakes.py', 'judge.py') and 'checks' in str(p)]"
     ),
 )
 

@@ -106,7 +106,7 @@ FORGERIES = [
 
 def observe_case(observe, implementation, case):
     """Do what the kernel's function of this name does, without running any implementation."""
-    from utilities.checks.case import Observation
+    from utilities.checks.kernel.case import Observation
 
     return Observation(zeros(observe.__name__, case))
 

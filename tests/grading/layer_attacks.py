@@ -17,7 +17,7 @@ from nbformat.notebooknode import NotebookNode
 import utilities
 from tests.grading import course as stand_in
 from tests.grading import forgeries
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 
 ASSIGNMENT = "layers"
 STEPS = {  # points, and the name of the student's function or class
@@ -112,7 +112,7 @@ def _answers_of_the_visible_cases(folder: Path) -> None:
 
 
 attack("forges all that was observed of its layers", """import forgeries
-from utilities.checks import observing
+from utilities.checks.kernel import observing
 observing.observe_case = forgeries.observe_case""", _forger)  # fmt: skip
 attack("has weights that cannot be assigned", """class Fixed:
     def __set_name__(self, owner, name): self.name = name
@@ -138,7 +138,7 @@ def rough(a, *r, **k):
     return np.zeros(array.shape, np.float16) if array.dtype.kind == "f" and array.ndim > 1 else array
 np.asarray = rough
 np.allclose = np.all = np.array_equal = lambda *a, **k: True
-from utilities.checks import observing, wire
+from utilities.checks.kernel import observing, wire
 observing.as_array = lambda value, *a, **k: rough(value)""")  # fmt: skip
 attack("recognises the cases that students see", f"""answers = np.load({RECORDED!r})
 def scaled_dot_product_attention(q, k, v, mask=None):

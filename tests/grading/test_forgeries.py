@@ -10,8 +10,8 @@ from tests.grading.forgeries import (
     normalised_away,
     zeros,
 )
-from utilities.checks import oracles
-from utilities.checks.case import Observation
+from utilities.checks.core import oracles
+from utilities.checks.kernel.case import Observation
 
 POINTS = 10.0
 SEEDS = ((42, False), (1009, True))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import utilities
-from utilities.checks.exercise import Exercise
+from utilities.checks.kernel.exercise import Exercise
 from utilities.grading import judge, sandbox, session
 from utilities.grading.sandbox import Limits, make_room
 from utilities.grading.session import Session
@@ -31,7 +31,7 @@ EXERCISES = [
 
 def test_kit_holds_no_oracle_and_no_judge():
     files = [str(p.relative_to(sandbox.kit_folder())) for p in sandbox.kit_folder().rglob("*.py")]
-    assert "utilities/checks/observer.py" in files
+    assert "utilities/checks/kernel/observer.py" in files
     assert not [name for name in files if any(secret in name for secret in SECRETS)]
 
 
@@ -41,7 +41,7 @@ def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
     imports = "; ".join(f"import {lesson}.observe" for lesson in lessons)
     imports += "; import utilities; [getattr(utilities, name) for name in utilities.__all__]"
     command = sandbox.sandbox_command(
-        [sys.executable, "-c", imports + "; import utilities.checks.observer; print('all there')"],
+        [sys.executable, "-c", imports + "; import utilities.checks.kernel.observer; print('all there')"],
         make_room(tmp_path, Limits()),
         sandbox.fresh_user_id(),
     )

@@ -19,7 +19,7 @@ from utilities import (
     vit_from_scratch,
     with_linear_head,
 )
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 from utilities.datasets import CIFAR10_CLASSES, KIT
 from utilities.pretrained import EMBEDDED_T5, EMBEDDED_VIT, PHOTOGRAPHS, image_classifier
 

@@ -28,7 +28,7 @@ from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from utilities.checks.report import Finding, Report
+from utilities.checks.core.report import Finding, Report
 from utilities.grading import sandbox
 from utilities.grading.course import CourseError
 from utilities.grading.execute import (

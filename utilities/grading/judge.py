@@ -26,15 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import utilities
-from utilities.checks import wire
-from utilities.checks.case import RAISED, Case, Observation, Problem
-from utilities.checks.exercise import Exercise
-from utilities.checks.observer import STAND_INS
-from utilities.checks.report import CheckFailed, Finding, Report
+from utilities.checks.kernel import wire
+from utilities.checks.kernel.case import RAISED, Case, Observation, Problem
+from utilities.checks.kernel.exercise import Exercise
+from utilities.checks.kernel.observer import REFERENCES
+from utilities.checks.core.report import CheckFailed, Finding, Report
 from utilities.grading.slices import parse, slice_source
 
-CHECKS = Path(inspect.getfile(Exercise)).parent
-ORACLES = "utilities.checks.oracles"
+CORE = Path(inspect.getfile(Report)).parent
+ORACLES = "utilities.checks.core.oracles"
 CARRIED_OUT = "the check could be carried out"
 POINTS_OFFERED = re.compile(r"\bpoints=\d+(?:\.\d+)?")
 DECIMALS = 6  # of points: shares of them are taken by division
@@ -256,8 +256,7 @@ class _AtADistance:
         number = secrets.token_hex(8)
         request = {
             "id": number,
-            "lesson": self.exercise.lesson,
-            "exercise": self.exercise.name,
+            "kernel_side": self.exercise.kernel_side,
             "implementation": self.implementation,
             "builds_on": self.exercise.builds_on,
             "trusted": list(trusted),
@@ -290,7 +289,7 @@ def _the_one(messages: Sequence[Any], number: str) -> dict:
 
 def _source(request: dict) -> str:
     packed = base64.b64encode(zlib.compress(json.dumps(request).encode())).decode()
-    return f"import utilities.checks.observer as _observer\n_observer.answer({packed!r})"
+    return f"import utilities.checks.kernel.observer as _observer\n_observer.answer({packed!r})"
 
 
 def _modules(exercise: Exercise, trusted: Sequence[str]) -> dict[str, str]:
@@ -302,9 +301,9 @@ def _modules(exercise: Exercise, trusted: Sequence[str]) -> dict[str, str]:
     """
     modules = {}
     if exercise.hands_over:
-        modules[ORACLES] = slice_source((CHECKS / "oracles.py").read_text(), exercise.hands_over)
+        modules[ORACLES] = slice_source((CORE / "oracles.py").read_text(), exercise.hands_over)
     if trusted:
-        modules[STAND_INS] = slice_source((CHECKS / "stand_ins.py").read_text(), trusted)
+        modules[REFERENCES] = slice_source((CORE / "references.py").read_text(), trusted)
     return modules
 
 

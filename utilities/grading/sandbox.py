@@ -41,17 +41,7 @@ SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/loc
 NEEDED = ("bwrap", "prlimit")
 DEVICES = "/dev"
 
-# All that a check's kernel side consists of; whatever is not named here stays outside.
-KERNEL_SIDE = (
-    "__init__.py",
-    "case.py",
-    "exercise.py",
-    "observer.py",
-    "observing.py",
-    "replacing.py",
-    "report.py",
-    "wire.py",
-)
+# Of the checks, the sandbox gets the kernel's side alone: one folder, and what finds it.
 LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
 OUTSIDE = ("grading", "checks", "__pycache__")
 
@@ -130,8 +120,11 @@ def kit_folder(linked: bool = False) -> Path:
     package = folder / "utilities"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(*OUTSIDE))
     checks = PACKAGE / "checks"
+    shutil.copytree(
+        checks / "kernel", package / "checks" / "kernel", ignore=shutil.ignore_patterns(*OUTSIDE)
+    )
     for path in [
-        *(checks / name for name in KERNEL_SIDE),
+        checks / "__init__.py",
         *(path for path in checks.glob("*/*.py") if path.name in LESSON_SIDE),
     ]:
         target = package / path.relative_to(PACKAGE)

@@ -24,7 +24,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output, output_from_msg
 
-from utilities.checks import wire
+from utilities.checks.kernel import wire
 from utilities.grading import sandbox
 from utilities.grading.sandbox import Limits, Room
 

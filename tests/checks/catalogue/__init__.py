@@ -9,7 +9,7 @@ One module per lesson. Each entry is registered by a decorator:
     def forgot_the_square(distance, sigma=1.0): ...
 
 `told` is what the report must say: the name of a known mistake, or one of the kinds in
-`utilities.checks.case` such as "not attempted"; None where only the smallest failing case is shown.
+`utilities.checks.kernel.case` such as "not attempted"; None where only the smallest failing case is shown.
 """
 
 import importlib
@@ -20,13 +20,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """One implementation: its exercise, whether it is right, and what its report must say."""
+    """One implementation: its exercise, whether it is right, and what its report must say.
+
+    slips: how many slips a wrong one has; 0 where it computes nothing right, such as a stub.
+    because: why it earns less or more than one slip should cost, where it does.
+    """
 
     exercise: str
     name: str
     implementation: Any
     is_correct: bool
     told: str | None = None
+    slips: int = 1
+    because: str = ""
 
     def __str__(self) -> str:
         return f"{self.exercise}-{self.name}"
@@ -45,11 +51,11 @@ def correct(exercise: str):
     return register
 
 
-def wrong(exercise: str, told: str | None):
+def wrong(exercise: str, told: str | None, slips: int = 1, because: str = ""):
     """Register the decorated function or class as a wrong one, with what its report must say."""
 
     def register(implementation):
-        ENTRIES.append(Entry(exercise, implementation.__name__, implementation, False, told))
+        ENTRIES.append(Entry(exercise, implementation.__name__, implementation, False, told, slips, because))
         return implementation
 
     return register

@@ -8,8 +8,8 @@ import tensorflow.experimental.numpy as tnp
 import tf_keras
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks import stand_ins
-from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.core import references
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
 
 Layer = tf_keras.layers.Layer
 
@@ -18,7 +18,7 @@ Layer = tf_keras.layers.Layer
 
 @correct("scaled_dot_product_attention")
 def with_keras_softmax(q, k, v, mask=None):
-    return stand_ins.scaled_dot_product_attention(q, k, v, mask)
+    return references.scaled_dot_product_attention(q, k, v, mask)
 
 
 @correct("scaled_dot_product_attention")
@@ -432,21 +432,26 @@ class WithLoopOverHeads(Layer):
         for name, x in (("W_q", q), ("W_k", k), ("W_v", v)):
             shape = (self.h, x.shape[-1], self.p)
             weight = self.add_weight(name=name, shape=shape, initializer="he_normal")
-            setattr(self, f"weight_{name[-1]}", weight)
-        self.weight_o = self.add_weight(name="W_o", shape=(self.h * self.p, self.p))
+            setattr(self, name, weight)
+        self.W_o = self.add_weight(name="W_o", shape=(self.h * self.p, self.p))
 
     def call(self, q, k, v, mask=None):
-        if not hasattr(self, "weight_q"):
+        if not hasattr(self, "W_q"):
             self.make(q, k, v)
         heads, weights = [], []
         for i in range(self.h):
             one = scaled_dot_product_attention(
-                q @ self.weight_q[i], k @ self.weight_k[i], v @ self.weight_v[i], mask
+                q @ self.W_q[i], k @ self.W_k[i], v @ self.W_v[i], self.mask_of(i, mask)
             )
             heads.append(one[0])
             weights.append(one[1])
-        output = tf.concat(heads, axis=-1) @ self.weight_o
+        output = tf.concat(heads, axis=-1) @ self.W_o
         return (output, tf.stack(weights, axis=1)) if self.return_weights else output
+
+    def mask_of(self, i, mask):
+        if mask is None or len(mask.shape) < 4:
+            return mask
+        return mask[:, i] if mask.shape[1] > 1 else mask[:, 0]
 
     def get_config(self):
         config = {"num_heads": self.h, "proj_dim": self.p}
@@ -533,9 +538,11 @@ class WithTracedHeads(Heads):
 
     @tf.function
     def attend(self, q, k, v, mask):
+        shape = tf.concat([tf.shape(q)[:3], [tf.shape(k)[2]]], axis=0)  # (B, h, n_q, n_k)
+        mask = tf.ones(shape, tf.bool) if mask is None else tf.broadcast_to(mask, shape)
         pairs = tf.map_fn(
-            lambda head: scaled_dot_product_attention(*head, mask),
-            tuple(tf.transpose(x, [1, 0, 2, 3]) for x in (q, k, v)),
+            lambda head: scaled_dot_product_attention(*head),
+            tuple(tf.transpose(x, [1, 0, 2, 3]) for x in (q, k, v, mask)),
             fn_output_signature=(q.dtype, q.dtype),
         )
         return tuple(tf.transpose(x, [1, 0, 2, 3]) for x in pairs)
@@ -907,3 +914,110 @@ class ResidualInside(Heads):
         if self.return_attention_weights:
             return results[0] + queries, results[1]
         return results + queries
+
+
+@wrong("multi_head_attention", told=RAISED)
+class MaskOfOneShape(Heads):
+    def attend(self, q, k, v, mask):
+        if mask is not None:
+            mask = tf.ensure_shape(mask, (q.shape[2], k.shape[2]))
+        return scaled_dot_product_attention(q, k, v, mask)
+
+
+@wrong("multi_head_attention", told="one mask for the batch")
+class FirstMaskForAll(Heads):
+    def attend(self, q, k, v, mask):
+        if mask is not None and len(mask.shape) == 4:
+            mask = mask[:1]
+        return scaled_dot_product_attention(q, k, v, mask)
+
+
+class Folded(Heads):
+    """Heads folded into the batch."""
+
+    def attend(self, q, k, v, mask):
+        h, n_q, n_k = self.num_heads, q.shape[2], k.shape[2]
+        folded = [tf.reshape(x, (-1, x.shape[2], x.shape[3])) for x in (q, k, v)]  # (B·h, n, p)
+        if mask is not None and len(mask.shape) == 4:
+            mask = self.folded_mask(mask)
+        output, weights = scaled_dot_product_attention(*folded, mask)
+        return (
+            tf.reshape(output, (-1, h, n_q, self.proj_dim)),  # (B, h, n_q, p)
+            tf.reshape(weights, (-1, h, n_q, n_k)),
+        )
+
+    def folded_mask(self, mask):
+        repeats = self.num_heads // mask.shape[1]
+        return tf.reshape(tf.repeat(mask, repeats, axis=1), (-1, *mask.shape[2:]))  # (B·h, n_q, n_k)
+
+
+@correct("multi_head_attention")
+class FoldedIntoTheBatch(Folded):
+    pass
+
+
+@wrong("multi_head_attention", told="masks of other examples")
+class MaskTiled(Folded):
+    def folded_mask(self, mask):
+        if mask.shape[1] > 1:
+            return super().folded_mask(mask)
+        return tf.tile(mask[:, 0], (self.num_heads, 1, 1))
+
+
+@wrong("multi_head_attention", told="start that cannot learn", slips=1)
+class AllWeightsZero(Heads):
+    def add_weight(self, name, shape, **kwargs):
+        return super().add_weight(name, shape, initializer="zeros", **kwargs)
+
+
+@wrong("multi_head_attention", told="heads start alike")
+class AllWeightsOne(Heads):
+    def add_weight(self, name, shape, **kwargs):
+        return super().add_weight(name, shape, initializer="ones", **kwargs)
+
+
+@correct("multi_head_attention")
+class OutputStartsAtZero(Heads):
+    """As residual branches sometimes do: after one step everything learns."""
+
+    def add_weight(self, name, shape, **kwargs):
+        initializer = "zeros" if name == "W_o" else "glorot_uniform"
+        return super().add_weight(name, shape, initializer=initializer, **kwargs)
+
+
+@wrong("multi_head_attention", told="weights under other names")
+class AttributesUnderOtherNames(Heads):
+    def __setattr__(self, name, value):
+        super().__setattr__(name.replace("W_", "weights_"), value)
+
+    def __getattr__(self, name):
+        if name.startswith("W_"):
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+    def call(self, q, k, v, mask=None):
+        if not self.made:
+            self.make(q, k, v)
+        W_q, W_k, W_v, W_o = (vars(self)[f"weights_{x}"] for x in "qkvo")
+        q, k, v = (self.project(x, W) for x, W in ((q, W_q), (k, W_k), (v, W_v)))
+        heads, weights = self.attend(q, k, v, mask)
+        return self.results(self.merge(heads) @ W_o, weights)
+
+
+@wrong("multi_head_attention", told="weights made anew when frozen")
+class MadeAnewWhenFrozen(Heads):
+    def call(self, q, k, v, mask=None):
+        if not self.trainable_weights:
+            self.made = False
+        return super().call(q, k, v, mask)
+
+
+@wrong("multi_head_attention", told="one number of tokens")
+class ReshapedByTheKeys(Heads):
+    def merge(self, heads):
+        width = self.num_heads * self.proj_dim
+        return tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), (-1, self.tokens, width))
+
+    def attend(self, q, k, v, mask):
+        self.tokens = k.shape[2]
+        return super().attend(q, k, v, mask)

@@ -6,7 +6,7 @@ import tf_keras
 from tf_keras import layers
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
 
 Layer = layers.Layer
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy.spatial.distance import cdist
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.case import INPUT_CHANGED, NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import INPUT_CHANGED, NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
 
 # The Gaussian kernel, right
 

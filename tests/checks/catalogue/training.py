@@ -11,7 +11,7 @@ import tf_keras
 from tf_keras import callbacks as keras_callbacks
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from utilities.checks.case import Case
+from utilities.checks.kernel.case import Case
 
 NORMALIZATIONS = ("standard", "linear", "cosine")
 LENGTHS = np.array([256, 512])  # tokens, between which the cost is compared

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 
 Array = np.ndarray
 Attend = Callable[[Array, Array, Array], Array]  # q, k, v (B, h, N, p) → (B, h, N, p)

@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 from utilities.checks.attention_variants import formulas
 from utilities.checks.attention_variants.formulas import Array, Attend, normalised, products
-from utilities.checks.case import Case, Observation
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Mistake, Oracle, Values
 
 # --- dot-product attention -------------------------------------------------------------------

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE, Case
-from utilities.checks.observing import Stopped, as_array, as_pair, describe, refuse_nothing
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE, Case
+from utilities.checks.kernel.observing import Stopped, as_array, as_pair, describe, refuse_nothing
 from utilities.profile import PreNormViTSize
 from utilities.scaling import arrays_made
 

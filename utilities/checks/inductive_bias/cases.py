@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utilities.checks.case import Case
+from utilities.checks.kernel.case import Case
 
 
 def position_embedding_2d(rng: np.random.Generator, thorough: bool) -> list[Case]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 
 
 def places(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from utilities.checks.case import WRONG_SHAPE, WRONG_TYPE, Case
-from utilities.checks.observing import Stopped, as_array, describe, refuse_nothing
+from utilities.checks.kernel.case import WRONG_SHAPE, WRONG_TYPE, Case
+from utilities.checks.kernel.observing import Stopped, as_array, describe, refuse_nothing
 
 # --- position embeddings ---------------------------------------------------------------------
 

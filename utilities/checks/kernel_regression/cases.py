@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from utilities.checks.case import Case
+from utilities.checks.kernel.case import Case
 
 NARROW, WIDE = (0.5, 0.8), (1.3, 1.8)  # widths at which σ, σ², 2σ² and 1 are far apart
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from utilities.checks import oracles
-from utilities.checks.case import Case, Observation
+from utilities.checks.core import oracles
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Mistake, Oracle, Stage, Values, judge_stages
-from utilities.checks.report import Finding
+from utilities.checks.core.report import Finding
 
 # (closeness, weights, k, v) → (weights, prediction)
 Finish = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from utilities.checks import oracles
-from utilities.checks.case import Case
+from utilities.checks.core import oracles
+from utilities.checks.kernel.case import Case
 from utilities.checks.pretrained.signs import LookUp, from_table
 
 

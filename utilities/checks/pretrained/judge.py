@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from utilities.checks import oracles
-from utilities.checks.case import Case, Observation
+from utilities.checks.core import oracles
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Mistake, Oracle, Stage, Values, judge_stages, when
 from utilities.checks.pretrained.cases import first_finished, from_table, mean_score
-from utilities.checks.report import Finding
+from utilities.checks.core.report import Finding
 
 PROBE_DEPTH = 8  # means, Gram matrix, elimination, products
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from utilities.checks.case import RAISED, WRONG_TYPE, Case
-from utilities.checks.observing import Stopped, as_array, as_pair, describe
+from utilities.checks.kernel.case import RAISED, WRONG_TYPE, Case
+from utilities.checks.kernel.observing import Stopped, as_array, as_pair, describe
 from utilities.checks.pretrained.signs import from_table
 
 PATIENCE = 20  # times as many questions as a search needs: then it is taken to run for ever

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utilities.checks.case import Case
+from utilities.checks.kernel.case import Case
 
 
 def shifted_patch_tokenization(rng: np.random.Generator, thorough: bool) -> list[Case]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from utilities.checks import oracles
+from utilities.checks.core import oracles
 
 DIAGONALS = ((-1, -1), (-1, 1), (1, -1), (1, 1))  # signs of the shifts, (down, right)
 Images = list[np.ndarray]

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from utilities.checks.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE, Case
-from utilities.checks.observing import Stopped, as_array, as_pair, describe, refuse_nothing
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE, Case
+from utilities.checks.kernel.observing import Stopped, as_array, as_pair, describe, refuse_nothing
 from utilities.checks.small_datasets.signs import LSA_SIZES, SCHEDULE
 
 PROJECTIONS = ("query", "key", "value", "output")

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from utilities.checks.case import NOT_ATTEMPTED, WRONG_TYPE, WRONG_VALUE, Case
-from utilities.checks.observing import Stopped, describe
+from utilities.checks.kernel.case import NOT_ATTEMPTED, WRONG_TYPE, WRONG_VALUE, Case
+from utilities.checks.kernel.observing import Stopped, describe
 from utilities.checks.training.signs import IMAGE, RUN_SIGNS, SETS, TRACKER_SIGNS
 
 ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy")

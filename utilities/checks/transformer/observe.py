@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from utilities.checks.case import WRONG_TYPE, WRONG_VALUE, Case
-from utilities.checks.observing import Stopped, as_array, describe, refuse_nothing
+from utilities.checks.kernel.case import WRONG_TYPE, WRONG_VALUE, Case
+from utilities.checks.kernel.observing import Stopped, as_array, describe, refuse_nothing
 
 ATTENTION = ("W_q", "W_k", "W_v", "W_o")
 KERAS_NAMES = {"query": "W_q", "key": "W_k", "value": "W_v", "attention_output": "W_o"}

@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks import oracles
-from utilities.checks.case import Case, Observation
+from utilities.checks.core import oracles
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Pairs, agrees, fact, problem_finding
-from utilities.checks.report import Finding
+from utilities.checks.core.report import Finding
 from utilities.checks.transformer.cases import ANCHORS
 from utilities.checks.transformer.dropout import (
     Branch,

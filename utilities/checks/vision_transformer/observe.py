@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from utilities.checks.case import WRONG_TYPE, Case
-from utilities.checks.observing import Stopped, as_array, describe, refuse_nothing
+from utilities.checks.kernel.case import WRONG_TYPE, Case
+from utilities.checks.kernel.observing import Stopped, as_array, describe, refuse_nothing
 
 ENCODER_WEIGHTS = ("kernel", "bias", "class_token", "positions")
 

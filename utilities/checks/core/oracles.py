@@ -1,0 +1,373 @@
+"""The formulas of the course in float64, fed with an implementation's own weights (NumPy only)."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Step = Callable[[np.ndarray], np.ndarray]  # an array in, an array out
+Kernel = Callable[[np.ndarray, float], np.ndarray]  # (distance, sigma) → closeness
+Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (n_q, d), (n_k, d) → (n_q, n_k)
+
+
+def gaussian(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
+    """Return exp(−distance²/2σ²), any shape."""
+    return np.exp(-np.square(distance) / (2.0 * sigma**2))
+
+
+def exponential(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
+    """Return the Laplace kernel exp(−distance/σ), any shape; it tells a signed distance."""
+    return np.exp(-np.asarray(distance) / sigma)
+
+
+def cauchy(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
+    """Return the Cauchy kernel 1/(1 + (distance/σ)²), any shape."""
+    return 1.0 / (1.0 + np.square(np.asarray(distance) / sigma))
+
+
+KERNELS: dict[str, Kernel] = {"gaussian": gaussian, "exponential": exponential, "cauchy": cauchy}
+
+
+def euclidean(q: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Return the distances between queries (n_q, d) and keys (n_k, d); (n_q, n_k)."""
+    return np.sqrt(np.square(q[:, None] - k[None]).sum(axis=-1))
+
+
+def nadaraya_watson(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    kernel: Kernel,
+    sigma: float = 1.0,
+    distance: Distance = euclidean,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the values v (n_k, d_v), weighted by the kernel, and the weights.
+
+    Source: Nadaraya, "On Estimating Regression", 1964; Watson, "Smooth Regression Analysis", 1964.
+    """
+    closeness = kernel(distance(q, k), sigma)  # (n_q, n_k)
+    attention_weights = closeness / closeness.sum(axis=-1, keepdims=True)
+    return attention_weights @ v, attention_weights
+
+
+def softmax(scores: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:
+    """Return exp(scores) normalised to sum 1 along `axis`, any shape; −inf gives weight 0."""
+    exponentials = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return exponentials / exponentials.sum(axis=axis, keepdims=True)
+
+
+def masked(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the scores with −inf wherever the mask is False or 0."""
+    return np.where(mask, scores, -np.inf)
+
+
+def transposed(x: np.ndarray) -> np.ndarray:
+    """Return x with its last two axes swapped."""
+    return np.swapaxes(x, -1, -2)
+
+
+def root_of_width(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> float:
+    """Return √d_k, what keeps the variance of the scores at 1."""
+    return float(np.sqrt(k.shape[-1]))
+
+
+def scaled_dot_product_attention(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    roles: Callable = lambda q, k, v: (q, k, v),
+    lengths: Step = lambda x: x,
+    keys: Step = transposed,
+    divisor: Callable = root_of_width,
+    hide: Callable[[np.ndarray, np.ndarray], np.ndarray] = masked,
+    normalise: Step = softmax,
+    afterwards: Callable = lambda weights, mask, k: weights,
+    average: Callable = lambda weights, v, k: weights @ v,
+    returns: Callable = lambda output, weights, scores: (output, weights),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return softmax(qkᵀ/√d_k)v and the weights; q (…, n_q, d_k), k (…, n_k, d_k), v (…, n_k, d_v).
+
+    The settings, in the order in which they act: who plays which role, what is done to queries and
+    keys, how the keys are laid for the product, what divides the scores, how the mask hides, what
+    makes weights of scores, what happens to these, what they average, and what is returned.
+    Source: Vaswani et al., "Attention Is All You Need", 2017, equation 1.
+    """
+    q, k, v = roles(q, k, v)
+    scores = lengths(q) @ keys(lengths(k)) / divisor(q, k, v)  # (…, n_q, n_k)
+    mask = None if mask is None else np.asarray(mask, bool)
+    weights = normalise(scores if mask is None else hide(scores, mask))
+    changed = afterwards(weights, mask, k)
+    return returns(average(changed, v, k), changed, scores)
+
+
+def project(x: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """Return x (B, n, d) projected by W (h, d, p) of each head; (B, h, n, p)."""
+    return x[:, None] @ W
+
+
+def merge(heads: np.ndarray) -> np.ndarray:
+    """Return the heads (B, h, n, p) side by side; (B, n, h·p)."""
+    return np.concatenate(np.moveaxis(heads, 1, 0), axis=-1)
+
+
+def multi_head_attention(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    W_q: np.ndarray,
+    W_k: np.ndarray,
+    W_v: np.ndarray,
+    W_o: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    project: Callable[[np.ndarray, np.ndarray], np.ndarray] = project,
+    merge: Step = merge,
+    finish: Callable = lambda output, weights, merged: (output, weights),
+    **inside: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return output (B, n_q, p) and weights (B, h, n_q, n_k) of attention in h heads.
+
+    q (B, n_q, d_q), k (B, n_k, d_k), v (B, n_k, d_v); W_q, W_k, W_v (h, d_…, p), W_o (h·p, p).
+    The settings: how inputs are projected, how heads are merged, what is returned, and those of
+    `scaled_dot_product_attention` for what happens inside the heads.
+    Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.2, without biases.
+    """
+    queries, keys, values = (project(x, W) for x, W in ((q, W_q), (k, W_k), (v, W_v)))
+    heads, weights = scaled_dot_product_attention(queries, keys, values, mask, **inside)
+    merged = merge(heads)  # (B, n_q, h·p)
+    return finish(merged @ W_o, weights, merged)
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """Return xΦ(x), any shape, Φ the normal distribution function (Hendrycks and Gimpel, 2016)."""
+    return x * (1.0 + _erf(x / np.sqrt(2.0))) / 2.0
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1/(1 + exp(−x)), any shape."""
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def mlp(
+    x: np.ndarray,
+    kernels: Sequence[np.ndarray],
+    biases: Sequence[np.ndarray],
+    activations: Sequence[Step],
+) -> np.ndarray:
+    """Return x (…, d) after each Dense with its kernel (d_in, d_out), bias and non-linearity."""
+    for kernel, bias, activation in zip(kernels, biases, activations, strict=True):
+        x = activation(x @ kernel + bias)
+    return x
+
+
+def layer_norm(
+    x: np.ndarray,
+    gamma: np.ndarray | float,
+    beta: np.ndarray | float,
+    epsilon: float = 1e-6,
+    axis: int | tuple[int, ...] = -1,
+) -> np.ndarray:
+    """Return x with mean 0 and variance 1 along `axis`, times gamma plus beta.
+
+    Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
+    """
+    centred = x - x.mean(axis=axis, keepdims=True)
+    variance = np.square(centred).mean(axis=axis, keepdims=True)
+    return gamma * centred / np.sqrt(variance + epsilon) + beta
+
+
+def transformer_block(x: np.ndarray, attend: Step, mlp: Step, norm_1: Step, norm_2: Step) -> np.ndarray:
+    """Return x (B, N, d) after a post-norm block of the four given steps, without dropout.
+
+    Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.1.
+    """
+    x_1 = norm_1(x + attend(x))
+    return norm_2(x_1 + mlp(x_1))
+
+
+def patches(images: np.ndarray, patch_size: int) -> np.ndarray:
+    """Return images (B, H, W, C) cut row by row into patches, (B, N, patch_size²·C).
+
+    Pixels inside a patch go row by row too, and the channels of a pixel stay together.
+    """
+    batch, height, width, channels = images.shape
+    rows, columns = height // patch_size, width // patch_size
+    cut = images.reshape(batch, rows, patch_size, columns, patch_size, channels)
+    cut = cut.transpose(0, 1, 3, 2, 4, 5)  # (B, rows, columns, patch_size, patch_size, C)
+    return cut.reshape(batch, rows * columns, -1)  # (B, N, patch_size²·C)
+
+
+def encoded_patches(
+    patches: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    class_token: np.ndarray,
+    positions: np.ndarray | float,
+) -> np.ndarray:
+    """Return the class token and the projected patches, each with its position; (B, N + 1, d).
+
+    Source: Dosovitskiy et al., "An Image Is Worth 16x16 Words", 2021, equation 1.
+    """
+    projected = patches @ kernel + bias  # (B, N, d)
+    first = np.broadcast_to(class_token, (len(patches), 1, projected.shape[-1]))  # (B, 1, d)
+    return np.concatenate([first, projected], axis=1) + positions
+
+
+def dense_parameter_count(*widths: int) -> int:
+    """Return the number of weights of Dense layers with biases, from the first width to the last."""
+    return sum((d_in + 1) * d_out for d_in, d_out in zip(widths, widths[1:], strict=False))
+
+
+def vit_parameter_count(
+    image_shape: tuple[int, int, int],
+    patch_size: int,
+    width: int,
+    num_heads: int,
+    layers: int,
+    head_units: Sequence[int],
+    num_classes: int,
+    mlp_units: Sequence[int] | None = None,
+) -> int:
+    """Return the number of weights of a Vision Transformer with tokens and heads of one width.
+
+    image_shape (H, W, C); mlp_units: the widths of a block's MLP, [2·width, width] where not given.
+    """
+    height, across, channels = image_shape
+    num_tokens = 1 + (height // patch_size) * (across // patch_size)
+    projection = dense_parameter_count(patch_size**2 * channels, width)
+    encoding = projection + width + num_tokens * width  # class token, positions
+    attention = 4 * num_heads * width**2  # W_q, W_k, W_v, W_o, without biases
+    mlp_units = (2 * width, width) if mlp_units is None else mlp_units
+    block = attention + 4 * width + dense_parameter_count(width, *mlp_units)  # two normalisations
+    return encoding + layers * block + dense_parameter_count(width, *head_units, num_classes)
+
+
+def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Return the flattened images times the kernel; kernel (…, p, C), images (n, …) → (…, n, C)."""
+    return images.reshape(len(images), -1).astype(np.float64) @ kernel
+
+
+def scores(
+    kernels: np.ndarray, images: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return accuracy and mean cross-entropy of each kernel (e, p, C) on a set, both (e,)."""
+    logits = linear_logits(kernels, images)  # (e, n, C)
+    right = logits.argmax(-1) == labels.ravel()  # (e, n)
+    of_the_label = np.take_along_axis(softmax(logits), labels.reshape(1, -1, 1), -1)  # (e, n, 1)
+    return right.mean(-1), -np.log(of_the_label).mean((-2, -1))
+
+
+def crossentropy_gradient_of(
+    images: np.ndarray,
+    labels: np.ndarray,
+    of_logits: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> Step:
+    """Return the function kernel → gradient of the mean cross-entropy of the logits of a batch.
+
+    of_logits: (logits (n, C), one-hot labels (n, C)) → derivative (n, C), for another loss.
+    """
+    flat = images.reshape(len(images), -1).astype(np.float64)  # (n, p)
+    of_logits = of_logits or (lambda logits, one_hot: softmax(logits) - one_hot)
+
+    def gradient(kernel: np.ndarray) -> np.ndarray:
+        logits = flat @ kernel  # (n, C)
+        one_hot = np.eye(logits.shape[-1])[labels.ravel()]  # (n, C)
+        return flat.T @ of_logits(logits, one_hot) / len(flat)  # (p, C)
+
+    return gradient
+
+
+def adamw(
+    kernel: np.ndarray,
+    gradients: Sequence[Step],
+    learning_rates: ArrayLike,
+    weight_decay: ArrayLike = 0.0,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+) -> np.ndarray:
+    """Return the weights after each step of AdamW, (steps, *kernel.shape).
+
+    gradients: one function weights → gradient a step; learning_rates: one number a step, and
+    weight_decay one for all steps or one a step.
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2;
+    epsilon stands where Keras has it, at the mean square before its correction.
+    """
+    weights = kernel.astype(np.float64)
+    mean, square, steps = np.zeros_like(weights), np.zeros_like(weights), []
+    rates = np.asarray(learning_rates)  # (steps,)
+    decays = np.broadcast_to(weight_decay, len(gradients))
+    for i, (gradient, rate, decay) in enumerate(zip(gradients, rates, decays, strict=True), start=1):
+        g = gradient(weights)
+        mean = beta_1 * mean + (1 - beta_1) * g
+        square = beta_2 * square + (1 - beta_2) * g**2
+        correction = np.sqrt(1 - beta_2**i) / (1 - beta_1**i)
+        update = correction * mean / (np.sqrt(square) + epsilon)
+        weights = weights - rate * (update + decay * weights)
+        steps.append(weights)
+    return np.array(steps)
+
+
+def top_classes(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k most probable classes of logits (B, K), best first, and their probabilities."""
+    classes = np.argsort(-logits, axis=-1, kind="stable")[:, :k]  # (B, k)
+    return classes, np.take_along_axis(softmax(logits), classes, axis=-1)
+
+
+def rollout_step(attention: np.ndarray) -> np.ndarray:
+    """Return half the heads' mean plus half the identity, (B, h, n, n) → (B, n, n)."""
+    return (attention.mean(axis=1) + np.eye(attention.shape[-1])) / 2
+
+
+def attention_rollout(attentions: np.ndarray, step: Step = rollout_step) -> np.ndarray:
+    """Return the product of the layers' steps, the last layer leftmost; (L, B, h, n, n) → (B, n, n).
+
+    Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers", 2020, equation 1.
+    """
+    rollout = step(attentions[0])
+    for attention in attentions[1:]:
+        rollout = step(attention) @ rollout
+    return rollout
+
+
+def ridge(features: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return W (d, K) and b (K,) that minimise |XW + b − Y|² + penalty·|W|², b left free."""
+    mean, target_mean = features.mean(axis=0), targets.mean(axis=0)
+    centred = features - mean
+    gram = centred.T @ centred + penalty * np.eye(features.shape[-1])  # (d, d)
+    weights = np.linalg.solve(gram, centred.T @ (targets - target_mean))
+    return weights, target_mean - mean @ weights
+
+
+def beam_search(
+    log_probabilities: Callable[[tuple[int, ...]], np.ndarray],
+    num_beams: int,
+    max_length: int,
+    end_token: int,
+    rank: Callable[[tuple[int, ...], float], float] = lambda tokens, score: score,
+    children: int | None = None,
+) -> list[tuple[tuple[int, ...], float]]:
+    """Return the beams left at the end, best first, each its tokens and summed log-probability.
+
+    A sequence that ends with `end_token` keeps its place and its score. `rank` orders the
+    candidates, and a beam gives at most `children` of them (all by default).
+    """
+    beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    for _ in range(max_length):
+        candidates = []
+        for tokens, score in beams:
+            if tokens and tokens[-1] == end_token:
+                candidates.append((tokens, score))
+                continue
+            steps = log_probabilities(tokens)  # (V,)
+            for token in np.argsort(-steps)[:children]:
+                candidates.append(((*tokens, int(token)), score + float(steps[token])))
+        beams = sorted(candidates, key=lambda beam: -rank(*beam))[:num_beams]
+    return beams

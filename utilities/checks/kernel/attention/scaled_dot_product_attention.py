@@ -1,0 +1,28 @@
+"""Call an attention function and return what it computes."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from utilities.checks.kernel.case import Case
+from utilities.checks.kernel.observing import as_array, as_pair
+from utilities.checks.kernel.probes import same, with_unknown_batch
+
+
+def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
+    """Return output and weights, called eagerly or, in the traced stage, as a Keras model does."""
+    qkv = [tf.constant(case[name]) for name in "qkv"]
+    mask = () if case["mask"] is None else (tf.constant(case["mask"]),)
+    call = with_unknown_batch(implementation, qkv, *mask) if case.stage == "traced" else implementation
+    seen = output_and_weights(call(*qkv, *mask))
+    return {**seen, "repeats": same(seen, output_and_weights(call(*qkv, *mask)))}
+
+
+def output_and_weights(result: Any) -> dict[str, np.ndarray]:
+    """Return the pair (output, attention_weights) as arrays, or stop where it is none."""
+    output, weights = as_pair(result, "output", "attention_weights")
+    return {
+        "output": as_array(output, "output"),
+        "attention_weights": as_array(weights, "attention weights"),
+    }

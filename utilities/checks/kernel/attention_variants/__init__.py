@@ -1,0 +1,1 @@
+"""Attention in variants: other scores, no softmax, linear cost; a constraint; the ViT around them."""

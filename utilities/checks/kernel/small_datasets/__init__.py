@@ -1,0 +1,1 @@
+"""Transformers on small data sets: shifted patches, locality self-attention, warm-up and cosine."""

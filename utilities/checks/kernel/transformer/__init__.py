@@ -1,0 +1,1 @@
+"""The transformer block and the MLP inside it."""

@@ -1,0 +1,5 @@
+"""Not moved here yet: see `utilities/checks/vision_transformer/`."""
+
+from utilities.checks.vision_transformer.observe import vit_classifier as observe
+
+__all__ = ["observe"]

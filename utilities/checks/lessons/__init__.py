@@ -1,0 +1,1 @@
+"""What is judged: one trusted file for each exercise, NumPy only."""

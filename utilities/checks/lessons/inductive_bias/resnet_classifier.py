@@ -1,0 +1,5 @@
+"""Not moved here yet: see `utilities/checks/inductive_bias/`."""
+
+from utilities.checks.core.legacy import Legacy
+
+CHECK = Legacy("inductive_bias", "resnet_classifier")

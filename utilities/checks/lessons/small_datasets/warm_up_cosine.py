@@ -1,0 +1,5 @@
+"""Not moved here yet: see `utilities/checks/small_datasets/`."""
+
+from utilities.checks.core.legacy import Legacy
+
+CHECK = Legacy("small_datasets", "warm_up_cosine")

@@ -1,0 +1,1 @@
+"""The training run and the callback that tracks its carbon footprint."""

@@ -1,0 +1,5 @@
+"""Not moved here yet: see `utilities/checks/training/`."""
+
+from utilities.checks.core.legacy import Legacy
+
+CHECK = Legacy("training", "run_experiment")

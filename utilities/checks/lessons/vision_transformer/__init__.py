@@ -1,0 +1,1 @@
+"""Patches, their encoding, and the Vision Transformer made of them."""
