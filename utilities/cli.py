@@ -7,6 +7,7 @@ import sys
 COMMANDS = {
     "data": ("utilities.downloads", "bring the full CIFAR-10 and CIFAR-100 onto this machine"),
     "check": ("utilities.grading.check", "tell what is wrong with an assignment before it is released"),
+    "new": ("utilities.grading.new", "make a course, or an exercise, of one's own"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
     "models": ("utilities.models", "list, evaluate or fetch the pre-trained models"),
     "doctor": ("utilities.doctor", "tell whether this machine is ready, and what to do if not"),
