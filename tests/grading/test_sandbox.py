@@ -41,7 +41,11 @@ def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
     imports = "; ".join(f"import {lesson}.observe" for lesson in lessons)
     imports += "; import utilities; [getattr(utilities, name) for name in utilities.__all__]"
     command = sandbox.sandbox_command(
-        [sys.executable, "-c", imports + "; import utilities.checks.kernel.observer; print('all there')"],
+        [
+            sys.executable,
+            "-c",
+            imports + "; import utilities.checks.kernel.observer; print('all there')",
+        ],
         make_room(tmp_path, Limits()),
         sandbox.fresh_user_id(),
     )

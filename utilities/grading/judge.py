@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import utilities
+from utilities.checks.core.report import CheckFailed, Finding, Report
 from utilities.checks.kernel import wire
 from utilities.checks.kernel.case import RAISED, Case, Observation, Problem
 from utilities.checks.kernel.exercise import Exercise
 from utilities.checks.kernel.observer import REFERENCES
-from utilities.checks.core.report import CheckFailed, Finding, Report
 from utilities.grading.slices import parse, slice_source
 
 CORE = Path(inspect.getfile(Report)).parent

@@ -30,7 +30,11 @@ from utilities.grading.names import Need, fails_with, names_of, needs_of, python
 
 HEADING = re.compile(r"^#+ .*\((\d+(?:\.\d+)?) points?\)", re.MULTILINE)
 SCHEME_POINTS = re.compile(r"^\s*[-*] \*\*(\d+(?:\.\d+)?) points?\*\*", re.MULTILINE)
-WRITTEN_SUM = re.compile(r"\b(written questions?, )(\d+(?:\.\d+)?) point")
+WRITTEN_SUM = re.compile(r"\b([A-Za-z]+|\d+)( written questions?, )(\d+(?:\.\d+)?) points?")
+WORDS = [
+    *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+]
 MARKER = re.compile(
     r"\b(BEGIN|END)[ _-]*(SOLUTIONS?|HIDDEN[ _-]*TESTS?|MARK[ _-]*SCHEME)\b", re.IGNORECASE
 )
@@ -202,11 +206,26 @@ def tables_say_the_points(lesson: Lesson) -> Iterator[Fault]:
             elif [float(points or 0) for points in there] != said:
                 what = f"its table says {_sum(said)} points for {_list(names)}, the cells {_sum(there)}"
                 yield Fault(_at(lesson, cell), what, WRITE_POINTS)
-        written = sum(map(points_of, lesson.those(is_question)))
-        for _, number in WRITTEN_SUM.findall(cell.source):
-            if not _same(float(number), written):
-                what = f"it says {number} points for the written questions, the cells {written:g}"
+        right = with_written_sum(cell.source, lesson)
+        pairs = zip(WRITTEN_SUM.finditer(cell.source), WRITTEN_SUM.finditer(right), strict=True)
+        for written, better in pairs:
+            if written[0] != better[0]:
+                what = f"it says {written[0]!r}, there are {better[0]!r}"
                 yield Fault(_at(lesson, cell), what, WRITE_POINTS)
+
+
+def with_written_sum(text: str, lesson: Lesson) -> str:
+    """Return a text that says how many written questions there are, and what they are worth."""
+    questions = lesson.those(is_question)
+    number, points = len(questions), sum(map(points_of, questions))
+
+    def written(said: re.Match) -> str:
+        count = WORDS[number] if number < len(WORDS) and not said[1].isdigit() else str(number)
+        count = count.capitalize() if said[1][0].isupper() else count
+        noun = " written question, " if number == 1 else " written questions, "
+        return f"{count}{noun}{points:g} point{'s' * (points != 1)}"
+
+    return WRITTEN_SUM.sub(written, text)
 
 
 def names_are_given(lesson: Lesson) -> Iterator[Fault]:

@@ -7,15 +7,15 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from utilities.grading.judge import POINTS_OFFERED, rehearse
-from utilities.grading.lesson import Lesson, is_graded, is_question, marks, points_of
+from utilities.grading.lesson import Lesson, is_graded, marks, points_of
 from utilities.grading.lint import (
     HEADING,
     IN_BACKTICKS,
     NUMBER,
-    WRITTEN_SUM,
     headed,
     points_by_definition,
     table_entries,
+    with_written_sum,
 )
 
 
@@ -28,10 +28,9 @@ def write_points(path: Path) -> list[str]:
         _write_call(cell)
     for cell, heading in headed(lesson):
         heading.source = _with_heading(heading.source, points_of(cell))
-    written = sum(map(points_of, lesson.those(is_question)))
     for cell in lesson.those(lambda cell: cell.cell_type == "markdown" and not marks(cell)):
         with_table = _with_table(cell.source, points_by_definition(lesson))
-        cell.source = WRITTEN_SUM.sub(rf"\g<1>{written:g} point", with_table)
+        cell.source = with_written_sum(with_table, lesson)
     changed = [cell for cell, old in zip(lesson.cells, before, strict=True) if cell.source != old]
     if changed:
         nbformat.write(notebook, path)

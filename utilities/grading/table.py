@@ -94,7 +94,7 @@ def _what_changed(rows: list[Row]) -> list[str]:
     if kept == len(rows):
         return ["Nothing changed since the last run, so nothing was run (--force grades again)."]
     reasons = Counter(row.reason for row in rows if row.reason)
-    if set(reasons) == {FIRST_TIME} and not kept:
+    if set(reasons) <= {FIRST_TIME} and not kept:
         return []
     said = [f"{number} {reason}" for reason, number in reasons.items()]
     said += [f"{kept} kept, since nothing changed"] if kept else []
