@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -100,8 +99,8 @@ def shortened(notebook: nbformat.NotebookNode) -> None:
 
 
 def hand_in(instructor: Instructor) -> None:
-    """Ada hands in through the exchange, Bob's files lie there already."""
-    home = instructor.top / "ada"
+    """Ada hands a right notebook in, Bob the one he got, both through the exchange."""
+    home = instructor.top / "student"
     home.mkdir()
     nbgrader = [sys.executable, "-m", "nbgrader"]
     environment = {**instructor.environment, "HOME": str(home)}
@@ -109,13 +108,12 @@ def hand_in(instructor: Instructor) -> None:
         told = subprocess.run([*nbgrader, *command], cwd=home, env=environment, capture_output=True,
                               text=True, check=True)  # fmt: skip
         assert ASSIGNMENT in told.stdout + told.stderr
+    path = home / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     solved = stand_in.solved(instructor.course, ASSIGNMENT)
-    nbformat.write(solved, home / ASSIGNMENT / f"{ASSIGNMENT}.ipynb")
-    submit = [*nbgrader, "submit", ASSIGNMENT, "--student=ada"]
-    subprocess.run(submit, cwd=home, env=environment, check=True, capture_output=True)
-    bob = instructor.course / "submitted" / "bob" / ASSIGNMENT
-    bob.mkdir(parents=True)
-    shutil.copy(instructor.course / "lab" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", bob)
+    for student, notebook in (("bob", nbformat.read(path, as_version=4)), ("ada", solved)):
+        nbformat.write(notebook, path)
+        submit = [*nbgrader, "submit", ASSIGNMENT, f"--student={student}"]
+        subprocess.run(submit, cwd=home, env=environment, check=True, capture_output=True)
 
 
 @pytest.mark.timeout(2400)
