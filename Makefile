@@ -8,7 +8,7 @@ DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo handout bench hooks audit pictures system
+.PHONY: help lab test release data grade-demo handout bench map hooks audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ handout: $(READY)  ## dist/: the zip for students
 
 bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
 	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)
+
+map: $(READY)  ## renew the README's map of the rooms
+	$(BIN)/python tools/readme_map.py
 
 hooks: $(READY)  ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install

@@ -29,7 +29,7 @@ import tensorflow as tf
 import tf_keras
 from transformers import T5Config, T5Tokenizer, TFT5ForConditionalGeneration
 
-from utilities.pretrained import EMBEDDED_T5, load_text
+from utilities.models.pretrained import EMBEDDED_T5, load_text
 
 PREFIX = "summarize: "  # T5's own word for the task
 VOCABULARY = 600

@@ -12,7 +12,7 @@ from tests.browser import course
 from tests.browser.jupyter import JupyterServer, Lab
 from tests.browser.pictures import Pictures
 from tests.course import ROOT
-from utilities.doctor import BROWSERS
+from utilities.commands.probes.software import BROWSERS
 
 VIEWPORT = {"width": 1300, "height": 900}
 PATIENCE = 120_000  # milliseconds that an expectation waits on a busy machine

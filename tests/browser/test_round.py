@@ -94,7 +94,7 @@ def graded(submitted, formgrader, instructor_server):
     """The submission, collected with the formgrader and graded with `lab grade`; its table."""
     formgrader.manage(course.ASSIGNMENT, "collect", "Successfully collected")
     done = subprocess.run(
-        [sys.executable, "-m", "utilities.cli", "grade", course.ASSIGNMENT],
+        [sys.executable, "-m", "utilities.commands.lab", "grade", course.ASSIGNMENT],
         cwd=instructor_server.folder,
         env={**os.environ, "COLUMNS": "120"},
         capture_output=True,

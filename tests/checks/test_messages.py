@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import utilities
+from utilities.checks.core.report import CheckFailed
 from utilities.checks.kernel.case import (
     INPUT_CHANGED,
     NOT_ATTEMPTED,
@@ -14,7 +15,6 @@ from utilities.checks.kernel.case import (
     WRONG_TYPE,
     WRONG_VALUE,
 )
-from utilities.checks.core.report import CheckFailed
 
 
 def right(q, k, v, kernel, sigma=1.0):

@@ -5,11 +5,11 @@ Here nothing is run but the oracles of the mistakes themselves, so many seeds co
 
 import numpy as np
 import pytest
+from utilities.checks.attention.mistakes import ATTENTION_MISTAKES, HEADS_MISTAKES, WEIGHTS
+from utilities.checks.kernel_regression.judge import GAUSSIAN_MISTAKES, REGRESSION_MISTAKES
 
 import utilities
-from utilities.checks.attention.mistakes import ATTENTION_MISTAKES, HEADS_MISTAKES, WEIGHTS
 from utilities.checks.kernel.case import RAISED, Observation, Problem
-from utilities.checks.kernel_regression.judge import GAUSSIAN_MISTAKES, REGRESSION_MISTAKES
 from utilities.checks.small_datasets.mistakes import OPTIMIZER_MISTAKES, RATE_MISTAKES
 
 MISTAKES = {

@@ -10,9 +10,9 @@ import tensorflow as tf
 import tf_keras
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from utilities.checks.attention import judge, observe
 
 import utilities
-from utilities.checks.attention import judge, observe
 from utilities.checks.kernel.case import Case
 from utilities.checks.kernel.exercise import Exercise
 from utilities.checks.kernel.observing import observe_case

@@ -7,8 +7,8 @@ import utilities
 from tests.checks.catalogue import entries
 from utilities.checks import judging
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import WRONG_VALUE
 from utilities.checks.judging import tolerance
+from utilities.checks.kernel.case import WRONG_VALUE
 
 SEEDS = range(20)
 NAME = "scaled_dot_product_attention"

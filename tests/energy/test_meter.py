@@ -311,7 +311,7 @@ class TestTracker:
 def test_import_brings_no_tensorflow():
     code = (
         "import sys, utilities.energy as e; e.EnergyMeter('x'); e.make_tracker;"
-        "import utilities.energy_table; print('tensorflow' in sys.modules)"
+        "import utilities.commands.energy; print('tensorflow' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.stdout.strip(), result.stderr) == ("False", "")

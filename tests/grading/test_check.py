@@ -44,7 +44,7 @@ def faults(course: Path) -> list:
 
 
 def lab(course: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "utilities.cli", *arguments], cwd=course,
+    return subprocess.run([sys.executable, "-m", "utilities.commands.lab", *arguments], cwd=course,
                           capture_output=True, text=True, timeout=300)  # fmt: skip
 
 

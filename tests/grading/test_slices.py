@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from utilities.checks.kernel_regression import judge
 
 from utilities.checks.core import references
-from utilities.checks.kernel_regression import judge
 from utilities.grading.slices import parse, slice_source
 
 SOURCE = """import math

@@ -16,11 +16,13 @@ import yaml
 import utilities.checks
 from tests.checks import catalogue
 from tests.course import HIDDEN_REGION, ROOT, SOLUTION_REGION
-from utilities.cli import COMMANDS
+from tests.tools import load
+from utilities.commands.lab import COMMANDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 AUTHORS = "the Attention Lab Kit authors"
 PAPERS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+readme_map = load("readme_map")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -65,6 +67,29 @@ def test_the_commands_they_name_exist(path):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", text, re.MULTILINE)) <= targets
     assert set(re.findall(r"(?:^|`|/)lab ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
+
+
+def test_the_readmes_map_is_made_from_the_first_lines_of_the_rooms():
+    text = (ROOT / "README.md").read_text()
+    assert readme_map.with_map(text, ROOT) == text, "make map"
+
+
+def test_the_map_follows_a_changed_first_line(tmp_path):
+    room = tmp_path / "utilities" / "attic"
+    room.mkdir(parents=True)
+    (room / "__init__.py").write_text('"""What nobody needs.\n\nMore of it."""\n')
+    (room / "box.py").write_text('"""A box."""\n')
+    text = f"before\n{readme_map.BEGIN}old\n{readme_map.END}after\n"
+    first = readme_map.with_map(text, tmp_path)
+    assert "| `utilities/attic/` | What nobody needs. |" in first and "- `box`: A box." in first
+    assert first.startswith("before\n") and first.endswith("after\n") and "old" not in first
+    (room / "box.py").write_text('"""A large box."""\n')
+    assert readme_map.with_map(first, tmp_path) == first.replace("A box.", "A large box.")
+
+
+def test_every_module_and_every_room_says_what_it_is():
+    files = sorted((ROOT / "utilities").rglob("*.py"))
+    assert [path for path in files if not readme_map.first_line(path).endswith((".", "`."))] == []
 
 
 # --- the worked example of CONTRIBUTING.md ------------------------------------------------------

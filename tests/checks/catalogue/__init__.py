@@ -9,7 +9,8 @@ One module per lesson. Each entry is registered by a decorator:
     def forgot_the_square(distance, sigma=1.0): ...
 
 `told` is what the report must say: the name of a known mistake, or one of the kinds in
-`utilities.checks.kernel.case` such as "not attempted"; None where only the smallest failing case is shown.
+`utilities.checks.kernel.case` such as "not attempted"; None where only the smallest failing case
+is shown.
 """
 
 import importlib
@@ -55,7 +56,9 @@ def wrong(exercise: str, told: str | None, slips: int = 1, because: str = ""):
     """Register the decorated function or class as a wrong one, with what its report must say."""
 
     def register(implementation):
-        ENTRIES.append(Entry(exercise, implementation.__name__, implementation, False, told, slips, because))
+        ENTRIES.append(
+            Entry(exercise, implementation.__name__, implementation, False, told, slips, because)
+        )
         return implementation
 
     return register

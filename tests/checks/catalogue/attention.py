@@ -125,7 +125,7 @@ def _scaled(q, k):
     return _scores(q, k) / _root(k.shape[-1], q)
 
 
-@wrong("scaled_dot_product_attention", told=NOT_ATTEMPTED)
+@wrong("scaled_dot_product_attention", told=NOT_ATTEMPTED, slips=0)
 def attention_stub(q, k, v, mask=None):
     raise NotImplementedError
 
@@ -348,7 +348,7 @@ def through_numpy_and_back(q, k, v, mask=None):
     return tf.constant(output), tf.constant(weights)
 
 
-@wrong("scaled_dot_product_attention", told=WRONG_TYPE)
+@wrong("scaled_dot_product_attention", told="weights not returned")
 def output_only(q, k, v, mask=None):
     return _finished(_scaled(q, k), v, mask)[0]
 
@@ -558,7 +558,7 @@ class WithTracedHeads(Heads):
 # Multi-head attention, wrong
 
 
-@wrong("multi_head_attention", told=NOT_ATTEMPTED)
+@wrong("multi_head_attention", told=NOT_ATTEMPTED, slips=0)
 class HeadsStub(Layer):
     def __init__(self, num_heads, proj_dim, return_attention_weights=False, **kwargs):
         super().__init__(**kwargs)
@@ -568,7 +568,7 @@ class HeadsStub(Layer):
         raise NotImplementedError
 
 
-@wrong("multi_head_attention", told=NOT_ATTEMPTED)
+@wrong("multi_head_attention", told=NOT_ATTEMPTED, slips=0)
 class CallStub(Layer):
     def __init__(self, num_heads, proj_dim, return_attention_weights=False, **kwargs):
         super().__init__(**kwargs)
@@ -789,7 +789,7 @@ class AlwaysReturnsWeights(Heads):
         return output, weights
 
 
-@wrong("multi_head_attention", told=WRONG_TYPE)
+@wrong("multi_head_attention", told="weights not returned")
 class NeverReturnsWeights(Heads):
     def results(self, output, weights):
         return output

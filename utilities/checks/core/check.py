@@ -176,9 +176,7 @@ class Check:
         """Return the cases that a seed stands for."""
         return self.cases(np.random.default_rng(seed), thorough)
 
-    def judge(
-        self, name: str, cases: Sequence[Case], observations: Sequence[Observation]
-    ) -> Report:
+    def judge(self, name: str, cases: Sequence[Case], observations: Sequence[Observation]) -> Report:
         """Return the report on what was observed in the cases."""
         from utilities.checks.core.judging import Judgement
 
@@ -221,7 +219,7 @@ class Check:
             if unknown:
                 yield f"{line.text!r} stands beside the stage {unknown[0]!r}, which no case has"
         yield from _repeated("finding", [line.text for line in self.findings])
-        named = [*self.mistakes, *self.signs, *self.kinds]
+        named: list[Mistake | Sign | Only] = [*self.mistakes, *self.signs, *self.kinds]
         yield from _repeated("mistake", [mistake.name for mistake in named])
         for mistake in self.mistakes:
             if not mistake.ways:

@@ -9,12 +9,20 @@ from numpy.typing import ArrayLike
 
 Step = Callable[[np.ndarray], np.ndarray]  # an array in, an array out
 Kernel = Callable[[np.ndarray, float], np.ndarray]  # (distance, sigma) → closeness
-Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (n_q, d), (n_k, d) → (n_q, n_k)
 
 
-def gaussian(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
-    """Return exp(−distance²/2σ²), any shape."""
-    return np.exp(-np.square(distance) / (2.0 * sigma**2))
+def gaussian(
+    distance: ArrayLike,
+    sigma: float = 1.0,
+    *,
+    power: Step = np.square,
+    denominator: Callable[[float], float] = lambda sigma: 2.0 * sigma**2,
+    sign: float = -1.0,
+    exponential: Step = np.exp,
+    afterwards: Callable = lambda value, sigma: value,
+) -> np.ndarray:
+    """Return exp(−distance²/2σ²), any shape; the settings are its parts, from the inside out."""
+    return afterwards(exponential(sign * power(np.asarray(distance)) / denominator(sigma)), sigma)
 
 
 def exponential(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
@@ -35,21 +43,32 @@ def euclidean(q: np.ndarray, k: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(q[:, None] - k[None]).sum(axis=-1))
 
 
+def share_of_all_keys(closeness: np.ndarray) -> np.ndarray:
+    """Return the closeness (n_q, n_k) with each row brought to sum 1."""
+    return closeness / closeness.sum(axis=-1, keepdims=True)
+
+
 def nadaraya_watson(
     q: np.ndarray,
     k: np.ndarray,
     v: np.ndarray,
     kernel: Kernel,
     sigma: float = 1.0,
-    distance: Distance = euclidean,
+    *,
+    closeness: Callable = lambda q, k, kernel, sigma: kernel(euclidean(q, k), sigma),
+    normalise: Step = share_of_all_keys,
+    average: Callable = lambda weights, closeness, k, v: weights @ v,
+    returns: Callable = lambda prediction, weights, closeness: (prediction, weights),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of the values v (n_k, d_v), weighted by the kernel, and the weights.
 
+    q (n_q, d), k (n_k, d). The settings are the four steps: closeness (n_q, n_k), weights, mean,
+    result.
     Source: Nadaraya, "On Estimating Regression", 1964; Watson, "Smooth Regression Analysis", 1964.
     """
-    closeness = kernel(distance(q, k), sigma)  # (n_q, n_k)
-    attention_weights = closeness / closeness.sum(axis=-1, keepdims=True)
-    return attention_weights @ v, attention_weights
+    near = closeness(q, k, kernel, sigma)  # (n_q, n_k)
+    weights = normalise(near)
+    return returns(average(weights, near, k, v), weights, near)
 
 
 def softmax(scores: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from utilities.checks.kernel import wire
-from utilities.checks.kernel.case import NOT_ATTEMPTED, Case, Observation, Problem
+from utilities.checks.kernel.case import NOT_ATTEMPTED, Observation, Problem
 from utilities.checks.kernel.observing import observe_cases
 from utilities.checks.kernel.replacing import in_use, standing_in
 

@@ -72,9 +72,8 @@ def observe_case(observe: Callable, implementation: Any, case: Case) -> Observat
     except BaseException as error:  # SystemExit and GeneratorExit are the student's too
         return Observation(problem=problem_of(error))
     changed = [name for name in case.inputs if not _same(given[name], case[name])]
-    if changed:
-        return Observation(problem=Problem(INPUT_CHANGED, _changed_message(changed)))
-    return Observation({name: np.asarray(value) for name, value in values.items()})
+    problem = Problem(INPUT_CHANGED, _changed_message(changed)) if changed else None
+    return Observation({name: np.asarray(value) for name, value in values.items()}, problem)
 
 
 def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarray:
@@ -112,6 +111,20 @@ def as_pair(value: Any, first: str, second: str) -> tuple[Any, Any]:
         came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
         raise Stopped(WRONG_TYPE, f"Return two values, ({first}, {second}); you return {came}.")
     return value[0], value[1]
+
+
+def as_parts(value: Any, *names: str) -> dict[str, Any]:
+    """Return the parts of a result by name; of one array where several are expected, the first alone.
+
+    Stops, and says what came instead, where the result is neither.
+    """
+    refuse_nothing(value, "result")
+    if isinstance(value, (tuple, list)) and len(value) == len(names):
+        return dict(zip(names, value, strict=True))
+    if is_tensor(value) or isinstance(value, np.ndarray):
+        return {names[0]: value}
+    came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
+    raise Stopped(WRONG_TYPE, f"Return {len(names)} values, ({', '.join(names)}); you return {came}.")
 
 
 def from_keras_3(value: Any) -> str:

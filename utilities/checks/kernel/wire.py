@@ -55,24 +55,29 @@ def load_observations(items: Any, count: int) -> list[Observation]:
 
 
 def _plain_observation(observation: Observation) -> dict:
-    if observation.problem is not None:
-        problem = observation.problem
+    problem = observation.problem
+    if problem is not None and not observation.values:
         return {"problem": [problem.kind, problem.message, problem.detail]}
-    return {"values": {name: _npy(np.asarray(v)) for name, v in observation.values.items()}}
+    values = {name: _npy(np.asarray(v)) for name, v in observation.values.items()}
+    changed = {"problem": [problem.kind, problem.message, problem.detail]} if problem else {}
+    return {"values": values, **changed}
 
 
 def _observation(item: Any) -> Observation:
-    if not isinstance(item, dict) or len(item) != 1:
+    if not isinstance(item, dict) or not item or set(item) - {"values", "problem"}:
         raise WireError("an observation is neither values nor a problem")
+    problem = None
     if "problem" in item:
         texts = item["problem"]
         if not (isinstance(texts, list) and len(texts) == 3 and all(map(_is_text, texts))):
             raise WireError("a problem is not three texts")
-        return Observation(problem=Problem(*(text[:LONGEST_TEXT] for text in texts)))
+        problem = Problem(*(text[:LONGEST_TEXT] for text in texts))
+        if "values" not in item:
+            return Observation(problem=problem)
     values = item.get("values")
     if not isinstance(values, dict) or not all(map(_is_text, values.values())):
         raise WireError("an observation is neither values nor a problem")
-    return Observation({name: _array(text) for name, text in values.items()})
+    return Observation({name: _array(text) for name, text in values.items()}, problem)
 
 
 def _is_text(value: Any) -> bool:

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Oracle, Values
+from utilities.checks.kernel.case import Case, Observation
 
 MLP_DEPTH = 6  # dependent operations up to an output: tolerances grow with them
 BLOCK_DEPTH = 12

@@ -114,6 +114,6 @@ _BY_STAGE: dict[str, Callable[..., Seen]] = {
 }
 
 
-def _made(implementation: Any, case: Case, **options: bool) -> tf_keras.layers.Layer:
+def _made(implementation: Any, case: Case, **options: Any) -> tf_keras.layers.Layer:
     sizes = (case["num_heads"], case["proj_dim"])
     return probes.new_layer(implementation, "MultiHeadAttention", *sizes, **options)
