@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
-import utilities.checks
 from tests.checks import catalogue
 from tests.course import HIDDEN_REGION, ROOT, SOLUTION_REGION
 from tests.tools import load
+from utilities.checks.kernel.exercise import Exercise
 from utilities.commands.lab import COMMANDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -100,7 +100,7 @@ BLOCKS = dict(
     )
 )
 NAME = "softmax_temperature"
-LESSON = "utilities.checks.temperature"
+SIDES = ("lessons", "kernel")
 SOLUTION, CHECK = BLOCKS["cell softmax-temperature"], BLOCKS["cell check-softmax-temperature"]
 
 
@@ -112,14 +112,14 @@ def check(tmp_path, monkeypatch):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
-    monkeypatch.setattr(
-        utilities.checks, "__path__", [*utilities.checks.__path__, str(tmp_path / "utilities/checks")]
-    )
+    for side in SIDES:
+        package = importlib.import_module(f"utilities.checks.{side}")
+        places = [*package.__path__, str(tmp_path / "utilities/checks" / side)]
+        monkeypatch.setattr(package, "__path__", places)
     monkeypatch.setattr(catalogue, "ENTRIES", [])
-    yield getattr(importlib.import_module(LESSON), f"test_{NAME}")
-    for name in [name for name in sys.modules if name.startswith(LESSON)]:
+    yield Exercise(NAME, "temperature")
+    for name in [name for name in sys.modules if name.endswith((".temperature", f".{NAME}"))]:
         del sys.modules[name]
-    vars(utilities.checks).pop("temperature", None)
 
 
 @pytest.fixture
@@ -132,12 +132,12 @@ def entries(check, tmp_path) -> list[catalogue.Entry]:
 
 def test_the_example_is_whole_and_short():
     assert [Path(name).name for name in BLOCKS] == [
-        "__init__.py", "cases.py", "observe.py", "judge.py",
+        "softmax_temperature.py", "softmax_temperature.py",
         "cell softmax-temperature", "cell check-softmax-temperature", "temperature.py",
     ]  # fmt: skip
     lines = [line for source in BLOCKS.values() for line in source.splitlines()]
     code = [line for line in lines if line.strip() and not line.strip().startswith("#")]
-    assert len(code) < 60
+    assert len(code) < 80
     assert max(map(len, lines)) <= 104
 
 

@@ -50,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", metavar="EXERCISE", help="write the files of an exercise into the kit, to be filled"
     )
+    parser.add_argument(
+        "--into", type=Path, metavar="NOTEBOOK", help="with --check: append its cells to this notebook"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         if options.check:
             from utilities.grading.new_check import write_check
 
-            said = write_check(KIT, options.check)
+            said = write_check(KIT, options.check, options.into)
         elif options.course is not None:
             said = _course(options)
         else:

@@ -1,4 +1,4 @@
-"""`lab new --check NAME`: the worked example of CONTRIBUTING.md under a name of one's own, to be filled."""
+"""`lab new --check NAME`: the worked example of CONTRIBUTING.md, under a name of one's own."""
 
 import keyword
 import re
