@@ -79,8 +79,8 @@ def append_cells(path: Path, name: str, cells: dict[str, str]) -> None:
     ]  # fmt: skip
     imports = next((c for c in notebook.cells if "from utilities import" in c.source), None)
     if imports is None:
-        imports = _marked(new_code_cell("", id="imports"), "imports", locked=True)
-        notebook.cells.insert(0, imports)
+        imports = _marked(new_code_cell("", id=f"{dashed}-import"), f"import_{name}", locked=True)
+        notebook.cells.insert(len(notebook.cells) - 3, imports)
     imports.source = f"{imports.source}\nfrom utilities import test_{name}".lstrip("\n")
     nbformat.write(notebook, path)
 
