@@ -25,8 +25,8 @@ ALL_GRADED, NEEDS_A_PERSON, REFUSED, INTERRUPTED = 0, 1, 2, 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `lab grade`."""
     parser.epilog = (
-        "Exit status: 0 all is graded; 1 a person is needed (the table says where); 2 nothing was "
-        "done, with the reason; 130 interrupted: the same command goes on where it stopped."
+        "Exit status: 0 all is graded; 1 a person is needed (the table says where); 2 it could "
+        "not be done, with the reason; 130 interrupted: the same command goes on where it stopped."
     )
     parser.add_argument("assignment", help="the assignment's name, such as vision_transformer")
     parser.add_argument("--workers", type=_positive, help="submissions at a time (default: cores)")
@@ -48,10 +48,11 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     with _quiet():
         from utilities.grading.engine import CourseError
+        from utilities.grading.gradebook import GradebookUnavailable
 
         try:
             return _grade(options, console)
-        except (CourseError, sandbox.SandboxUnavailable) as error:
+        except (CourseError, GradebookUnavailable, sandbox.SandboxUnavailable) as error:
             console.print(f"[bold red]Not graded.[/] {escape(str(error))}")
             return REFUSED
 
@@ -75,6 +76,7 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     executor, in_flight, close = engine.executor_for(workers, options.cluster)
     rows: list = []
     interrupted = False
+    refused = ""
     began = time.monotonic()
     try:
         with _progress() as progress:
@@ -91,6 +93,9 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         console.print("Interrupted: ending what runs. The same command goes on from here.")
         stop_all()
+    except engine.GradebookUnavailable as error:
+        refused = str(error)
+        stop_all()
     finally:
         close()
     rows.sort(key=lambda row: row.student)
@@ -98,6 +103,9 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     table.tell_the_rest(console, rows, [] if options.student else grader.absent(everybody))
     if options.json is not None:
         _write_json(options, rows, interrupted)
+    if refused:
+        console.print(f"[bold red]Ended.[/] {escape(refused)}")
+        return REFUSED
     if interrupted:
         return INTERRUPTED
     return NEEDS_A_PERSON if any(row.needs_a_person for row in rows) else ALL_GRADED
@@ -107,8 +115,9 @@ def _look_at_the_course(console: Console, config: Config, assignment: str) -> No
     """Say what `lab check` says; a machine that only grades has no source to be looked at."""
     from utilities.grading.check import check_assignment, tell
     from utilities.grading.course import CourseError
+    from utilities.grading.gradebook import in_words
 
-    with contextlib.suppress(CourseError):
+    with contextlib.suppress(CourseError), in_words():
         tell(console, check_assignment(config, assignment))
 
 
@@ -118,7 +127,8 @@ def _write_json(options: argparse.Namespace, rows: list, interrupted: bool) -> N
         "interrupted": interrupted,
         "rows": [{**asdict(row), "needs_a_person": row.needs_a_person} for row in rows],
     }
-    options.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    options.json.write_text(text, "utf-8", "backslashreplace")  # a folder's name may be no text
 
 
 def _progress() -> Progress:

@@ -23,6 +23,7 @@ from traitlets import Bool, Float, Integer, List, Unicode
 
 from utilities.grading import sandbox
 from utilities.grading.judge import Answer, Verdict, judge_cell
+from utilities.grading.markup import as_markdown, printable
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
 from utilities.grading.sanitize import RECORD as REPAIRS
@@ -124,10 +125,10 @@ def copy_files(source: Path, target: Path) -> list[str]:
     for path in sorted(source.rglob("*")) if source.is_dir() else []:
         name = path.relative_to(source)
         if path.is_symlink():
-            remarks.append(f"The link {name} is not followed.")
+            remarks.append(f"The link {printable(str(name))} is not followed.")
         elif path.is_file() and path.suffix != ".ipynb":
             if path.stat().st_size > LARGEST_FILE:
-                remarks.append(f"The file {name} is left out: larger than {LARGEST_FILE >> 20} MB.")
+                remarks.append(f"The file {printable(str(name))} is left out: too large.")
                 continue
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)
@@ -292,5 +293,5 @@ def put_remarks(nb: NotebookNode) -> None:
     """Put what a student should know about the grading at the top of the notebook."""
     remarks = [*nb.metadata.get(REPAIRS, {}).get("notes", []), *nb.metadata[RECORD]["remarks"]]
     if remarks:
-        lines = "\n".join(f"- {remark}" for remark in remarks)
+        lines = "\n".join(f"- {as_markdown(remark)}" for remark in remarks)
         nb.cells.insert(0, new_markdown_cell(f"**Remarks of the grader**\n\n{lines}"))

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from utilities.grading.engine import FAILED, FIRST_TIME, KEPT, RESCORED, Row
+from utilities.grading.markup import printable
 
 NUMBERS = ("points", "by hand", "seconds")
 LETTERS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"}
@@ -22,7 +23,7 @@ def show(console: Console, assignment: str, rows: list[Row], unsafe: bool) -> No
     for row in rows:
         for said in remarks_on(row):
             colour = "bold red" if said in row.trouble else "yellow"
-            console.print(f"[{colour}]{escape(row.student)}[/]: {escape(said)}", highlight=False)
+            console.print(f"[{colour}]{_name(row.student)}[/]: {escape(said)}", highlight=False)
 
 
 def remarks_on(row: Row) -> list[str]:
@@ -82,7 +83,7 @@ def _table(assignment: str, rows: list[Row], unsafe: bool) -> Table:
         said = len(remarks_on(row))
         colour = "red" if row.needs_a_person else "yellow" if said else "green"
         table.add_row(
-            escape(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
+            _name(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
             f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}", f"{said or ''}",
         )  # fmt: skip
     return table
@@ -120,10 +121,13 @@ def _what_is_left(rows: list[Row], absent: list[str]) -> list[str]:
     if absent:
         said.append(f"In the roster, and nothing handed in: {_some(absent)}.")
     if waiting := sum(row.to_grade_by_hand for row in rows):
-        said.append(
-            f"{waiting} answers wait to be marked by hand: jupyter lab, Nbgrader menu, Formgrader."
-        )
+        answers = "1 answer waits" if waiting == 1 else f"{waiting} answers wait"
+        said.append(f"{answers} to be marked by hand: jupyter lab, Nbgrader menu, Formgrader.")
     return said
+
+
+def _name(student: str) -> str:
+    return escape(printable(student))
 
 
 def _plain(name: str) -> str:
@@ -135,4 +139,4 @@ def _plain(name: str) -> str:
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return ", ".join(map(printable, names[:SHOWN])) + more
