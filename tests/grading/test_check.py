@@ -14,6 +14,8 @@ from tests.course import ROOT
 from tests.grading import course as stand_in
 from utilities.grading.check import check_assignment
 from utilities.grading.course import read_config
+from utilities.grading.new import make_course
+from utilities.grading.points import write_points
 from utilities.grading.state import shared_course_ids
 
 Change = Callable[[nbformat.NotebookNode], None]
@@ -252,6 +254,36 @@ def test_cells_added_after_grading_lose_nothing_and_the_way_out_is_told(sandboxe
     assert generate(course).returncode == 0
     assert lab(course, "grade", "kernels").returncode == 0
     assert faults(course) == []
+
+
+def test_a_variant_of_a_lesson_is_in_order_once_told_things_are_done(tmp_path):
+    """Exercise 11 dropped with all that needs it, other points, a question more."""
+    course = make_course(tmp_path / "variant", chosen=["vision_transformer"])
+    config = read_config(course)
+    path = course / "solutions/vision_transformer/vision_transformer.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    without("carbon_tracker_callback", "check_carbon_tracker_callback")(notebook)
+    worth("check_gaussian", 6)(notebook)
+    question = new_markdown_cell(
+        "### BEGIN SOLUTION\nBy a sum.\n\n- **2 points** – the sum.\n### END SOLUTION", id="more"
+    )
+    notebook.cells.append(new_markdown_cell("### Question 15 · How? (2 points)", id="more-text"))
+    added(question, grade_id="question_15", grade=True, solution=True, points=2)(notebook)
+    nbformat.write(notebook, path)
+    told = "\n".join(map(str, check_assignment(config, "vision_transformer")))
+    assert "cell cnn: it needs CarbonTrackerCallback, which no cell defines; with it fail cell" in told
+    assert "question_11_vit_against_cnn" in told and "question_14_carbon_footprint" in told
+    assert "its table lists CarbonTrackerCallback, which no exercise asks for" in told
+
+    fed = ("cnn", "comparison", "question_11_vit_against_cnn", "question_14_carbon_footprint")
+    without(*fed)(notebook)
+    title = notebook.cells[0]
+    rows = [row for row in title.source.split("\n") if "CarbonTrackerCallback" not in row]
+    title.source = "\n".join(rows)
+    nbformat.write(notebook, path)
+    assert write_points(path)
+    assert check_assignment(config, "vision_transformer") == []
+    assert "Thirteen written questions, 36 points" in path.read_text()
 
 
 def test_the_kits_own_course_is_in_order():
