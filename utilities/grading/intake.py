@@ -111,7 +111,7 @@ def _take_notebook(
         remarks += [doubt for doubt in doubts if doubt not in remarks]
         return
     if not ranked:
-        submission.refused[name] = _nothing(name, collected, doubts)
+        submission.refused[name] = _nothing(name, expected, collected, doubts)
 
 
 def is_meant(file: str, name: str) -> bool:
@@ -119,10 +119,12 @@ def is_meant(file: str, name: str) -> bool:
     return _key(re.sub(ARCHIVE, "", _stem(file))) == _key(name)
 
 
-def _nothing(name: str, collected: Collected, doubts: list[str]) -> str:
-    """Return that there is no notebook, and what there is instead."""
+def _nothing(name: str, expected: Sequence[str], collected: Collected, doubts: list[str]) -> str:
+    """Return that there is no notebook, and what there is instead, but for the other notebooks."""
     reason = NOT_HANDED_IN.format(name)
-    present = [*collected.files, *collected.unread]
+    others = [other for other in expected if other != name]
+    lying = [*collected.files, *collected.unread]
+    present = [file for file in lying if not any(is_meant(file.name, other) for other in others)]
     if present:
         reason += f" What lies there: {_named(present)}."
         doubts.append(reason)

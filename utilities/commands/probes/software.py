@@ -110,7 +110,7 @@ def alembic(path: str | None = None) -> Finding:
 
 
 def course_name(folders: list[str] | None = None, course: Path | None = None) -> Finding:
-    """Whether the course in this folder, else the kit's own, is called as in Jupyter's shared settings."""
+    """Whether the course in this folder, else the kit's own, is named as in shared settings."""
     from utilities.grading.course import CONFIG_FILE, read_config
     from utilities.grading.state import shared_course_ids
 
