@@ -196,6 +196,7 @@ def test_marks_stay_with_unchanged_answers(sandboxed, course, changed):
     assert marks["question_01"] == (2.5, changed == "words")
     assert marks["check_gaussian"] == (1.5, changed == "code")
     assert row.to_grade_by_hand == (changed != "nothing")
+    assert stand_in.scores(course, "bea") == stand_in.POINTS
     assert row.score == 2.5 + 1.5 + 4.0
 
 

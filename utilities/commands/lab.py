@@ -9,7 +9,7 @@ COMMANDS = {
     "new": ("utilities.grading.new", "make a course, or an exercise, of one's own"),
     "check": ("utilities.grading.check", "tell what is wrong with an assignment before release"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
-    "models": ("utilities.commands.models", "list, evaluate or fetch the pre-trained models"),
+    "models": ("utilities.commands.models", "list, evaluate or download the pre-trained models"),
     "doctor": (
         "utilities.commands.doctor",
         "tell whether this machine is ready, and what to do if not",

@@ -59,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace, console: Console) -> int:
     from utilities.grading import engine, table
+    from utilities.grading.apart import stop_all
     from utilities.grading.course import read_config
-    from utilities.grading.session import stop_all
 
     config = read_config(options.course, options.db_url)
     if not options.unsafe and options.cluster is None:

@@ -31,12 +31,13 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from utilities.checks.core.report import Finding, Report
-from utilities.grading import sandbox
+from utilities.grading import apart, sandbox
 from utilities.grading.course import CourseError
 from utilities.grading.execute import (
     RECORD,
     CourseExecute,
     Record,
+    bounds,
     execute_notebook,
     is_judged,
     put_remarks,
@@ -78,10 +79,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of a job: the executed notebooks as JSON, or why there are none."""
+    """What came of a job: the executed notebooks as JSON, or why there are none.
+
+    given_up: the submission brought it about, so that it earns nothing until a person has looked.
+    """
 
     notebooks: dict[str, str]
     error: str = ""
+    given_up: bool = False
 
 
 @dataclass
@@ -138,18 +143,25 @@ def execute(job: Job) -> Executed:
     try:
         if not job.unsafe:
             _check_sandbox_once()
-        with tempfile.TemporaryDirectory(prefix="lab-files-") as name:
-            folder = Path(name)
-            for path, data in job.files.items():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).write_bytes(data)
-            done = {}
-            for notebook, text in job.notebooks.items():
-                nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
-                done[notebook] = nbformat.writes(nb)
-        return Executed(done)
+        return Executed(apart.run(_execute_here, job, bounds=bounds(job.limits, len(job.notebooks))))
+    except apart.Ended as error:
+        return Executed({}, f"This submission was given up: {error}.", given_up=True)
     except Exception as error:  # one submission's trouble never ends the batch
         return Executed({}, f"{type(error).__name__}: {error}")
+
+
+def _execute_here(job: Job) -> dict[str, str]:
+    """Execute and judge a submission in this process; return its notebooks as JSON."""
+    with tempfile.TemporaryDirectory(prefix="lab-files-") as name:
+        folder = Path(name)
+        for path, data in job.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        done = {}
+        for notebook, text in job.notebooks.items():
+            nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
+            done[notebook] = nbformat.writes(nb)
+    return done
 
 
 class Grader:
@@ -243,9 +255,11 @@ class Grader:
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""
         student = prepared.job.student
-        if executed.error:
+        if executed.error and not executed.given_up:
             return Row(student, FAILED, trouble=[executed.error], unsafe=self.unsafe)
         notebooks = {name: nbformat.reads(text, 4) for name, text in executed.notebooks.items()}
+        if executed.given_up:
+            notebooks = _given_up(prepared.job, executed.error)
         row = Row(
             student, GRADED if notebooks else NOTHING, unsafe=self.unsafe,
             reason=prepared.reason, score_before=prepared.score_before,
@@ -493,6 +507,18 @@ def _blank(trusted: Trusted) -> NotebookNode:
     return repair(nbformat.v4.new_notebook(), trusted)
 
 
+def _given_up(job: Job, reason: str) -> dict[str, NotebookNode]:
+    """Return the notebooks of a submission that ended its process: written answers stay as they are."""
+    notebooks = {}
+    for name, text in job.notebooks.items():
+        nb = nbformat.reads(text, 4)
+        notes = nb.metadata[REPAIRS]["notes"]
+        notebooks[name] = _refused(nb, reason)
+        nb.metadata[REPAIRS]["notes"] = notes
+        nb.metadata[RECORD]["trouble"] = [reason]
+    return notebooks
+
+
 def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     """Return the notebook that stands for one that cannot be read: 0 points and the reason."""
     nb.metadata[REPAIRS]["notes"] = []
@@ -576,6 +602,8 @@ def executor_for(workers: int, cluster: str | None) -> tuple[Executor, int, Call
     if cluster is None:
         from concurrent.futures import ThreadPoolExecutor
 
+        apart.sweep()
+        apart.start()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
         return pool, workers + 1, lambda: pool.shutdown(wait=True, cancel_futures=True)
     from distributed import Client

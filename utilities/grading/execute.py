@@ -21,17 +21,18 @@ from nbgrader import utils
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Float, Integer, List, Unicode
 
-from utilities.grading import sandbox
+from utilities.grading import apart, sandbox
 from utilities.grading.judge import Answer, Verdict, judge_cell
 from utilities.grading.markup import as_markdown, printable
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
 from utilities.grading.sanitize import RECORD as REPAIRS
-from utilities.grading.session import DIED, OVERDUE, Outcome, Session
+from utilities.grading.session import DIED, OVERDUE, START_SECONDS, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
 FRACTIONS = "fractions"  # in a graded cell's metadata: what part of each check's findings held
 LARGEST_FILE = 50 << 20
+MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
 SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
 
 
@@ -96,7 +97,8 @@ class CourseExecute(Execute):
             sandbox.check_available()
         with tempfile.TemporaryDirectory(prefix="lab-files-") as folder:
             copy_files(self._handed_in(resources), Path(folder))
-            nb = execute_notebook(nb, Path(folder), self.limits, self.unsafe)
+            rest = Path(folder), self.limits, self.unsafe
+            nb = apart.run(execute_notebook, nb, *rest, bounds=bounds(self.limits, 1))
         for trouble in nb.metadata[RECORD]["trouble"]:
             self.log.error("A person should look at this: %s", trouble)
         put_remarks(nb)
@@ -117,6 +119,13 @@ def execute_notebook(
     files: a folder with what stands beside the notebook, without notebooks.
     """
     return run_sync(_Run(nb, files, limits, unsafe).execute)()
+
+
+def bounds(limits: Limits, notebooks: int) -> apart.Bounds:
+    """Return what the process that executes notebooks may use, their kernels not counted."""
+    one = limits.notebook_seconds + limits.grace_seconds + START_SECONDS
+    seconds = max(notebooks, 1) * one
+    return apart.Bounds(seconds, seconds, MEMORY)
 
 
 def copy_files(source: Path, target: Path) -> list[str]:
@@ -161,6 +170,7 @@ class _Run:
         self.record = Record(unsafe=unsafe)
         self.culprits: set[int] = set()
         self.verdicts: dict[int, Verdict] = {}
+        self.held: set[str] = set()  # the steps whose own checks hold
         self.reached = self.overdue = 0
         self.patient = False
 
@@ -210,7 +220,7 @@ class _Run:
             return asyncio.run_coroutine_threadsafe(self._answer(index, source), loop).result()
 
         points = float(cell.metadata.nbgrader["points"])
-        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask)
+        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask, self.held)
 
     async def _answer(self, index: int, source: str) -> Answer:
         lost = await self._ready()

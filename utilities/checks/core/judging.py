@@ -71,6 +71,7 @@ class Judgement:
     def __init__(self, check: Check, cases: Sequence[Case], observations: Sequence[Observation]):
         self.check = check
         self.pairs = list(zip(cases, observations, strict=True))
+        self._depths = {id(case): check.depth_of(case) for case in cases}
         self._expected: dict[tuple, Arrays | None] = {}
         self._told: dict[tuple[str, str], str] = {}  # problem → the line that tells it
         self._unexplained = ""  # the line that shows a difference nobody can name
@@ -184,7 +185,7 @@ class Judgement:
         return name in observation.values and self._near(case, observation[name], value)
 
     def _near(self, case: Case, observed: np.ndarray, expected: np.ndarray) -> bool:
-        depth = self.check.depth_of(case)
+        depth = self._depths[id(case)]
         return agrees(observed, expected, case.longest_axis, depth, coarsest_dtype(case))
 
     def _is_finite(self, i: int) -> bool:
@@ -262,7 +263,9 @@ class Judgement:
         """Return the finding of a line that could not be observed whole: an error is told once."""
         problem = self.pairs[i][1].problem
         assert problem is not None
-        first = self._told.setdefault(_signature(problem), line.text)
+        known = [self._told[one] for one in _signatures(problem) if one in self._told]
+        first = known[0] if known else line.text
+        self._told |= dict.fromkeys(_signatures(problem), first)
         if first == line.text:
             return self._failed_by(line, i, problem)
         complete = self._complete(line)
@@ -420,7 +423,7 @@ class Judgement:
                 label = name.replace("_", " ")
                 if name not in observation.values:
                     return WRONG_VALUE, f"The {label} is missing."
-                return _how_it_differs(label, observation[name], value, case, self.check.depth_of(case))
+                return _how_it_differs(label, observation[name], value, case, self._depths[id(case)])
         return WRONG_VALUE, "The values are not as expected."
 
 
@@ -455,10 +458,11 @@ def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:
         return False
 
 
-def _signature(problem: Problem) -> tuple[str, str]:
-    """Return what two errors have in common that come from one line of a student's code."""
+def _signatures(problem: Problem) -> list[tuple[str, str]]:
+    """Return what tells one error: the line of the student's code it comes from, and its words."""
     place = "\n".join(problem.detail.splitlines()[-2:])
-    return problem.kind, place or re.sub(r"\d+", "#", problem.message)
+    words = re.sub(r"\d+", "#", problem.message)
+    return [(problem.kind, text) for text in (place, words) if text]
 
 
 def _place(label: str, where: tuple[int, ...]) -> str:
