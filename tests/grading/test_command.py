@@ -56,7 +56,7 @@ def test_grades_a_class_and_says_so(sandboxed, handed_in):
     table = json.loads((handed_in / "table.json").read_text())
     points = {row["student"]: (row["score"], row["status"]) for row in table["rows"]}
     assert points == {
-        "right": (6.0, "graded"), "wrong": (4.0, "graded"), "broken": (0.0, "nothing to grade")
+        "right": (6.0, "graded"), "wrong": (5.5, "graded"), "broken": (0.0, "nothing to grade")
     }  # fmt: skip
     assert stand_in.scores(handed_in, "right") == stand_in.POINTS
     again = lab_grade(handed_in)
@@ -84,6 +84,7 @@ def test_feedback_holds_reports_and_nothing_hidden(sandboxed, handed_in):
     }
     assert set(pages) == {"right", "wrong", "broken", "loud"}
     assert "4 of 4 findings hold" in pages["right"] or "all 4 findings hold" in pages["right"]
+    assert "not marked yet: its points are still to come" in pages["right"]
     assert "the 2 below the fraction bar is missing" in pages["wrong"]
     assert "no valid JSON" in pages["broken"]
     assert "LinAlgError" in pages["loud"]

@@ -7,12 +7,12 @@ from pathlib import Path
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute, GetGrades
+from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute
 from traitlets.config import Config
 
 from utilities.grading.engine import DONE
 from utilities.grading.execute import CourseExecute
-from utilities.grading.feedback import CourseFeedback
+from utilities.grading.feedback import CourseFeedback, CourseGrades
 from utilities.grading.guard import CheckedExporter
 from utilities.grading.intake import FROM_EXCHANGE
 from utilities.grading.sanitize import RepairCells
@@ -57,4 +57,4 @@ def configure(c: Config, course_id: str) -> None:
     c.HTMLExporter.filters = {"markdown2html": "utilities.grading.markup.markdown2html"}
 
     # Students see reports, their own code and the comments: no hidden test.
-    c.GenerateFeedback.preprocessors = [GetGrades, CourseFeedback, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.preprocessors = [CourseGrades, CourseFeedback, CSSHTMLHeaderPreprocessor]
