@@ -64,6 +64,7 @@ REASONS = {"submission": "handed in again", "tests": "tests changed", "points": 
 ABSENT = "not handed in"
 SCRATCH = ".lab-"  # folders of a grading under way, in the student's graded folder
 LONGEST_STAMP = 4096  # bytes
+READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=3 << 30)
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,20 @@ class _Place:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A submission as it was read: notebooks as JSON, in the assignment's shape, and files as bytes.
+
+    The other three are those of `intake.Submission`, by notebook.
+    """
+
+    notebooks: dict[str, str]
+    files: dict[str, bytes]
+    refused: dict[str, str]
+    remarks: dict[str, list[str]]
+    doubts: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
 class _Prepared:
     job: Job
     refused: dict[str, str]
@@ -148,6 +163,17 @@ def execute(job: Job) -> Executed:
         return Executed({}, f"This submission was given up: {error}.", given_up=True)
     except Exception as error:  # one submission's trouble never ends the batch
         return Executed({}, f"{type(error).__name__}: {error}")
+
+
+def read_submission(folder: Path, deep: bool, trusted: dict[str, Trusted]) -> "Read":
+    """Read what lies in a folder and bring it into the assignment's shape: no gradebook is needed."""
+    submission = take_in(folder, list(trusted), deep)
+    notebooks = {
+        name: nbformat.writes(repair(nb, trusted[name])) for name, nb in submission.notebooks.items()
+    }
+    return Read(
+        notebooks, submission.files, submission.refused, submission.remarks, submission.doubts
+    )  # fmt: skip
 
 
 def _execute_here(job: Job) -> dict[str, str]:
@@ -238,19 +264,24 @@ class Grader:
         done = self._done(student)
         if not force and done and (row := self._earlier(done, digest, stamps)):
             return row
-        submission = take_in(place.folder, list(self.trusted), place.deep)
-        for remarks in submission.remarks.values():
+        read = self._read(place)
+        for remarks in read.remarks.values():
             remarks += [remark for remark in (place.remark, said) if remark]
-        repaired, blank = {}, {}
-        for name, trusted in self.trusted.items():
-            blank[name] = nbformat.writes(_blank(trusted))
-            if name in submission.notebooks:
-                repaired[name] = nbformat.writes(repair(submission.notebooks[name], trusted))
-        job = Job(student, repaired, submission.files, self.limits, self.unsafe)
+        blank = {name: nbformat.writes(_blank(trusted)) for name, trusted in self.trusted.items()}
+        job = Job(student, read.notebooks, read.files, self.limits, self.unsafe)
         return _Prepared(
-            job, submission.refused, submission.remarks, submission.doubts, digest, blank, stamps,
+            job, read.refused, read.remarks, read.doubts, digest, blank, stamps,
             force, _why(done, digest), done["row"]["score"] if done else None,
         )  # fmt: skip
+
+    def _read(self, place: _Place) -> Read:
+        """Read a submission in a process of its own; what ends that process is not read."""
+        try:
+            return apart.run(read_submission, place.folder, place.deep, self.trusted, bounds=READING)
+        except apart.Ended as error:
+            reason = f"This submission was not read: {error}."
+            each = dict.fromkeys(self.trusted, reason)
+            return Read({}, {}, each, {name: [] for name in each}, {name: [reason] for name in each})
 
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""
@@ -545,8 +576,9 @@ def _why(done: dict | None, digest: dict[str, str]) -> str:
 def _digest(place: _Place) -> str:
     """Return a fingerprint of all that was handed in."""
     digest = hashlib.sha256()
-    for name, stream, size in fingerprints(place.folder, place.deep):
-        digest.update(os.fsencode(name) + b"\0" + str(size).encode() + b"\0")
+    for name, stream, size, changed in fingerprints(place.folder, place.deep):
+        about = f"{size}" if stream is not None else f"{size} {changed}"
+        digest.update(os.fsencode(name) + b"\0" + about.encode() + b"\0")
         if stream is not None:
             digest.update(hashlib.sha256(stream.read()).digest())
     for name, data in sorted(_side_files(place.folder)):

@@ -11,7 +11,6 @@ from utilities.grading.markup import WRITTEN
 from utilities.grading.outputs import hide_paths
 from utilities.grading.sanitize import without_hidden
 
-
 NOT_MARKED = "This answer is not marked yet: its points are still to come."
 
 
