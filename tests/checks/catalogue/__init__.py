@@ -25,6 +25,7 @@ class Entry:
 
     slips: how many slips a wrong one has; 0 where it computes nothing right, such as a stub.
     because: why it earns less or more than one slip should cost, where it does.
+    also: further names that are its own, where it has several slips.
     """
 
     exercise: str
@@ -34,6 +35,7 @@ class Entry:
     told: str | None = None
     slips: int = 1
     because: str = ""
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.exercise}-{self.name}"
@@ -52,7 +54,13 @@ def correct(exercise: str):
     return register
 
 
-def wrong(exercise: str, told: str | None, slips: int = 1, because: str = ""):
+def wrong(
+    exercise: str,
+    told: str | None,
+    slips: int = 1,
+    because: str = "",
+    also: tuple[str, ...] = (),
+):
     """Register the decorated function or class as a wrong one, with what its report must say."""
 
     def register(implementation):

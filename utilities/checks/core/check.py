@@ -34,6 +34,7 @@ class Mistake:
     carries: whether what is right apart from the mistake still earns points; not where next to
         nothing is computed, such as an input that is passed on.
     entails: names of claims' mistakes that follow from this one and cost nothing beside it.
+    unseen: why the cases need not show this mistake, such as one that can only be made elsewhere.
     """
 
     def __init__(
@@ -43,9 +44,11 @@ class Mistake:
         *ways: Settings,
         carries: bool = True,
         entails: tuple[str, ...] = (),
+        unseen: str = "",
         **turned: Any,
     ) -> None:
-        self.name, self.message, self.carries, self.entails = name, message, carries, entails
+        self.name, self.message, self.carries = name, message, carries
+        self.entails, self.unseen = entails, unseen
         self.ways: tuple[Settings, ...] = (*ways, *([turned] if turned else []))
 
     def __repr__(self) -> str:

@@ -262,7 +262,9 @@ class Judgement:
         """Return the finding of a line that could not be observed whole: an error is told once."""
         problem = self.pairs[i][1].problem
         assert problem is not None
-        first = self._told.setdefault(_signature(problem), line.text)
+        known = [self._told[one] for one in _signatures(problem) if one in self._told]
+        first = known[0] if known else line.text
+        self._told |= dict.fromkeys(_signatures(problem), first)
         if first == line.text:
             return self._failed_by(line, i, problem)
         complete = self._complete(line)
@@ -455,10 +457,11 @@ def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:
         return False
 
 
-def _signature(problem: Problem) -> tuple[str, str]:
-    """Return what two errors have in common that come from one line of a student's code."""
+def _signatures(problem: Problem) -> list[tuple[str, str]]:
+    """Return what tells one error: the line of the student's code it comes from, and its words."""
     place = "\n".join(problem.detail.splitlines()[-2:])
-    return problem.kind, place or re.sub(r"\d+", "#", problem.message)
+    words = re.sub(r"\d+", "#", problem.message)
+    return [(problem.kind, text) for text in (place, words) if text]
 
 
 def _place(label: str, where: tuple[int, ...]) -> str:

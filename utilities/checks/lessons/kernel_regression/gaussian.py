@@ -65,19 +65,18 @@ def draw_width(rng: np.random.Generator, width: tuple[float, float] | None) -> f
 
 
 def formula(
-    case: Case, seen: Observation, *, whole: bool = False, cut: bool = False, **settings: Any
+    case: Case, seen: Observation, *, whole: bool = False, cut: float = np.inf, **settings: Any
 ) -> Arrays:
     """Return the kernel's values; the settings are those of the oracle, and two more.
 
-    whole: values are cut to whole numbers where the distances are whole. cut: far ones are 0.
+    whole: values are cut to whole numbers where the distances are whole. cut: from so many σ on they
+    are 0.
     """
     distance = np.asarray(case["distance"], np.float64)
     value = np.asarray(oracles.gaussian(distance, float(case["sigma"]), **settings))
     if whole and np.asarray(case["distance"]).dtype.kind == "i":
         value = np.trunc(value)
-    if cut and seen["kernel_value"].shape == value.shape:
-        value = np.where((seen["kernel_value"] == 0) & (distance > case["sigma"]), 0.0, value)
-    return {"kernel_value": value}
+    return {"kernel_value": np.where(distance > cut * case["sigma"], 0.0, value)}
 
 
 def _itself(x: Any) -> Any:
@@ -180,7 +179,7 @@ MISTAKES = [
     Mistake(
         "cut to zero",
         "You set far distances to 0. The Gaussian never reaches 0: leave its tails.",
-        cut=True,
+        *({"cut": widths} for widths in (2.0, 3.0, 4.0)),
     ),
 ]
 
