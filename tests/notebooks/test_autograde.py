@@ -109,6 +109,7 @@ def test_no_cell_of_the_solution_fails(runs):
 
 
 def test_no_cell_comes_near_its_time_limit(runs):
+    """In processor time, so that a busy machine makes no cell slow."""
     assert slow(runs, TIME_LIMIT / 3) == []
 
 
