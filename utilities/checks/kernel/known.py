@@ -4,6 +4,7 @@ Whatever layers a model has, and in whatever order, each weight gets the numbers
 the judge knows the weights of a model that is built otherwise than it should be, too.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     import tf_keras
 
 
+@lru_cache(maxsize=1024)
 def weight(seed: int, *shape: int) -> np.ndarray:
     """Return the weights of a shape, float32: kernels (…, d_in, d_out) keep the size of their input."""
     numbers = np.random.default_rng((seed, *shape)).normal(size=shape)
-    return (numbers / (np.sqrt(shape[-2]) if len(shape) > 1 else 2.0)).astype(np.float32)
+    numbers = (numbers / (np.sqrt(shape[-2]) if len(shape) > 1 else 2.0)).astype(np.float32)
+    numbers.setflags(write=False)
+    return numbers
 
 
 def augmented(images: np.ndarray, training: bool, repeat: int = 1) -> np.ndarray:

@@ -109,7 +109,7 @@ def _token_tensors(model: tf_keras.Model, width: int) -> tuple[Any, Any]:
     for layer, tensor in known.inner_tensors(model):
         in_blocks = in_blocks or _belongs_to_a_block(layer)
         shape = tuple(tensor.shape[1:])
-        if len(shape) == 2 and shape[1] == width:
+        if len(shape) == 2 and shape[0] != 1 and shape[1] == width:
             last = tensor
             before = before if in_blocks else tensor
     return before, last

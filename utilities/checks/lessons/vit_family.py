@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from utilities.checks.core import activations, oracles
-from utilities.checks.core.check import Arrays, Mistake, Remark, Sign, Wrong
+from utilities.checks.core.check import Lazily, Mistake, Remark, Sign, Wrong
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
 from utilities.checks.kernel.case import Case, Observation
@@ -68,7 +68,7 @@ def vit(
     head_norm: bool = False,
     finish: Step = lambda logits: logits,
     **wiring: Any,
-) -> Arrays:
+) -> Lazily:
     """Return the tokens before and after the blocks, the logits, and the number of weights.
 
     sizes, attention, repeat: of the exercise; whether it has a class token and a last normalisation
@@ -115,40 +115,51 @@ def vit(
         x = head_reads(norm(tokens) if head_norm else tokens)
         return finish(dense(x, (*size.head_units, size.num_classes), steps))
 
-    def whole(images_in_training: bool, observed: np.ndarray) -> np.ndarray:
-        start = encode(images_in_training)
-        pairs = [(one, one) for one in inside] if number else [(inside[0], one) for one in inside]
-        pairs += [(one, other) for one in inside for other in inside if one is not other and number]
-        return activations.closest((classify(transform(start, a), b) for a, b in pairs), observed)
+    def whole(name: str, training: bool) -> np.ndarray:
+        start, pairs = encode(training), [(one, one) for one in inside]
+        pairs += [(one, other) for one in inside for other in inside if one is not other]
+        ends = (classify(transform(start, of_block), of_head) for of_block, of_head in pairs)
+        return activations.closest(ends, seen[name])
 
-    encoded = encode(False)
-    if seen["in_pieces"]:
+    @cache
+    def encoded() -> np.ndarray:
+        return encode(False)
+
+    @cache
+    def tokens() -> np.ndarray:
         start = _observed(seen, "encoded", encoded)
-        ends = (transform(start, one) for one in (inside if number else inside[:1]))
-        tokens = activations.closest(ends, seen["tokens"])
+        return activations.closest((transform(start, one) for one in inside), seen["tokens"])
+
+    def output() -> np.ndarray:
         end = _observed(seen, "tokens", tokens)
-        output = activations.closest((classify(end, one) for one in inside), seen["output"])
-    else:
-        encoded = tokens = output = whole(False, seen["output"])
-    values = {"encoded": encoded, "tokens": tokens, "output": output}
-    if case.stage == "blocks":
-        values["in_training"] = whole(True, seen["in_training"])
-    count = _count(
-        case, size, head_reads, attention_count * attentions(number),
-        norms(number) + bool(last_norm) + head_norm, class_token, token[1], positions[1],
+        return activations.closest((classify(end, one) for one in inside), seen["output"])
+
+    count = parameter_count(
+        size,
+        _image_shape(case, augment(False)),
+        attention_count * attentions(number),
+        norms(number) + bool(last_norm) + head_norm,
+        lambda tokens, width: head_reads(np.zeros((1, tokens, width))).shape[-1],
+        bool(class_token),
+        (token[1], positions[1]),
         min(number, 1) if shared else number,
-    )  # fmt: skip
-    values["parameter_count"] = np.array(count)
+    )
+    values: dict[str, Any] = {"parameter_count": np.array(count)}
     if "attentions_made" in seen.values:
-        made = attentions(size.layers)
-        values["attentions_made"] = np.array(made)
+        values["attentions_made"] = np.array(attentions(size.layers))
+    if seen["in_pieces"]:
+        values |= {"encoded": encoded, "tokens": tokens, "output": output}
+    else:
+        values |= dict.fromkeys(("encoded", "tokens", "output"), cache(partial(whole, "output", False)))
+    if case.stage == "blocks":
+        values["in_training"] = partial(whole, "in_training", True)
     return values
 
 
-def _observed(seen: Observation, name: str, expected: np.ndarray) -> np.ndarray:
-    """Return a piece as it was observed, where it was, and has the shape that it should have."""
-    fits = bool(seen["in_pieces"]) and seen[name].shape == expected.shape
-    return seen[name].astype(np.float64) if fits else expected
+def _observed(seen: Observation, name: str, expected: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return a piece as it was observed, where it has the shape that it should have."""
+    fits = seen[name].shape == expected().shape
+    return seen[name].astype(np.float64) if fits else expected()
 
 
 def _epsilon(seen: Observation) -> float:
@@ -164,6 +175,13 @@ def _images(case: Case, training: bool | None, repeat: int) -> np.ndarray:
     return known.augmented(images, training, repeat)
 
 
+def _image_shape(case: Case, training: bool | None) -> tuple[int, int, int]:
+    """Return (H, W, C) of an image as the augmentation leaves it."""
+    height, across, channels = case["images"].shape[1:]
+    side = None if training is None else case.inputs.get("image_size")
+    return (side or height, side or across, channels)
+
+
 def _weight(case: Case, *shape: int) -> np.ndarray:
     return known.weight(case["weights"], *shape).astype(np.float64)
 
@@ -175,22 +193,32 @@ def _dense(case: Case, x: np.ndarray, widths: Sequence[int], steps: Sequence[Ste
     return oracles.mlp(x, kernels, [_weight(case, n) for n in widths], steps)
 
 
-def _count(
-    case: Case, size: Sizes, read: Step, attention: int, norms: int, class_token: bool | None,
-    token: int, positions: int, blocks: int,
-) -> int:  # fmt: skip
-    """Return the number of trained weights."""
-    height, across, channels = case["images"].shape[1:]
-    if case.stage == "blocks" and "image_size" in case.inputs:
-        height = across = case["image_size"]
-    tokens = (height // size.patch_size) * (across // size.patch_size) + bool(class_token)
-    width = size.width
+def parameter_count(
+    size: Sizes,
+    image_shape: tuple[int, int, int],
+    attention: int,
+    norms: int,
+    read_width: Callable[[int, int], int],
+    class_token: bool = False,
+    tables: tuple[int, int] = (1, 1),
+    blocks: int | None = None,
+) -> int:
+    """Return the number of trained weights of a Vision Transformer.
+
+    image_shape (H, W, C), as the patches are cut from it; attention: weights of all attentions;
+    norms: number of normalisations; read_width: (tokens, d) → the width that the head reads; tables:
+    whether class token and positions are trained; blocks: MLPs that have weights of their own.
+    """
+    (height, across, channels), width = image_shape, size.width
+    patches = (height // size.patch_size) * (across // size.patch_size)
+    tokens = patches + class_token
     count = oracles.dense_parameter_count(size.patch_size**2 * channels, width)
-    count += positions * tokens * width + (token * width if class_token else 0)
+    count += tables[0] * class_token * width + tables[1] * tokens * width
     count += attention + 2 * norms * width
-    count += blocks * oracles.dense_parameter_count(width, *size.mlp_units)
-    read_width = read(np.zeros((1, tokens, width))).shape[-1]
-    return count + oracles.dense_parameter_count(read_width, *size.head_units, size.num_classes)
+    number = size.layers if blocks is None else blocks
+    count += number * oracles.dense_parameter_count(width, *size.mlp_units)
+    last = (*size.head_units, size.num_classes)
+    return count + oracles.dense_parameter_count(read_width(tokens, width), *last)
 
 
 # --- mistakes of both models -----------------------------------------------------------------------
@@ -210,6 +238,7 @@ SCALED = (
     "Your model changes the size of the pixels. The images come standardised already: what is right "
     "for bytes makes them tiny, or large, here."
 )
+UNLEARNED = ("weights without gradient", "start that cannot learn")
 NO_ACTIVATION = "The loss takes logits: end in a Dense layer without activation."
 MISTAKES = [
     Mistake("softmax in the model", f"Your model ends in a softmax. {NO_ACTIVATION}", finish=oracles.softmax),
@@ -218,6 +247,7 @@ MISTAKES = [
         "non-linearity after the last layer",
         "Your last Dense layer has a non-linearity. Logits may be any number: leave it out there.",
         *({"finish": step} for step in (activations.relu, *activations.GELU[:2], np.tanh)),
+        entails=UNLEARNED,
     ),
     Mistake(
         "head without non-linearity",
@@ -303,7 +333,7 @@ MISTAKES = [
     Mistake(
         "another patch size",
         "Your patches are not of the size patch_size says.",
-        *(resized(patch_size=lambda s, n=n: n) for n in (1, 2, 3, 4, 6, 8, 16)),
+        resized(patch_size=lambda s: 1),
     ),
 ]
 
@@ -325,11 +355,12 @@ RANDOM = Sign(
 )
 
 
-def untracked(formula: Callable[..., Arrays]) -> Sign:
+def untracked(formula: Callable[..., Lazily]) -> Sign:
     """Return the sign of a model that lacks just the weights of its table of positions."""
 
     def seen_in(case: Case, seen: Observation) -> bool:
-        lacking = int(formula(case, seen)["parameter_count"]) - int(seen["parameter_count"])
+        expected: Any = formula(case, seen)["parameter_count"]
+        lacking = int(expected) - int(seen["parameter_count"])
         return bool(seen["in_pieces"]) and lacking == int(np.prod(seen["encoded"].shape[1:]))
 
     return Sign(

@@ -8,8 +8,9 @@ import numpy as np
 
 from utilities.checks.core import activations, oracles
 from utilities.checks.core.check import Check, Claim, Mistake, Values, Wrong
-from utilities.checks.core.drawing import kernel, normal
+from utilities.checks.core.drawing import normal
 from utilities.checks.core.oracles import Step
+from utilities.checks.kernel import known
 from utilities.checks.kernel.attention_variants.attention_vit import REPEAT
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.lessons import vit_family
@@ -23,7 +24,7 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     drawn = [
         _case(rng, "no blocks", 2, 6, 3, width=5, layers=0, mlp=(7, 5), head=(8, 6), channels=2),
         _case(rng, "one block", 1, 8, 4, width=6, layers=1, mlp=(10, 6), head=(9, 7), channels=1),
-        _case(rng, "blocks", 2, 12, 4, width=7, layers=2, mlp=(11, 8, 7), head=(12, 10), channels=3),
+        _case(rng, "blocks", 2, 16, 4, width=7, layers=2, mlp=(11, 8, 7), head=(12, 10), channels=3),
     ]
     if thorough:
         sizes = {"width": 8, "layers": 3, "mlp": (13, 8), "head": (14, 9, 6), "channels": 1}
@@ -43,11 +44,7 @@ def _case(
     head: Sequence[int],
     channels: int,
 ) -> Case:
-    """Return a model's sizes, images, and how its attention mixes tokens.
-
-    Without augmentation, it has both dropouts.
-    """
-    num_patches = (image_size // patch_size) ** 2
+    """Return a model's sizes and images; without augmentation, it has both dropouts."""
     side = image_size // REPEAT if stage == "blocks" else image_size
     rates = (0.0, 0.0) if stage == "blocks" else (0.25, 0.5)
     inputs = {
@@ -61,10 +58,9 @@ def _case(
         "dropout_rate": rates[0],
         "head_dropout_rate": rates[1],
         "images": normal(rng, batch, side, side, channels),
-        "mixing": kernel(rng, num_patches, num_patches),
         "weights": int(rng.integers(1 << 30)),
     }
-    return Case(stage, inputs, unsaid=("mixing", "weights"))
+    return Case(stage, inputs, unsaid=("weights",))
 
 
 def _sizes(case: Case) -> Sizes:
@@ -80,8 +76,12 @@ def _sizes(case: Case) -> Sizes:
 
 def _mixing(case: Case, seen: Observation, size: Sizes, attend: Any) -> tuple[Step, int]:
     """Return the check's attention, one weight: each token becomes a fixed mixture of all."""
-    mixing = case["mixing"].astype(np.float64)
-    return attend or (lambda x: np.einsum("mn,bnd->bmd", mixing, x)), 1
+
+    def mix(x: np.ndarray) -> np.ndarray:
+        mixing = known.weight(case["weights"], x.shape[1], x.shape[1]).astype(np.float64)
+        return np.einsum("mn,bnd->bmd", mixing, x)
+
+    return attend or mix, 1
 
 
 def _flat(tokens: np.ndarray) -> np.ndarray:
@@ -252,7 +252,7 @@ def _dropout(case: Case, seen: Observation) -> Wrong | None:
     if case.stage == "blocks":
         return None
     units = case["head_units"].tolist()
-    flat = len(case["mixing"]) * case["embedding_proj_dim"]
+    flat = (case["image_size"] // case["patch_size"]) ** 2 * case["embedding_proj_dim"]
     widths = case["transformer_layers"] * case["mlp_units"].tolist()
     blocks = vit_family.Part("dropout_rate", case["dropout_rate"], widths)
     head = vit_family.Part("head_dropout_rate", case["head_dropout_rate"], [flat, *units])

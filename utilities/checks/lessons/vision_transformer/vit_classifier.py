@@ -170,6 +170,7 @@ MISTAKES = vit_family.mistakes(
         "Your tokens carry no positions: the model cannot tell where a patch was.",
         {"positions": (0.0, 0)},
         {"positions": (0.0, 1)},
+        entails=vit_family.UNLEARNED,
     ),
     Mistake("no class token", NO_TOKEN, class_token=False),
     Mistake(
