@@ -1016,7 +1016,9 @@ def keras_layers_throughout(input_shape, num_classes, size, make_attention, data
         hidden = mlp(norm(x), size.mlp_units, size.dropout_rate)
         x = layers.Add()([hidden, x])
     x = layers.Flatten()(norm(x))
-    x = mlp(layers.Dropout(size.head_dropout_rate)(x), size.head_units, size.head_dropout_rate, tf.nn.gelu)
+    x = mlp(
+        layers.Dropout(size.head_dropout_rate)(x), size.head_units, size.head_dropout_rate, tf.nn.gelu
+    )
     return tf_keras.Model(inputs=inputs, outputs=layers.Dense(num_classes, name="logits")(x))
 
 

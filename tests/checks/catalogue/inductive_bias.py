@@ -991,7 +991,9 @@ def resnet(
     """Register a classifier with some of its parts exchanged, under the name of what it does."""
 
     def register(name):
-        def create(input_shape, num_classes, make_backbone, head_units=(512, 1024), data_augmentation=None):
+        def create(
+            input_shape, num_classes, make_backbone, head_units=(512, 1024), data_augmentation=None
+        ):
             inputs = x = layers.Input(input_shape)
             if data_augmentation is not None:
                 x = augment(data_augmentation, x)
@@ -1029,8 +1031,12 @@ resnet("one hidden layer too few", units=lambda units: units[:-1])("without_the_
 resnet("last hidden layer alone", units=lambda units: units[-1:])("the_last_alone")
 resnet("normalisation too many", made=normalised_first(layers.BatchNormalization))("batch_norm_first")
 resnet("normalisation too many", made=normalised_first(layers.LayerNormalization))("layer_norm_first")
-resnet("normalisation too many", made=head_with(lambda x: layers.BatchNormalization()(x)))("batch_norm_between")
-resnet("dropout nobody asked for", made=head_with(lambda x: layers.Dropout(0.3)(x)))("dropout_in_the_head")
+resnet("normalisation too many", made=head_with(lambda x: layers.BatchNormalization()(x)))(
+    "batch_norm_between"
+)
+resnet("dropout nobody asked for", made=head_with(lambda x: layers.Dropout(0.3)(x)))(
+    "dropout_in_the_head"
+)
 resnet("dropout nobody asked for", after=lambda x: layers.Dropout(0.5)(x))("dropout_on_the_maps")
 resnet("augmentation always on", augment=lambda layer, x: layer(x, training=True))("always_augmented")
 resnet("augmentation never on", augment=lambda layer, x: layer(x, training=False))("never_augmented")

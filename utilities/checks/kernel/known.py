@@ -53,20 +53,20 @@ def inner(model: "tf_keras.Model", images: np.ndarray, fits: Any) -> list[np.nda
     """
     import tf_keras
 
-    tensors = [t for _, t in inner_tensors(model) if fits(tuple(t.shape[1:]))]
+    tensors = [t for _, _, t in inner_tensors(model) if fits(tuple(t.shape[1:]))]
     if not tensors:
         return []
     found = tf_keras.Model(model.inputs, tensors)(images)
     return [np.asarray(t) for t in (found if len(tensors) > 1 else [found])]
 
 
-def inner_tensors(model: "tf_keras.Model") -> list[tuple[Any, Any]]:
-    """Return the layers of a functional model, in order, each with what it gives; else nothing."""
+def inner_tensors(model: "tf_keras.Model") -> list[tuple[Any, list[Any], Any]]:
+    """Return the layers of a functional model, in order, each with what it gets and gives."""
     used = {id(node) for nodes in getattr(model, "_nodes_by_depth", {}).values() for node in nodes}
     found = []
     for layer in model.layers if used else ():
         for node in layer.inbound_nodes:
             outputs = node.outputs if isinstance(node.outputs, (list, tuple)) else [node.outputs]
             if id(node) in used:
-                found += [(layer, tensor) for tensor in outputs if hasattr(tensor, "shape")]
+                found += [(layer, node.keras_inputs, t) for t in outputs if hasattr(t, "shape")]
     return found

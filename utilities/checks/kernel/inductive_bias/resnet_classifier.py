@@ -68,7 +68,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     values = {
         "output": output,
         "in_pieces": np.array(len(pooled) > 0),
-        "pooled": pooled[0] if pooled else output,
+        "pooled_features": pooled[0] if pooled else output,
         "parameter_count": probes.count(model.weights),
         "include_top": np.array(backbone.asked["include_top"]),
         "weights_asked": np.array(backbone.asked["weights"]),

@@ -1,4 +1,4 @@
-"""The pre-norm Vision Transformer around any attention: what goes in, the mistakes, what is looked at."""
+"""The pre-norm Vision Transformer around any attention: cases, mistakes, what is looked at."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -27,8 +27,8 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         _case(rng, "blocks", 2, 16, 4, width=7, layers=2, mlp=(11, 8, 7), head=(12, 10), channels=3),
     ]
     if thorough:
-        sizes = {"width": 8, "layers": 3, "mlp": (13, 8), "head": (14, 9, 6), "channels": 1}
-        drawn.append(_case(rng, "blocks", 3, 8, 2, **sizes))
+        mlp, head = (13, 8), (14, 9, 6)
+        drawn.append(_case(rng, "blocks", 3, 8, 2, 8, layers=3, mlp=mlp, head=head, channels=1))
     return drawn
 
 
@@ -124,7 +124,9 @@ MISTAKES = vit_family.mistakes(
         {"place_1": "sum", "place_2": "sum", "last_norm": False},
     ),
     Mistake("no residuals", f"{RESIDUAL}both sums are missing.", add_1=_alone, add_2=_alone),
-    Mistake("attention residual missing", f"{RESIDUAL}the sum after attention is missing.", add_1=_alone),
+    Mistake(
+        "attention residual missing", f"{RESIDUAL}the sum after attention is missing.", add_1=_alone
+    ),
     Mistake("MLP residual missing", f"{RESIDUAL}the sum after the MLP is missing.", add_2=_alone),
     Mistake(
         "normalised tokens added",
@@ -152,7 +154,8 @@ MISTAKES = vit_family.mistakes(
     Mistake(
         "one attention for all blocks",
         "All your blocks share one attention. Call make_attention anew in each turn of the loop.",
-        attentions=lambda layers: min(layers, 1),
+        {"attentions": lambda layers: min(layers, 1)},
+        {"attentions": lambda layers: 1},
     ),
     Mistake(
         "one block only",
@@ -200,7 +203,7 @@ MISTAKES = vit_family.mistakes(
         "hidden layers of the head missing",
         "Your head does not have one hidden layer for each entry of head_units.",
         *(
-            resized(head_units=lambda s, cut=cut: s.head_units[cut])
+            vit_family.cut_head(cut)
             for cut in (slice(0, 0), slice(0, 1), slice(0, -1), slice(-1, None), slice(1, None))
         ),
     ),
@@ -208,10 +211,7 @@ MISTAKES = vit_family.mistakes(
     Mistake(
         "MLP widths ignored",
         "The MLPs of your blocks do not have the widths mlp_units says.",
-        *(
-            resized(mlp_units=lambda s, factors=factors: tuple(f * s.width for f in factors))
-            for factors in ((2, 1), (4, 1), (1,), (1, 1))
-        ),
+        *(vit_family.mlp_of(*factors) for factors in ((2, 1), (4, 1), (1,), (1, 1))),
         resized(mlp_units=lambda s: (s.mlp_units[0], s.width)),
         resized(mlp_units=lambda s: s.mlp_units[-1:]),
     ),
@@ -264,9 +264,9 @@ CHECK = Check(
     formula=formula,
     passes_to=[oracles.transformer_block],
     findings=[
-        Values(STAGES, "tokens: projected patches with their positions", 1.5, of=("encoded",)),
-        Values("one block", "one pre-norm block, and LayerNorm behind it", 1.5, of=("tokens",)),
-        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("tokens",)),
+        Values(STAGES, "tokens: projected patches with their positions", 1.5, of=("encoding",)),
+        Values("one block", "one pre-norm block, and LayerNorm behind it", 1.5, of=("last_tokens",)),
+        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("last_tokens",)),
         Values(STAGES, "logits: the head on all tokens", 2.5, of=("output",)),
         Values(
             "blocks",
@@ -283,7 +283,12 @@ CHECK = Check(
             about=("resize", "attentions", "norms", "activation", "head_activation", "epsilon"),
             claim=True,
         ),
-        Claim(STAGES, "dropout in training only, in the blocks and in the head at their own rates", 1.0, _dropout),
+        Claim(
+            STAGES,
+            "dropout in training only, in the blocks and in the head at their own rates",
+            1.0,
+            _dropout,
+        ),
         Claim(STAGES, "the gradient reaches every weight", 1.0, vit_family.learns),
     ],
     mistakes=MISTAKES,

@@ -1,4 +1,4 @@
-"""A classifier on a convolutional backbone: what goes in, the formula, the mistakes, what is looked at."""
+"""A classifier on a convolutional backbone: cases, the formula, the mistakes, what is looked at."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -69,7 +69,7 @@ def formula(
     statistics: Callable[[bool], bool] = lambda training: training,
     pool: Step = lambda maps: maps.mean(axis=(1, 2)),
     top: bool = False,
-    units: Units = lambda case: [int(n) for n in case["head_units"]],
+    units: Units = lambda case: case["head_units"].tolist(),
     classes: Callable[[Case], int] = lambda case: case["num_classes"],
     activation: Step = oracles.gelu,
     normalise: tuple[str, str] | None = None,
@@ -90,8 +90,10 @@ def formula(
     summary = cache(partial(_summary, case, augment, of_batch, pool, top))
 
     def output() -> np.ndarray:
-        fits = seen["in_pieces"] and seen["pooled"].shape == summary(False).shape
-        return finish(head(seen["pooled"].astype(np.float64) if fits else summary(False), False))
+        fits = seen["in_pieces"] and seen["pooled_features"].shape == summary(False).shape
+        return finish(
+            head(seen["pooled_features"].astype(np.float64) if fits else summary(False), False)
+        )
 
     height, across, channels = case["images"].shape[1:]
     if case["augmented"] and augment(False) is not None:
@@ -106,7 +108,7 @@ def formula(
         places = [pooled_width] if place == "pooled" else widths[:-1]
         count += {"batch": 4, "layer": 2}[kind] * sum(places)
     values: dict[str, Any] = {"parameter_count": np.array(count)}
-    values["pooled"] = partial(summary, False) if seen["in_pieces"] else output
+    values["pooled_features"] = partial(summary, False) if seen["in_pieces"] else output
     values["output"] = output
     if case.stage == "training":
         values["in_training"] = lambda: finish(head(summary(True), True))
@@ -359,10 +361,19 @@ CHECK = Check(
     cases=cases,
     formula=formula,
     findings=[
-        Values(("one layer", "head"), "feature maps averaged over height and width", 2.5, of=("pooled",)),
-        Values("one layer", "one hidden layer with GELU, then logits", 1.0, ("output",), ("activation",)),
+        Values(
+            ("one layer", "head"),
+            "feature maps averaged over height and width",
+            2.5,
+            of=("pooled_features",),
+        ),
+        Values(
+            "one layer", "one hidden layer with GELU, then logits", 1.0, ("output",), ("activation",)
+        ),
         Values("head", "hidden layers of any number and width", 1.5, of=("output",)),
-        Values("augmentation", "images go through the augmentation first", 1.5, of=("pooled",)),
+        Values(
+            "augmentation", "images go through the augmentation first", 1.5, of=("pooled_features",)
+        ),
         Values(
             "training",
             "augmentation and backbone switch to training by themselves, and nothing else does",
