@@ -1123,7 +1123,7 @@ def one_attention(input_shape, num_classes, size, make_attention, data_augmentat
     return built(input_shape, num_classes, size, lambda: attention, data_augmentation)
 
 
-@wrong("attention_vit", told="raised an error")
+@wrong("attention_vit", told="raised an error", because="no model with a block can be made")
 def factory_called_on_tokens(input_shape, num_classes, size, make_attention, data_augmentation=None):
     return built(input_shape, num_classes, size, lambda: make_attention, data_augmentation)
 
