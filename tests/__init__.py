@@ -1,1 +1,1 @@
-"""The tests, in the same rooms as the kit; `checks/catalogue/` holds right and wrong ones."""
+"""The tests, in the same rooms as the kit; `checks/catalogue/`: right and wrong implementations."""

@@ -64,9 +64,9 @@ def rooms(kit: Path) -> Iterator[tuple[str, str]]:
 
 
 def modules(folder: Path) -> list[Path]:
-    """Return the modules of a package, and the stub of its vocabulary."""
+    """Return the modules of a package, stubs first."""
     found = [path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
-    return [*sorted(folder.glob("__init__.pyi")), *found]
+    return [*sorted(folder.glob("*.pyi")), *found]
 
 
 def first_line(path: Path) -> str:

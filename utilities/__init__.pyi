@@ -55,6 +55,7 @@ from .figures.inductive_bias import plot_position_maps as plot_position_maps
 from .figures.inductive_bias import plot_relative_bias as plot_relative_bias
 from .figures.inductive_bias import plot_sample_efficiency as plot_sample_efficiency
 from .figures.live import LiveCurves as LiveCurves
+from .figures.positions import plot_position_similarity as plot_position_similarity
 from .figures.regression import plot_regression as plot_regression
 from .figures.showing import show_figure as show_figure
 from .figures.sliders import regression_slider as regression_slider
@@ -66,7 +67,6 @@ from .figures.small_datasets import plot_temperatures as plot_temperatures
 from .figures.small_datasets import plot_token_fields as plot_token_fields
 from .figures.vit import plot_class_token_attention as plot_class_token_attention
 from .figures.vit import plot_patches as plot_patches
-from .figures.vit import plot_position_similarity as plot_position_similarity
 from .figures.vit import plot_rollout as plot_rollout
 from .models.inspection import attention_weights_of as attention_weights_of
 from .models.inspection import position_embeddings_of as position_embeddings_of

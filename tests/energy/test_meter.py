@@ -243,7 +243,7 @@ def test_a_meter_serves_one_run(clock):
 
 
 def test_real_clock_and_real_component():
-    """No stand-in for the clock: the metered time is the time that passed."""
+    """With the real clock, the metered time is the time that passed."""
     start = time.time()
     with EnergyMeter("run", simulate=HUNDRED_WATTS) as meter:
         time.sleep(0.05)

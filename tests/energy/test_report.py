@@ -8,9 +8,10 @@ from matplotlib.colors import to_hex
 
 from utilities.commands.lab import main as lab
 from utilities.energy import EnergyReport
+from utilities.energy.equivalents import energy_equivalents
 from utilities.energy.report import ComponentRecord, Span
 from utilities.energy.units import format_carbon, format_energy, format_interval, format_seconds
-from utilities.figures.energy import compare_energy, describe_energy, energy_equivalents
+from utilities.figures.energy import compare_energy, describe_energy
 
 CPU = ComponentRecord("cpu", ("AMD EPYC",), "nominal power", "estimated", 0.4, 2.0)
 GPU = ComponentRecord("gpu", ("H200",), "NVML", "measured", 0.95, 1.05)

@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import utilities
-from utilities.grading.outputs import clean_markup
+from utilities.grading.markup import clean_markup
 
 FIGURE = (
     '<img alt="Line plot" src="data:image/png;base64,iVBORw0KGgo=" '

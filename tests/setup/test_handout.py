@@ -216,7 +216,7 @@ def test_the_doctor_looks_at_what_a_student_needs(run):
     done = run("-m", "utilities.commands.lab", "doctor", "--json")
     lines = json.loads(done.stdout)["lines"]
     assert {line["needed_by"] for line in lines} == {"student"} and len(lines) > 10
-    assert [line for line in lines if "cannot be told" in line["found"]] == []
+    assert [line for line in lines if "could not be checked" in line["found"]] == []
 
 
 def test_it_installs_with_pip_and_make(unpacked, run, tmp_path):

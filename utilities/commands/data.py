@@ -17,7 +17,7 @@ from utilities.datasets.sources import DOWNLOADS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `lab data`."""
+    """Say what `lab data` understands."""
     parser.epilog = (
         "The data goes to data/downloads/ in the kit, or to the folder named by the environment "
         "variable LAB_DATA. An interrupted download goes on where it stopped."
@@ -45,7 +45,7 @@ def _name(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Bring what was asked for; exit status 0, 1 if anything is missing, 130 after Ctrl-C."""
+    """Download what was asked for; exit status 0, 1 if anything is missing, 130 after Ctrl-C."""
     pooch.get_logger().setLevel("WARNING")
     folder = download_folder()
     names = ["cifar10"] if options.make_subset else list(dict.fromkeys(options.names))

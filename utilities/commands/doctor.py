@@ -131,7 +131,7 @@ def examine(probe: Probe) -> Line:
         finding = probe.look()
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())[:200]
-        finding = Finding(MISSING, f"cannot be told: {type(error).__name__}: {said}", REINSTALL)
+        finding = Finding(MISSING, f"could not be checked: {type(error).__name__}: {said}", REINSTALL)
     return Line(probe.name, probe.needed_by, *finding)
 
 

@@ -7,7 +7,7 @@ import sys
 COMMANDS = {
     "data": ("utilities.commands.data", "download the full CIFAR-10 and CIFAR-100"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
-    "models": ("utilities.commands.models", "list, evaluate or fetch the pre-trained models"),
+    "models": ("utilities.commands.models", "list, evaluate or download the pre-trained models"),
     "doctor": (
         "utilities.commands.doctor",
         "tell whether this machine is ready, and what to do if not",

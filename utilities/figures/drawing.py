@@ -19,13 +19,13 @@ from utilities.figures.style import HEAT, NO_VALUE
 def new_figure(
     width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any
 ) -> tuple[LabFigure, np.ndarray]:
-    """A figure of our own and its axes, always (rows, columns)."""
+    """Return a figure of our own and its axes, always (rows, columns)."""
     fig = LabFigure(figsize=(width, height), layout="constrained")
     return fig, fig.subplots(rows, columns, squeeze=False, **grid)
 
 
 def check_array(name: str, value: ArrayLike, expected: str, *ndims: int) -> np.ndarray:
-    """``value`` as an array, or a ValueError that names the shape expected."""
+    """Return `value` as an array. Raises ValueError, naming the shape expected."""
     array = np.asarray(value)
     if array.ndim not in ndims or array.size == 0:
         raise ValueError(f"{name} has shape {array.shape}; expected {expected}.")
@@ -33,7 +33,7 @@ def check_array(name: str, value: ArrayLike, expected: str, *ndims: int) -> np.n
 
 
 def check_vector(name: str, value: ArrayLike, length: int | None = None) -> np.ndarray:
-    """``value`` of shape (n,) or (n, 1) as a vector (n,)."""
+    """Return `value` of shape (n,) or (n, 1) as a vector (n,). Raises ValueError."""
     array = np.asarray(value)
     expected = "n" if length is None else str(length)
     column = array.ndim == 2 and array.shape[1] == 1
@@ -43,7 +43,7 @@ def check_vector(name: str, value: ArrayLike, length: int | None = None) -> np.n
 
 
 def as_pixels(image: np.ndarray) -> np.ndarray:
-    """Pixels as Matplotlib draws them: 0-255 or 0-1 as they are, other ranges stretched to 0-1."""
+    """Return pixels as Matplotlib draws them: 0-255 and 0-1 unchanged, others stretched to 0-1."""
     if image.dtype == np.uint8:
         return image[..., 0] if image.shape[-1] == 1 else image
     pixels = image.astype(np.float64)
@@ -56,7 +56,7 @@ def as_pixels(image: np.ndarray) -> np.ndarray:
 
 
 def check_image(name: str, value: ArrayLike, *ndims: int, expected: str) -> np.ndarray:
-    """Images with one or three channels, ready to draw."""
+    """Return images with one or three channels, ready to draw. Raises ValueError."""
     array = check_array(name, value, expected, *ndims)
     if array.shape[-1] not in (1, 3):
         raise ValueError(f"{name} has shape {array.shape}; expected {expected}, C being 1 or 3.")
@@ -72,7 +72,7 @@ def show_pixels(axes: Axes, pixels: np.ndarray, title: str | None = None, **text
 
 
 def thumbnail(pixels: np.ndarray, side: int = 240) -> np.ndarray:
-    """A photograph at the size at which it is shown, lest the notebook grow by megabytes."""
+    """Return a photograph at the size at which it is shown, lest the notebook grow by megabytes."""
     if max(pixels.shape[:2]) <= side or pixels.dtype != np.uint8:
         return pixels
     picture = Image.fromarray(pixels)
@@ -89,13 +89,13 @@ def heat_map(axes: Axes, values: np.ndarray, **limits: Any) -> AxesImage:
 
 
 def panel_grid(count: int, most: int) -> tuple[int, int]:
-    """Rows and columns for ``count`` panels, as even as they go, at most ``most`` in a row."""
+    """Return rows and columns for `count` panels, as even as they go, at most `most` in a row."""
     rows = math.ceil(count / most)
     return rows, math.ceil(count / rows)
 
 
 def patch_grid(height: int, width: int, patch_size: int) -> tuple[int, int]:
-    """Rows and columns of patches in an image."""
+    """Return rows and columns of patches in an image. Raises ValueError where they do not fit."""
     if patch_size < 1 or height % patch_size or width % patch_size:
         raise ValueError(
             f"patch_size is {patch_size}; expected a divisor of the image's height {height} "

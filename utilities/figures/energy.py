@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from carbontracker.emissions.conversion import co2eq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from utilities.energy.equivalents import energy_equivalents
 from utilities.energy.report import EnergyReport
 from utilities.energy.units import (
     energy_unit,
@@ -19,56 +18,14 @@ from utilities.energy.units import (
     format_interval,
     format_seconds,
 )
+from utilities.figures.drawing import new_figure
+from utilities.figures.style import BLUE, MUTED, ORANGE, styled
 
-# Okabe and Ito's palette, told apart with any colour vision; the hatching says it once more
-MEASURED_STYLE: dict[str, Any] = {"color": "#0072B2"}
-ESTIMATED_STYLE: dict[str, Any] = {
-    "color": "#E69F00",
-    "hatch": "//",
-    "edgecolor": "white",
-    "linewidth": 0,
-}
-TEXT_COLOUR = "#333333"
-
-LAMP_WATTS = 10.0
-# specific heat of liquid water, 4.186 kJ/(kg K), from 20 to 100 °C, in kWh per kg
-BOILING_KWH_PER_LITRE = 4.186 * (100 - 20) / 3600
+MEASURED_LOOK: dict[str, Any] = {"color": BLUE}
+ESTIMATED_LOOK: dict[str, Any] = {"color": ORANGE, "hatch": "//", "edgecolor": "white", "linewidth": 0}
 
 
-@dataclass(frozen=True)
-class Equivalent:
-    """An everyday amount that takes as much energy, or emits as much, and where it comes from."""
-
-    text: str
-    source: str
-
-
-def energy_equivalents(kwh: float, g_co2eq: float) -> list[Equivalent]:
-    """Everyday equivalents of an energy in kWh and of its carbon in g CO2-eq.
-
-    The car is carbontracker's own conversion; the lamp and the kettle are physics.
-    """
-    car = co2eq.CONVERSION_DF.iloc[-1]
-    equivalents = [
-        Equivalent(
-            f"{_duration(kwh * 1000 / LAMP_WATTS)} of a {LAMP_WATTS:.0f} W lamp",
-            f"lamp: a {LAMP_WATTS:.0f} W LED",
-        ),
-        Equivalent(
-            f"{_volume(kwh / BOILING_KWH_PER_LITRE)} of water boiled",
-            "water: heated from 20 to 100 °C at 4.186 kJ/(kg K), without losses",
-        ),
-    ]
-    for kilometres, _ in co2eq.convert(g_co2eq):
-        equivalents.append(
-            Equivalent(
-                f"{_distance(kilometres)} by car",
-                f"car: {car['gCO2eq_per_unit']:g} g/km, the average new car in the EU of 2024 (EEA)",
-            )
-        )
-    return equivalents
-
-
+@styled
 def compare_energy(
     reports: Sequence[EnergyReport], accuracies: Sequence[float] | None = None
 ) -> Figure:
@@ -89,12 +46,12 @@ def compare_energy(
             energy per correct percentage point (energy divided by 100 times the accuracy).
 
     Returns:
-        A Matplotlib figure; `describe_energy` gives its alternative text.
+        A figure that has not been shown yet; `describe_energy` gives its alternative text.
     """
     _check(reports, accuracies)
     panels = 1 if accuracies is None else 2
-    figure = Figure(figsize=(8, panels * (1.2 + 0.75 * len(reports)) + 0.6), layout="constrained")
-    axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
+    figure, grid = new_figure(8, panels * (1.2 + 0.75 * len(reports)) + 0.6, rows=panels)
+    axes = grid[:, 0]
     _draw_bars(axes[0], reports, np.ones(len(reports)), "Energy")
     _annotate(axes[0], reports)
     if accuracies is not None:
@@ -110,12 +67,13 @@ def compare_energy(
         fontsize="small",
     )
     sources = [e.source for e in energy_equivalents(0.0, 0.0)]
-    figure.supxlabel("\n".join(sources), fontsize="x-small", color=TEXT_COLOUR, x=0.01, ha="left")
+    figure.supxlabel("\n".join(sources), fontsize="x-small", color=MUTED, x=0.01, ha="left")
+    figure.alt = describe_energy(reports, accuracies)
     return figure
 
 
 def describe_energy(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None = None) -> str:
-    """The alternative text of the figure that `compare_energy` draws of the same runs."""
+    """Return the alternative text of the figure that `compare_energy` draws of the same runs."""
     _check(reports, accuracies)
     sentences = [f"Bar chart of the energy of {len(reports)} run(s)."]
     for index, report in enumerate(reports):
@@ -148,7 +106,7 @@ def _check(reports: Sequence[EnergyReport], accuracies: Sequence[float] | None) 
 
 
 def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray, title: str) -> None:
-    """One bar per report, its energy divided by `divisors`; none where that is unknown."""
+    """Draw one bar per report, its energy divided by `divisors`; none where that is unknown."""
     known = [
         (row, report.energy, divisor)
         for row, (report, divisor) in enumerate(zip(reports, divisors, strict=True))
@@ -160,9 +118,9 @@ def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray
         factor = scale / divisor
         measured, total = energy.measured * factor, energy.total * factor
         low, high = energy.low * factor, energy.high * factor
-        axes.barh(row, measured, height=0.45, label="measured", **MEASURED_STYLE)
+        axes.barh(row, measured, height=0.45, label="measured", **MEASURED_LOOK)
         axes.barh(
-            row, total - measured, left=measured, height=0.45, label="estimated", **ESTIMATED_STYLE
+            row, total - measured, left=measured, height=0.45, label="estimated", **ESTIMATED_LOOK
         )
         if high > low:
             axes.errorbar(
@@ -175,7 +133,7 @@ def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray
                 label="uncertainty",
             )
     for row in set(range(len(reports))) - {row for row, *_ in known}:
-        axes.text(0, row, " unknown", va="center", color=TEXT_COLOUR)
+        axes.text(0, row, " unknown", va="center", color=MUTED)
     axes.set_yticks(range(len(reports)), [report.label for report in reports])
     axes.set_ylim(len(reports) - 0.4, -0.6)  # the first report on top
     axes.set_xlim(0, scale * max(tops, default=1.0) * 1.05 or 1.0)
@@ -185,7 +143,7 @@ def _draw_bars(axes: Axes, reports: Sequence[EnergyReport], divisors: np.ndarray
 
 
 def _annotate(axes: Axes, reports: Sequence[EnergyReport]) -> None:
-    """Under each bar its figures and what they amount to."""
+    """Write under each bar its figures and what they amount to."""
     for row, report in enumerate(reports):
         if report.kwh is None or report.g_co2eq is None:
             continue
@@ -214,12 +172,12 @@ def _write_below(axes: Axes, row: int, text: str) -> None:
         textcoords="offset points",
         va="top",
         fontsize="small",
-        color=TEXT_COLOUR,
+        color=MUTED,
     )
 
 
 def _legend(axes: Axes) -> tuple[list, list[str]]:
-    """One entry for each kind of mark that is to be seen."""
+    """Return one entry for each kind of mark that is to be seen."""
     entries: dict[str, Any] = {}
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         patches = getattr(handle, "patches", None)
@@ -228,19 +186,3 @@ def _legend(axes: Axes) -> tuple[list, list[str]]:
     marks: tuple[str, ...] = ("measured", "estimated", "uncertainty")
     labels = [label for label in marks if label in entries]
     return [entries[label] for label in labels], labels
-
-
-def _duration(hours: float) -> str:
-    if hours < 1 / 60:
-        return f"{hours * 3600:.3g} s"
-    return f"{hours * 60:.3g} min" if hours < 1 else f"{hours:.3g} h"
-
-
-def _volume(litres: float) -> str:
-    return f"{litres * 1000:.3g} mL" if litres < 1 else f"{litres:.3g} L"
-
-
-def _distance(kilometres: float) -> str:
-    if kilometres < 1e-3:
-        return f"{kilometres * 1e5:.3g} cm"
-    return f"{kilometres * 1000:.3g} m" if kilometres < 1 else f"{kilometres:.3g} km"

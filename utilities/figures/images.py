@@ -32,7 +32,7 @@ def plot_images(
 
     Args:
         images: (n, H, W, C), C being 1 or 3.
-        labels: (n,) or (n, 1), indices into ``class_names``.
+        labels: (n,) or (n, 1), indices into `class_names`.
         class_names: the classes' names.
         predictions: (n,) or (n, 1), predicted indices; or (n, num_classes), logits.
 
@@ -71,7 +71,7 @@ def plot_confusion(y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[s
     """Show how often each class is taken for each.
 
     Args:
-        y_true: (n,) or (n, 1), indices into ``class_names``.
+        y_true: (n,) or (n, 1), indices into `class_names`.
         y_pred: (n,) or (n, 1), predicted indices; or (n, num_classes), logits.
         class_names: the classes' names.
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from utilities.figures.drawing import check_array, heat_map, new_figure, panel_grid, rounded
+from utilities.figures.positions import are_neighbours, cosine_similarity, show_mosaic
 from utilities.figures.showing import show_figure
-from utilities.figures.style import CYCLE, HEAT, MARKERS, MUTED, styled
-from utilities.figures.vit import are_neighbours, tile_maps
+from utilities.figures.style import CYCLE, MARKERS, MUTED, styled
 
 
 @styled
@@ -43,8 +43,7 @@ def plot_position_maps(embeddings: Mapping[str, ArrayLike], grid: tuple[int, int
         4.1 * len(similarities) + 0.8, 4.2 * rows / columns + 0.3, columns=len(similarities)
     )
     for axes, (name, similarity) in zip(panels, similarities.items(), strict=True):
-        mosaic = tile_maps(similarity.reshape(rows, columns, rows, columns))
-        colours = axes.imshow(mosaic, cmap=_with_white_gaps(), vmin=low, vmax=high)
+        colours = show_mosaic(axes, similarity, grid, low, high)
         axes.set_axis_off()
         axes.set_title(name)
     fig.colorbar(colours, ax=list(panels), label="cosine similarity", extend="max", shrink=0.85)
@@ -64,17 +63,12 @@ def plot_position_maps(embeddings: Mapping[str, ArrayLike], grid: tuple[int, int
 
 def _similarity(name: str, values: ArrayLike, grid: tuple[int, int]) -> np.ndarray:
     """Return the cosine similarity (N, N) of position embeddings (N, d)."""
-    array = check_array(name, values, "(N, d)", 2).astype(np.float64)
+    array = check_array(name, values, "(N, d)", 2)
     if len(array) != grid[0] * grid[1]:
         raise ValueError(
             f"{name} has shape {array.shape}; expected (N, d) with N = {grid[0]} × {grid[1]}."
         )
-    array = array / np.maximum(np.linalg.norm(array, axis=-1, keepdims=True), 1e-12)
-    return array @ array.T
-
-
-def _with_white_gaps() -> matplotlib.colors.Colormap:
-    return matplotlib.colormaps[HEAT].with_extremes(bad="white")
+    return cosine_similarity(array)
 
 
 @styled

@@ -19,7 +19,7 @@ class LiveCurves(Callback):
 
     Both are displays that are replaced in place, so that an unattended run, too, ends with one
     line and one figure however long it trains. Nothing goes to stderr. Outside a notebook, it
-    prints a line an epoch. Fit with ``verbose=0`` beside it.
+    prints a line an epoch. Fit with `verbose=0` beside it.
     """
 
     seconds_between_lines = 0.5
@@ -72,7 +72,7 @@ class LiveCurves(Callback):
         self._line_due = time.monotonic() + self.seconds_between_lines
 
     def _progress(self, step: int | None, logs: Mapping[str, Any]) -> tuple[str, float]:
-        """The line of progress and the share of the work done."""
+        """Return the line of progress and the share of the work done."""
         epochs, steps = self.params.get("epochs", 1), self.params.get("steps")
         within = step / steps if step and steps else 0.0
         first = self._first_epoch or 0

@@ -85,7 +85,7 @@ def regression_figure(
 
 
 def _value_ticks(axis: Any, values: np.ndarray) -> None:
-    """Label the rows or columns of a matrix with round values, where these lie among ``values``."""
+    """Label the rows or columns of a matrix with round values, where these lie among `values`."""
     ticks = matplotlib.ticker.MaxNLocator(5).tick_values(values[0], values[-1])
     ticks = ticks[(ticks >= values[0]) & (ticks <= values[-1])]
     axis.set_ticks(np.interp(ticks, values, np.arange(len(values))), [f"{t:g}" for t in ticks])

@@ -44,8 +44,8 @@ class LabFigure(Figure):
 def show_figure(fig: Figure, alt: str) -> None:
     """Show a figure as a PNG with alternative text, once.
 
-    JupyterLab 4 ignores an ``alt`` in the metadata of an ``image/png`` output, and so does the lab
-    template of nbconvert 7; both keep the ``alt`` of an ``<img>`` in an HTML output. So the PNG
+    JupyterLab 4 ignores an `alt` in the metadata of an `image/png` output, and so does the lab
+    template of nbconvert 7; both keep the `alt` of an `<img>` in an HTML output. So the PNG
     goes out inside HTML, and only there: Jupyter's server drops the output of a kernel that sends
     more than a megabyte a second, which two copies of each figure would come near.
 
@@ -54,7 +54,7 @@ def show_figure(fig: Figure, alt: str) -> None:
         alt: what the figure shows, in a sentence or two.
 
     Raises:
-        ValueError: ``alt`` is empty.
+        ValueError: `alt` is empty.
     """
     bundle = mime_bundle(fig, alt)
     if isinstance(fig, LabFigure):
@@ -65,7 +65,7 @@ def show_figure(fig: Figure, alt: str) -> None:
 
 
 def mime_bundle(fig: Figure, alt: str) -> Bundle:
-    """The figure as display data and metadata."""
+    """Return the figure as display data and metadata."""
     if not alt.strip():
         raise ValueError("show_figure needs alternative text: say in a sentence what is shown.")
     png = base64.b64encode(png_of(fig)).decode("ascii")
@@ -79,7 +79,7 @@ def mime_bundle(fig: Figure, alt: str) -> Bundle:
 
 
 def png_of(fig: Figure) -> bytes:
-    """The figure's pixels; a chart, which has few colours, with a palette: a third of the bytes."""
+    """Return the figure's pixels; a chart, with its few colours, in a palette: a third of the bytes."""
     drawn, packed = io.BytesIO(), io.BytesIO()
     photographs = any(np.asarray(i.get_array()).ndim == 3 for a in fig.axes for i in a.images)
     packing = {"compress_level": 6 if photographs else 1}  # a chart is packed again
@@ -106,16 +106,16 @@ def display_bundle(bundle: Bundle, display_id: bool = False) -> Any:
 
 
 def sentence(text: str) -> Bundle:
-    """A message as display data."""
+    """Return a message as display data."""
     return {"text/html": f"<p>{html.escape(text)}</p>", "text/plain": text}, {}
 
 
 def _execution_count() -> int | None:
-    """The number of the running cell; None outside IPython."""
+    """Return the number of the running cell; None outside IPython."""
     shell = get_ipython()
     return None if shell is None else shell.execution_count
 
 
 def in_notebook() -> bool:
-    """Whether a Jupyter kernel runs us, whose displays can be updated in place."""
+    """Return whether a Jupyter kernel runs us, whose displays can be updated in place."""
     return hasattr(get_ipython(), "kernel")

@@ -31,13 +31,13 @@ def regression_slider(
     """Show a slider for σ above the fit and the attention map that it gives.
 
     The picture is an ordinary output that the slider replaces, so that it also stands in a notebook
-    that ran unattended. What goes wrong in ``nadaraya_watson`` or ``kernel`` is told in its place
+    that ran unattended. An error in `nadaraya_watson` or `kernel` is reported in its place
     in a sentence, and the slider goes on.
 
     Args:
-        nadaraya_watson: ``(q, k, v, kernel, sigma) -> (prediction, attention_weights)`` on
+        nadaraya_watson: `(q, k, v, kernel, sigma) -> (prediction, attention_weights)` on
             q (n_q, 1), k (n_k, 1), v (n_k, 1).
-        kernel: ``(distance, sigma) -> similarity``, passed on to it.
+        kernel: `(distance, sigma) -> similarity`, passed on to it.
         x_train, y_train: observations (n_k,) or (n_k, 1).
         x_query, truth: the true curve (n_q,) or (n_q, 1).
         sigma: where the slider stands at first.
@@ -80,7 +80,7 @@ def _regression_view(
     truth: np.ndarray,
     sigma: float,
 ) -> Bundle:
-    """The picture at one σ, or the sentence that says why there is none."""
+    """Return the picture at one σ, or the sentence that says why there is none."""
     try:
         # a small σ makes 0/0: the picture shows it, and a warning would go to stderr
         with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -101,7 +101,7 @@ def _regression_view(
             "The slider needs your gaussian and nadaraya_watson: "
             "complete both exercises, then run this cell again."
         )
-    except Exception as error:  # noqa: BLE001 (whatever the student wrote raises is told)
+    except Exception as error:  # noqa: BLE001 (whatever the student wrote raises is shown)
         reason = " ".join(str(error).split()).rstrip(".")
         return sentence(
             f"There is no picture at σ = {rounded(sigma)}: your nadaraya_watson stopped with "
@@ -121,7 +121,7 @@ def summary_slider(
     """Show a slider for the greatest length of a summary above the summary itself.
 
     The text is an ordinary output that the slider replaces, so that it also stands in a notebook
-    that ran unattended. What goes wrong in ``summarise`` is told in its place in a sentence.
+    that ran unattended. An error in `summarise` is reported in its place in a sentence.
 
     Args:
         summarise: takes the greatest number of tokens and returns the summary.
@@ -147,10 +147,10 @@ def summary_slider(
 
 
 def _summary_view(summarise: Callable[[int], str], length: int) -> Bundle:
-    """The summary at one length, or the sentence that says why there is none."""
+    """Return the summary at one length, or the sentence that says why there is none."""
     try:
         return sentence(f"At most {length} tokens: “{summarise(length)}”")
-    except Exception as error:  # noqa: BLE001 (whatever a summariser raises is told)
+    except Exception as error:  # noqa: BLE001 (whatever a summariser raises is shown)
         reason = " ".join(str(error).split()).rstrip(".")
         return sentence(f"There is no summary: {type(error).__name__} ({reason}).")
 

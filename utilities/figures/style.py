@@ -2,7 +2,7 @@
 
 Figures have a white background of their own and dark text, which is legible in JupyterLab's light
 and dark themes alike. Colours are those of Okabe & Ito (2008) that reach a contrast of 3:1 on white;
-heat maps are viridis. Nothing is told by colour alone.
+heat maps are viridis. No meaning rests on colour alone.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ TEXT = "#1a1a1a"
 MUTED = "#595959"
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, TEXT)
+ORANGE = "#E69F00"  # for areas alone, and hatched: less than 3:1 on white
 RIGHT, WRONG = "#00558A", "#A84300"  # Okabe-Ito's blue and vermillion, darkened for text
 MARKERS = ("o", "s", "^", "D", "v")
 HEAT = "viridis"
 NO_VALUE = "#D0D0D0"  # where a heat map has no number
+
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -51,18 +53,19 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": TEXT,
     "ytick.labelsize": 9.5,
 }
+
 styled = matplotlib.rc_context(_STYLE)  # as a decorator: the style holds inside the function only
 
 
 def text_colour(background: Sequence[float]) -> str:
-    """Black or white, whichever stands out more (one of them always reaches WCAG AA, 4.5:1)."""
+    """Return black or white, whichever stands out more (one of them always reaches WCAG AA, 4.5:1)."""
     white, black, ground = (luminance(colour) for colour in ("white", "black", background))
     on_white, on_black = (white + 0.05) / (ground + 0.05), (ground + 0.05) / (black + 0.05)
     return "white" if on_white > on_black else "black"
 
 
 def luminance(colour: Any) -> float:
-    """Relative luminance (WCAG 2.2)."""
+    """Return the relative luminance (WCAG 2.2)."""
     rgb = np.array(matplotlib.colors.to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))

@@ -1,4 +1,4 @@
-"""A Vision Transformer from outside and inside: patches, attention, position embeddings."""
+"""Patches of an image, and where a Vision Transformer looks: class token, attention roll-out."""
 
 from __future__ import annotations
 
@@ -121,8 +121,7 @@ def plot_class_token_attention(
         axes.set_axis_off()
     original, *others = panels.flat
     show_pixels(original, pixels, "image")
-    grey = pixels if pixels.ndim == 2 else pixels @ (0.299, 0.587, 0.114)
-    grey = grey / 255 if np.asarray(pixels).dtype == np.uint8 else grey
+    grey = _in_grey(pixels)
     for axes, values, title in zip(others, shown, titles, strict=False):
         show_pixels(axes, grey, title)
         axes.imshow(
@@ -185,80 +184,18 @@ def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention r
 
 
 def _tinted(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A picture in grey under colours for values in [0, 1] on a grid; (H, W, 3) in [0, 1].
+    """Return a picture in grey under colours for values in [0, 1] on a grid; (H, W, 3) in [0, 1].
 
     Mixed here and not by Matplotlib, which would do it at the resolution of the figure.
     """
     height, width = pixels.shape[:2]
-    grey = pixels if pixels.ndim == 2 else pixels @ (0.299, 0.587, 0.114)
-    grey = grey / 255 if pixels.dtype == np.uint8 else grey
+    grey = _in_grey(pixels)
     grid = Image.fromarray(values.astype(np.float32))
     smooth = np.asarray(grid.resize((width, height), Image.Resampling.BILINEAR))
     return 0.6 * matplotlib.colormaps[HEAT](smooth)[..., :3] + 0.4 * grey[..., np.newaxis]
 
 
-@styled
-def plot_position_similarity(position_embeddings: ArrayLike, grid: int | tuple[int, int]) -> Figure:
-    """Show which positions a ViT holds for alike: cosine similarity of its position embeddings.
-
-    The small map at row i, column j compares patch (i, j) with all the patches, as in the centre of
-    figure 7 of Dosovitskiy et al. (2021). The colours span the similarities of different patches;
-    a patch is alike to itself by 1.
-
-    Args:
-        position_embeddings: (N+1, d), the class token's (left out) first.
-        grid: rows and columns of patches; one number if they are the same.
-
-    Raises:
-        ValueError: a shape does not fit.
-    """
-    rows, columns = (grid, grid) if isinstance(grid, int | np.integer) else grid
-    embeddings = check_array("position_embeddings", position_embeddings, "(N+1, d)", 2)
-    if len(embeddings) != rows * columns + 1:
-        raise ValueError(
-            f"position_embeddings has shape {embeddings.shape}; expected (N+1, d) with "
-            f"N = {rows} × {columns} = {rows * columns}, hence {rows * columns + 1} rows."
-        )
-    patches = embeddings[1:].astype(np.float64)
-    patches = patches / np.maximum(np.linalg.norm(patches, axis=-1, keepdims=True), 1e-12)
-    similarity = patches @ patches.T  # (N, N)
-    others = similarity[~np.eye(len(similarity), dtype=bool)]
-
-    fig, ((axes,),) = new_figure(6.4, 5.6 * rows / columns + 0.2)
-    mosaic = tile_maps(similarity.reshape(rows, columns, rows, columns))
-    colours = axes.imshow(
-        mosaic, cmap=matplotlib.colormaps[HEAT].with_extremes(bad="white"),
-        vmin=others.min(), vmax=others.max(), interpolation="nearest",
-    )  # fmt: skip
-    axes.set_xticks(np.arange(columns) * (columns + 1) + (columns - 1) / 2, range(1, columns + 1))
-    axes.set_yticks(np.arange(rows) * (rows + 1) + (rows - 1) / 2, range(1, rows + 1))
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.set(
-        xlabel="input patch column", ylabel="input patch row", title="Position embedding similarity"
-    )
-    fig.colorbar(colours, ax=axes, label="cosine similarity", extend="max", shrink=0.85)
-
-    neighbours = are_neighbours(rows, columns)
-    alt = (
-        f"{rows} × {columns} small heat maps: each patch's position embedding compared with all "
-        f"the others. Mean cosine similarity of patches side by side "
-        f"{rounded(similarity[neighbours].mean())}, of all pairs {rounded(others.mean())}."
-    )
-    show_figure(fig, alt)
-    return fig
-
-
-def tile_maps(maps: np.ndarray) -> np.ndarray:
-    """Maps (rows, columns, r, c) side by side in one matrix, one cell of NaN between them."""
-    rows, columns, r, c = maps.shape
-    padded = np.full((rows, r + 1, columns, c + 1), np.nan)
-    padded[:, :r, :, :c] = maps.transpose(0, 2, 1, 3)  # (rows, r, columns, c)
-    return padded.reshape(rows * (r + 1), columns * (c + 1))[:-1, :-1]
-
-
-def are_neighbours(rows: int, columns: int) -> np.ndarray:
-    """Which pairs of patches lie side by side or one above the other, (N, N)."""
-    place = np.stack(np.unravel_index(np.arange(rows * columns), (rows, columns)), axis=-1)
-    return np.abs(place[:, None] - place[None]).sum(axis=-1) == 1
+def _in_grey(pixels: np.ndarray) -> np.ndarray:
+    """Return the brightness of a picture (H, W) or (H, W, 3), between 0 and 1; weights of Rec. 601."""
+    grey = pixels if pixels.ndim == 2 else pixels @ (0.299, 0.587, 0.114)
+    return grey / 255 if pixels.dtype == np.uint8 else grey

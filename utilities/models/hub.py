@@ -64,13 +64,13 @@ def _progress_on_stdout() -> Iterator[None]:
 
 
 def offline() -> bool:
-    """Whether the user has asked that no network be used."""
+    """Return whether the user has asked that no network be used."""
     asked = (os.environ.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     return any(value.strip().lower() in ("1", "on", "yes", "true") for value in asked)
 
 
 def hub_answers(timeout: float = HUB_TIMEOUT) -> bool:
-    """Whether the hub answers within `timeout` seconds.
+    """Return whether the hub answers within `timeout` seconds.
 
     Asked in a thread, since looking up a host name can take long and knows no time limit.
     """

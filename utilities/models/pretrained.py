@@ -75,7 +75,7 @@ _VIT_NOTE = (
     "knows ten classes, and takes everything for one of them."
 )
 _T5_NOTE = (
-    "The kit's own tiny T5 takes its place. It is a stand-in so that every cell runs: it has "
+    "The kit's own tiny T5 takes its place. It is there so that every cell runs: it has "
     "learned to give back the first sentence of passages from one short text, and nothing else."
 )
 
@@ -187,7 +187,7 @@ def _folder_of(name: str | os.PathLike, files: list[str], embedded: Path | None,
 
 
 def _names_a_folder(name: str | os.PathLike) -> bool:
-    """Whether a name is meant as a path: hub names are NAME or OWNER/NAME, and no such folder."""
+    """Return whether a name is meant as a path: hub names are NAME or OWNER/NAME."""
     text = str(name)
     return (
         isinstance(name, os.PathLike)

@@ -11,7 +11,7 @@ def build_small_cnn(
     num_classes: int,
     data_augmentation: tf_keras.Model | None = None,
 ) -> tf_keras.Model:
-    """A small convolutional network, as a first course in deep learning ends with.
+    """Return a small convolutional network, as a first course in deep learning ends with.
 
     Three 3x3 convolutions with ReLU, the first two followed by 2x2 max pooling, then a Dense
     layer of 64. On 32x32x3 images and 10 classes it has 122,570 parameters.

@@ -1,6 +1,6 @@
 """A residual network of a Vision Transformer's size, for images of 32×32 pixels.
 
-It is called like the networks of `tf_keras.applications`, so that one can stand in for the other.
+It is called like the networks of `tf_keras.applications`, so that one can take the place of the other.
 """
 
 from __future__ import annotations

@@ -349,37 +349,6 @@ def adamw(
     return np.array(steps)
 
 
-def top_classes(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k most probable classes of logits (B, K), best first, and their probabilities."""
-    classes = np.argsort(-logits, axis=-1, kind="stable")[:, :k]  # (B, k)
-    return classes, np.take_along_axis(softmax(logits), classes, axis=-1)
-
-
-def rollout_step(attention: np.ndarray) -> np.ndarray:
-    """Return half the heads' mean plus half the identity, (B, h, n, n) → (B, n, n)."""
-    return (attention.mean(axis=1) + np.eye(attention.shape[-1])) / 2
-
-
-def attention_rollout(attentions: np.ndarray, step: Step = rollout_step) -> np.ndarray:
-    """Return the product of the layers' steps, the last layer leftmost; (L, B, h, n, n) → (B, n, n).
-
-    Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers", 2020, equation 1.
-    """
-    rollout = step(attentions[0])
-    for attention in attentions[1:]:
-        rollout = step(attention) @ rollout
-    return rollout
-
-
-def ridge(features: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return W (d, K) and b (K,) that minimise |XW + b − Y|² + penalty·|W|², b left free."""
-    mean, target_mean = features.mean(axis=0), targets.mean(axis=0)
-    centred = features - mean
-    gram = centred.T @ centred + penalty * np.eye(features.shape[-1])  # (d, d)
-    weights = np.linalg.solve(gram, centred.T @ (targets - target_mean))
-    return weights, target_mean - mean @ weights
-
-
 def beam_search(
     log_probabilities: Callable[[tuple[int, ...]], np.ndarray],
     num_beams: int,

@@ -73,10 +73,13 @@ class Observation:
     """What was seen in one case: named arrays, the problem that stopped it, or both.
 
     Both where the implementation went through, but changed its input.
+
+    reset: the global settings, among `settings.NAMES`, that were not as usual and were put back first.
     """
 
     values: dict[str, np.ndarray] = field(default_factory=dict)
     problem: Problem | None = None
+    reset: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.values[name]

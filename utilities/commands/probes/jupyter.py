@@ -23,7 +23,7 @@ TRY_KERNEL = "import sys, utilities; print(sys.prefix)"
 
 
 def kernel(folders: list[str] | None = None, name: str = "python3") -> Finding:
-    """Whether the notebooks' kernel starts, finds the kit, and belongs to this environment."""
+    """Look whether the notebooks' kernel starts, finds the kit, and belongs to this environment."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
     from jupyter_client.manager import KernelManager
 
@@ -44,7 +44,7 @@ def kernel(folders: list[str] | None = None, name: str = "python3") -> Finding:
 
 
 def lab_extensions(folders: list[str] | None = None) -> Finding:
-    """Whether JupyterLab has the slider's widgets and nbgrader's menu, and they are enabled."""
+    """Look whether JupyterLab has the slider's widgets and nbgrader's menu, and they are enabled."""
     from jupyter_core.paths import jupyter_path
     from jupyterlab.commands import AppOptions, get_app_info
 
@@ -63,7 +63,7 @@ def lab_extensions(folders: list[str] | None = None) -> Finding:
 
 
 def server_extensions(names: Sequence[str], folders: list[str] | None = None) -> Finding:
-    """Whether Jupyter's server has nbgrader's parts, enabled and importable."""
+    """Look whether Jupyter's server has nbgrader's parts, enabled and importable."""
     from jupyter_core.paths import jupyter_config_path
     from jupyter_server.extension.config import ExtensionConfigManager
 

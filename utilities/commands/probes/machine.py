@@ -20,7 +20,7 @@ MIN_DISK, RECOMMENDED_DISK = 0.5, 3.0  # GiB; full sets and hub models take abou
 
 
 def memory(total: float | None = None, available: float | None = None) -> Finding:
-    """Memory in GiB, no more than the container may have."""
+    """Measure memory in GiB, no more than the container may have."""
     if total is None or available is None:
         total, available = _memory()
     text = f"{available:.1f} of {total:.1f} GiB free"
@@ -34,7 +34,7 @@ def memory(total: float | None = None, available: float | None = None) -> Findin
 
 
 def disk(folder: Path = KIT, free: float | None = None) -> Finding:
-    """Free space (GiB) where the kit lies, and whether it can be written there."""
+    """Measure the free space (GiB) where the kit lies, and whether it can be written there."""
     free = shutil.disk_usage(folder).free / GIB if free is None else free
     text = f"{free:.1f} GiB free in {folder}"
     if not os.access(folder, os.W_OK):
@@ -47,7 +47,7 @@ def disk(folder: Path = KIT, free: float | None = None) -> Finding:
 
 
 def energy_sensors() -> Finding:
-    """What the energy of a training is read from."""
+    """Find out what the energy of a training is read from."""
     from utilities.energy.components import find_components
 
     components, notes = find_components("all")
@@ -58,7 +58,7 @@ def energy_sensors() -> Finding:
 
 
 def sensors(records: Sequence[ComponentRecord], notes: Sequence[str] = ()) -> Finding:
-    """The same, from what was found."""
+    """Judge the sensors that were found."""
     from utilities.energy.report import MEASURED
 
     text = "; ".join(f"{r.name} {r.basis} ({r.sensor})" for r in records) or "; ".join(notes) or "none"

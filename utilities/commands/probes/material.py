@@ -26,7 +26,7 @@ def shipped_data() -> Finding:
 
 
 def full_set(image_set: ImageSet, without: str) -> Finding:
-    """A full data set, verified by content. without: what happens where it is not there."""
+    """Look for a full data set and verify it. without: what happens where it is not there."""
     from utilities.datasets.files import DataError
     from utilities.datasets.loading import read_full
     from utilities.datasets.places import find_full
@@ -42,17 +42,17 @@ def full_set(image_set: ImageSet, without: str) -> Finding:
 
 
 def full_cifar10() -> Finding:
-    """The full CIFAR-10."""
+    """Look for the full CIFAR-10."""
     return full_set(CIFAR10, "no lab needs it: it makes the tests of models finer")
 
 
 def full_cifar100() -> Finding:
-    """The full CIFAR-100."""
+    """Look for the full CIFAR-100."""
     return full_set(CIFAR100, "without it the extension labs use the shipped CIFAR-10")
 
 
 def shipped_models(folder: Path = KIT / "data" / "models") -> Finding:
-    """The models that the kit ships: whether their files can be read."""
+    """Look whether the files of the shipped models can be read."""
     from safetensors import SafetensorError, safe_open
 
     names, weights = [], sorted(folder.glob("*/model.safetensors"))
@@ -70,7 +70,7 @@ def shipped_models(folder: Path = KIT / "data" / "models") -> Finding:
 
 
 def hub_models(cache: Path | None = None) -> Finding:
-    """The models from the hub that `pretrained_models` asks for: whether they are in the cache."""
+    """Look whether the models that `pretrained_models` asks for are in the cache."""
     from utilities.commands.models import HUB_MODELS, is_cached
 
     absent = [name for name in HUB_MODELS if not is_cached(name, cache)]

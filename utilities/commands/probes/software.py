@@ -33,7 +33,7 @@ print(json.dumps({
 
 
 def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
-    """The version of Python."""
+    """Look at the version of Python."""
     text = ".".join(map(str, found)) + f" in {sys.prefix}"
     if found[:2] == (3, 11):
         return Finding(READY, text)
@@ -41,7 +41,7 @@ def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def libraries(lock: Path = KIT / "requirements.lock") -> Finding:
-    """Whether every library is installed in the version that the kit pins."""
+    """Look whether every library is installed in the version that the kit pins."""
     from packaging.requirements import Requirement
 
     if not lock.is_file():
@@ -70,7 +70,7 @@ class TensorFlow:
         self.facts: dict[str, Any] = {}
 
     def library(self) -> Finding:
-        """Whether TensorFlow starts and computes; its version and threads."""
+        """Find out whether TensorFlow starts and computes; its version and threads."""
         try:
             done = run_quietly(self.command)
         except subprocess.TimeoutExpired:
@@ -88,7 +88,7 @@ class TensorFlow:
         return Finding(READY, text)
 
     def gpu(self, has_driver: bool | None = None) -> Finding:
-        """Which GPUs TensorFlow can use."""
+        """Find out which GPUs TensorFlow can use."""
         if not self.facts:
             return Finding(OPTIONAL, "not known without TensorFlow", "fix TensorFlow first")
         if self.facts["gpus"]:
@@ -100,7 +100,7 @@ class TensorFlow:
 
 
 def alembic(path: str | None = None) -> Finding:
-    """Whether nbgrader finds the command that makes a gradebook."""
+    """Look whether nbgrader finds the command that makes a gradebook."""
     found = shutil.which("alembic", path=path)
     if found:
         return Finding(READY, found)
@@ -110,7 +110,7 @@ def alembic(path: str | None = None) -> Finding:
 
 
 def bubblewrap() -> Finding:
-    """Whether a sandbox for students' code really starts."""
+    """Look whether a sandbox for students' code really starts."""
     from utilities.grading import sandbox
 
     try:
@@ -122,7 +122,7 @@ def bubblewrap() -> Finding:
 
 
 def browser(names: Sequence[str] = BROWSERS) -> Finding:
-    """Whether there is a Chromium for the tests that play a student."""
+    """Look whether there is a Chromium for the tests that play a student."""
     found = next(filter(None, map(shutil.which, names)), None) or _browser_of_playwright()
     todo = "make test installs it; or: python -m playwright install chromium"
     if found is None:

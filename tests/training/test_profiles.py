@@ -28,3 +28,19 @@ def test_nbgrader_always_gets_the_quick_one(monkeypatch, doing):
     monkeypatch.setenv("NBGRADER_EXECUTION", doing)
     monkeypatch.setenv("LAB_PROFILE", "full")
     assert load_profile("standard").name == load_profile().name == "quick"
+
+
+@pytest.mark.parametrize("lab", ["attention_variants", "small_datasets", "inductive_bias"])
+@pytest.mark.parametrize("name", ["quick", "standard", "full"])
+def test_the_profiles_of_the_extension_labs_fit_the_data_and_the_model(lab, name):
+    profile = load_profile(name, lab=lab)
+    size = profile.size
+    assert size.mlp_units[-1] == size.embedding_proj_dim
+    assert size.image_size % size.patch_size == size.embedding_proj_dim % size.num_heads == 0
+    assert profile.training_samples + profile.validation_samples <= 50_000
+    assert profile.test_samples <= 10_000
+
+
+@pytest.mark.parametrize("name", ["quick", "standard", "full"])
+def test_cost_is_measured_at_enough_lengths_for_an_exponent(name):
+    assert len(load_profile(name, lab="attention_variants").lengths) >= 3
