@@ -5,6 +5,7 @@ It stands on the kernel's side, where notebooks import it; what judges is import
 
 import importlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +25,7 @@ that does not hold raises `CheckFailed`; with points=6 nothing is raised and the
 to 6 in halves, are returned.
 """
 LESSONS, KERNEL = "utilities.checks.lessons", "utilities.checks.kernel"
+UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 SANDBOX = "LAB_SANDBOX"  # set in the grader's sandbox, where nothing is judged
 
 
@@ -138,7 +140,13 @@ class Exercise:
             others = [culprit for culprit in culprits if culprit != name]
             if others and with_trusted(others).fraction >= trusted.fraction:
                 culprits = others
-        trusted.notes.append(_fix_first(self.name, culprits, trusted.passed))
+        undefined = _undefined(own)
+        note = (
+            _run_first(self.name, undefined)
+            if undefined
+            else _fix_first(self.name, culprits, trusted.passed)
+        )
+        trusted.notes.append(note)
         return trusted
 
 
@@ -178,4 +186,17 @@ def _fix_first(name: str, culprits: Sequence[str], passed: bool) -> str:
     return (
         f"Your {name} {verdict} with a correct {steps} in place of yours, so it was judged that way. "
         f"Fix your {steps} first: go back to {'its check' if len(culprits) == 1 else 'their checks'}."
+    )
+
+
+def _undefined(report: "Report") -> str:
+    """Return the name that was not defined when the student's own steps ran, or nothing."""
+    found = (UNDEFINED.search(finding.message) for finding in report.findings)
+    return next((match[1] for match in found if match), "")
+
+
+def _run_first(name: str, undefined: str) -> str:
+    return (
+        f"{undefined} is not defined, so your {name} was judged with correct earlier steps in place of "
+        f"yours. After a restart no cell has run: run the cell that defines {undefined}."
     )
