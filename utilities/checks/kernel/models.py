@@ -18,11 +18,11 @@ from utilities.checks.kernel.observing import (
     from_keras_3,
     refuse_nothing,
 )
+from utilities.checks.kernel.shared import GRID
 
 ATTENTION = ("W_q", "W_k", "W_v", "W_o")
 ROLES = (*ATTENTION, "gamma", "beta", "kernel", "bias")
 KERAS_NAMES = {"query": "W_q", "key": "W_k", "value": "W_v", "attention_output": "W_o"}
-GRID = np.linspace(-3.0, 3.0, 13)  # where a non-linearity is looked at
 
 
 def build_model(shape: Sequence[int], build: Callable) -> tf_keras.Model:
@@ -196,6 +196,12 @@ def epsilons(model: tf_keras.Model) -> np.ndarray:
     return np.array(
         sorted({float(part.epsilon) for part in model.submodules if isinstance(part, kind)})
     )
+
+
+def dropout_rates(model: tf_keras.Model) -> np.ndarray:
+    """Return the rates of the dropout layers, without repetition."""
+    kind = tf_keras.layers.Dropout
+    return np.array(sorted({float(part.rate) for part in model.submodules if isinstance(part, kind)}))
 
 
 def outputs(model: tf_keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,8 +10,7 @@ import tf_keras
 from utilities.checks.kernel import probes
 from utilities.checks.kernel.case import Case
 from utilities.checks.kernel.observing import as_array
-
-WEIGHTS = ("kernel", "bias", "class_token", "positions")
+from utilities.checks.kernel.shared import ENCODER_WEIGHTS as WEIGHTS
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:

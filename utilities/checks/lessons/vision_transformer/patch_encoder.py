@@ -9,7 +9,7 @@ from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sig
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.core.oracles import Step, layer_norm
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.vision_transformer.patch_encoder import WEIGHTS
+from utilities.checks.kernel.shared import ENCODER_WEIGHTS as WEIGHTS
 
 # --- what goes in: all dimensions of a case differ from each other ---------------------------------
 
@@ -261,8 +261,8 @@ MISTAKES = [
     ),
     Mistake(
         "weights too many",
-        "Your tokens are normalised by a LayerNormalization, which has weights of its own. That belongs "
-        "to the blocks.",
+        "Your tokens are normalised by a LayerNormalization, which has weights of its own. That "
+        "belongs to the blocks.",
         {"finish": lambda tokens, observed: layer_norm(tokens, 1.0, 0.0, 1e-3)},
         {"finish": lambda tokens, observed: layer_norm(tokens, 1.0, 0.0, 1e-6)},
         entails=("weights too many",),

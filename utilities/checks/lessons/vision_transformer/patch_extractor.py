@@ -262,7 +262,8 @@ CHECK = Check(
         ),
         Only(
             "square images only",
-            "It works for square images alone. How many rows of patches are there, and how many columns?",
+            "It works for square images alone. How many rows of patches are there, and how many "
+            "columns?",
             lambda case: case["images"].shape[1] != case["images"].shape[2],
         ),
         Only(
