@@ -596,12 +596,12 @@ def block_forgets_to_return(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1)
     norm(x1 + feed_forward(x1, mlp_units, dropout_rate))
 
 
-@wrong("transformer_block", told="weights untracked")
+@wrong("transformer_block", told="weights untracked", slips=0)
 def block_does_nothing(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return x
 
 
-@wrong("transformer_block", told="wrong type")
+@wrong("transformer_block", told="wrong type", because="nothing follows a pair")
 def returns_the_weights_as_well(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     attention = MultiHeadAttention(num_heads, proj_dim, return_attention_weights=True)
     attended, weights = attention(x, x, x)
@@ -821,10 +821,65 @@ def no_dropout_after_attention(x, num_heads, proj_dim, mlp_units, dropout_rate=0
     return norm(x1 + feed_forward(x1, mlp_units, dropout_rate))
 
 
+@correct("transformer_block")
+def one_dropout_after_the_mlp(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return norm(x1 + mlp(x1, mlp_units, dropout_rate))
+
+
+def gelu_layers(x, units):
+    for width in units:
+        x = layers.Dense(width, "gelu")(x)
+    return x
+
+
 @wrong("transformer_block", told="no dropout after the MLP")
 def no_dropout_after_the_mlp(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
-    return norm(x1 + mlp(x1, mlp_units, dropout_rate))
+    return norm(x1 + gelu_layers(x1, mlp_units))
+
+
+@wrong("transformer_block", told="no dropout inside the MLP")
+def no_dropout_inside_the_mlp(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return norm(x1 + layers.Dropout(dropout_rate)(gelu_layers(x1, mlp_units)))
+
+
+@wrong("transformer_block", told="rate ignored")
+def rate_of_the_mlp_written_in(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return norm(x1 + layers.Dropout(dropout_rate)(mlp(x1, mlp_units, 0.2)))
+
+
+@wrong("transformer_block", told="epsilon too large")
+def epsilon_of_a_tenth(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    return block_with(
+        lambda: layers.LayerNormalization(epsilon=0.1), x, num_heads, proj_dim, mlp_units, dropout_rate
+    )
+
+
+@wrong("transformer_block", told="pre-norm", slips=2)
+def pre_norm_without_dropout(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = x + attend(norm(x), num_heads, proj_dim)
+    return x1 + mlp(norm(x1), mlp_units, 0.0)
+
+
+@wrong("transformer_block", told="start that cannot learn")
+def whole_mlp_starts_at_zero(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    update = x1
+    for units in mlp_units:
+        update = layers.Dense(units, "gelu", kernel_initializer="zeros")(update)
+        update = layers.Dropout(dropout_rate)(update)
+    return norm(x1 + update)
+
+
+@wrong("transformer_block", told="raised an error", because="nothing of another library runs")
+def norm_of_keras_3(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    import keras
+
+    x1 = keras.layers.LayerNormalization()(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return keras.layers.LayerNormalization()(x1 + feed_forward(x1, mlp_units, dropout_rate))
 
 
 @wrong("transformer_block", told="dropout on the residual")
@@ -855,7 +910,7 @@ def usual_sizes_for_mlp_units(x, num_heads, proj_dim, mlp_units, dropout_rate=0.
     return transformer_block(x, num_heads, proj_dim, [4 * proj_dim, proj_dim], dropout_rate)
 
 
-@wrong("transformer_block", told="raised an error")
+@wrong("transformer_block", told="raised an error", because="nothing runs")
 def heads_and_width_swapped(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return transformer_block(x, proj_dim, num_heads, mlp_units, dropout_rate)
 

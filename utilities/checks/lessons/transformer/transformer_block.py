@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from utilities.checks.core import oracles
-from utilities.checks.core.activations import closest, linear, relu
+from utilities.checks.core import activations, oracles
+from utilities.checks.core.activations import MIXED, closest, linear, relu
 from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, Sign, Values, Wrong
 from utilities.checks.core.drawing import kernel, normal, uniform
 from utilities.checks.core.dropout import Branch, as_taken, dropped
@@ -23,7 +23,6 @@ from utilities.checks.lessons.transformer.mlp import (
     RATE,
     RATE_IGNORED,
     Pattern,
-    accepted,
     everywhere,
     last_linear,
     starts_well,
@@ -183,7 +182,7 @@ def formula(
             oracles.mlp, kernels=kernels, biases=biases, activations=pattern(f, len(kernels))
         )
 
-    used = accepted(seen) if activation is None else [activation]
+    used = (activations.used(seen["non_linearities"]) or MIXED) if activation is None else [activation]
     outputs = [block(attend, mlp_of(f)) for f in used]
     output = closest(outputs, seen["output"])
     if case.stage != "training":
@@ -195,7 +194,7 @@ def formula(
     asked = DEFAULT_RATE if case["dropout_rate"] is None else case["dropout_rate"]
     rates = {"block": rate(asked, seen), "mlp": mlp_rate(asked, seen)}
     f_1, f_2 = pattern(f, 2)
-    updates = {"attention": attend(x), "mlp": f_2(f_1(biases[0]) @ kernels[1] + biases[1]) + 0 * x}
+    updates = {"attention": _update_of(attend, block, x), "mlp": f_2(f_1(biases[0]) @ kernels[1] + biases[1]) + 0 * x}
     updates["neither"] = np.zeros_like(x)
 
     def ways(part: str) -> list[list[Branch]]:
@@ -243,6 +242,18 @@ def _after(branches: list[Branch], rates: Sequence[float], scaled: bool) -> list
     for rate in rates:
         branches = dropped(branches, rate, scaled)
     return branches
+
+
+def _update_of(attend: Step, block: Callable, x: np.ndarray) -> np.ndarray:
+    """Return what attention gives in a block, whatever it reads there, while nothing else is added."""
+    kept = []
+
+    def remember(read: np.ndarray) -> np.ndarray:
+        kept.append(attend(read))
+        return kept[0]
+
+    block(remember, lambda _: np.zeros_like(x))
+    return kept[0]
 
 
 def _carried_past(part: str, block: Callable, nothing: np.ndarray, wiring: dict) -> np.ndarray:
@@ -380,11 +391,13 @@ WIRING = [  # how the parts are joined; in a classifier made of blocks these mis
     Mistake(
         "first LayerNormalization missing",
         "The sum of x and attention is not normalised: the first LayerNormalization is missing.",
+        entails=("LayerNormalization shared",),
         place_1="nothing",
     ),
     Mistake(
         "second LayerNormalization missing",
         "The sum of x₁ and MLP is not normalised: the second LayerNormalization is missing.",
+        entails=("LayerNormalization shared",),
         place_2="nothing",
     ),
     Mistake(
@@ -398,13 +411,14 @@ WIRING = [  # how the parts are joined; in a classifier made of blocks these mis
         "works on the result of the attention part.",
         {"read": "x", "carried": "total", "place_1": "nothing"},
         {"read": "x", "carried": "total"},
+        entails=("LayerNormalization shared",),
     ),
     Mistake(
         "attention unused",
         "The output of attention does not reach the result: is it computed and then forgotten?",
         {"add_1": _without_update},
         {"read": "x", "carried": "x"},
-        entails=("attention unused", "gradient cut off"),
+        entails=("attention unused", "gradient cut off", "LayerNormalization shared"),
     ),
     Mistake(
         "MLP unused",
