@@ -9,12 +9,20 @@ from numpy.typing import ArrayLike
 
 Step = Callable[[np.ndarray], np.ndarray]  # an array in, an array out
 Kernel = Callable[[np.ndarray, float], np.ndarray]  # (distance, sigma) → closeness
-Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (n_q, d), (n_k, d) → (n_q, n_k)
 
 
-def gaussian(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
-    """Return exp(−distance²/2σ²), any shape."""
-    return np.exp(-np.square(distance) / (2.0 * sigma**2))
+def gaussian(
+    distance: ArrayLike,
+    sigma: float = 1.0,
+    *,
+    power: Step = np.square,
+    denominator: Callable[[float], float] = lambda sigma: 2.0 * sigma**2,
+    sign: float = -1.0,
+    exponential: Step = np.exp,
+    afterwards: Callable = lambda value, sigma: value,
+) -> np.ndarray:
+    """Return exp(−distance²/2σ²), any shape; the settings are its parts, from the inside out."""
+    return afterwards(exponential(sign * power(np.asarray(distance)) / denominator(sigma)), sigma)
 
 
 def exponential(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
@@ -35,21 +43,32 @@ def euclidean(q: np.ndarray, k: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(q[:, None] - k[None]).sum(axis=-1))
 
 
+def share_of_all_keys(closeness: np.ndarray) -> np.ndarray:
+    """Return the closeness (n_q, n_k) with each row brought to sum 1."""
+    return closeness / closeness.sum(axis=-1, keepdims=True)
+
+
 def nadaraya_watson(
     q: np.ndarray,
     k: np.ndarray,
     v: np.ndarray,
     kernel: Kernel,
     sigma: float = 1.0,
-    distance: Distance = euclidean,
+    *,
+    closeness: Callable = lambda q, k, kernel, sigma: kernel(euclidean(q, k), sigma),
+    normalise: Step = share_of_all_keys,
+    average: Callable = lambda weights, closeness, k, v: weights @ v,
+    returns: Callable = lambda prediction, weights, closeness: (prediction, weights),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of the values v (n_k, d_v), weighted by the kernel, and the weights.
 
+    q (n_q, d), k (n_k, d). The settings are the four steps: closeness (n_q, n_k), weights, mean,
+    result.
     Source: Nadaraya, "On Estimating Regression", 1964; Watson, "Smooth Regression Analysis", 1964.
     """
-    closeness = kernel(distance(q, k), sigma)  # (n_q, n_k)
-    attention_weights = closeness / closeness.sum(axis=-1, keepdims=True)
-    return attention_weights @ v, attention_weights
+    near = closeness(q, k, kernel, sigma)  # (n_q, n_k)
+    weights = normalise(near)
+    return returns(average(weights, near, k, v), weights, near)
 
 
 def softmax(scores: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:
@@ -352,37 +371,6 @@ def adamw(
         weights = weights - rate * (update + decay * weights)
         steps.append(weights)
     return np.array(steps)
-
-
-def top_classes(logits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k most probable classes of logits (B, K), best first, and their probabilities."""
-    classes = np.argsort(-logits, axis=-1, kind="stable")[:, :k]  # (B, k)
-    return classes, np.take_along_axis(softmax(logits), classes, axis=-1)
-
-
-def rollout_step(attention: np.ndarray) -> np.ndarray:
-    """Return half the heads' mean plus half the identity, (B, h, n, n) → (B, n, n)."""
-    return (attention.mean(axis=1) + np.eye(attention.shape[-1])) / 2
-
-
-def attention_rollout(attentions: np.ndarray, step: Step = rollout_step) -> np.ndarray:
-    """Return the product of the layers' steps, the last layer leftmost; (L, B, h, n, n) → (B, n, n).
-
-    Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers", 2020, equation 1.
-    """
-    rollout = step(attentions[0])
-    for attention in attentions[1:]:
-        rollout = step(attention) @ rollout
-    return rollout
-
-
-def ridge(features: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return W (d, K) and b (K,) that minimise |XW + b − Y|² + penalty·|W|², b left free."""
-    mean, target_mean = features.mean(axis=0), targets.mean(axis=0)
-    centred = features - mean
-    gram = centred.T @ centred + penalty * np.eye(features.shape[-1])  # (d, d)
-    weights = np.linalg.solve(gram, centred.T @ (targets - target_mean))
-    return weights, target_mean - mean @ weights
 
 
 def beam_search(

@@ -28,6 +28,7 @@ from utilities.checks.kernel.case import (
     Observation,
     Problem,
 )
+from utilities.checks.kernel.settings import usual_settings
 
 KERAS_3 = (
     " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
@@ -64,17 +65,20 @@ def observe_cases(module: str, implementation: Any, cases: Sequence[Case]) -> li
 def observe_case(observe: Callable, implementation: Any, case: Case) -> Observation:
     """Return what `observe(implementation, case)` saw, or the problem that stopped it."""
     given = Case(case.stage, {name: _copy(value) for name, value in case.inputs.items()})
+    seen = Observation()
     try:
-        with _undisturbed():
+        with _undisturbed() as seen.reset:
             values = observe(implementation, given)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and GeneratorExit are the student's too
-        return Observation(problem=problem_of(error))
+        seen.problem = problem_of(error)
+        return seen
     changed = [name for name in case.inputs if not _same(given[name], case[name])]
     if changed:
-        return Observation(problem=Problem(INPUT_CHANGED, _changed_message(changed)))
-    return Observation({name: np.asarray(value) for name, value in values.items()})
+        seen.problem = Problem(INPUT_CHANGED, _changed_message(changed))
+    seen.values = {name: np.asarray(value) for name, value in values.items()}
+    return seen
 
 
 def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarray:
@@ -112,6 +116,20 @@ def as_pair(value: Any, first: str, second: str) -> tuple[Any, Any]:
         came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
         raise Stopped(WRONG_TYPE, f"Return two values, ({first}, {second}); you return {came}.")
     return value[0], value[1]
+
+
+def as_parts(value: Any, *names: str) -> dict[str, Any]:
+    """Return the parts of a result by name; of one array where several are expected, the first alone.
+
+    Stops, and says what came instead, where the result is neither.
+    """
+    refuse_nothing(value, "result")
+    if isinstance(value, (tuple, list)) and len(value) == len(names):
+        return dict(zip(names, value, strict=True))
+    if is_tensor(value) or isinstance(value, np.ndarray):
+        return {names[0]: value}
+    came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
+    raise Stopped(WRONG_TYPE, f"Return {len(names)} values, ({', '.join(names)}); you return {came}.")
 
 
 def from_keras_3(value: Any) -> str:
@@ -162,8 +180,8 @@ def _stopped_in_keras_3(trace: TracebackType | None) -> bool:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold the device, precision and streams still while the implementation runs.
+def _undisturbed() -> Iterator[list[str]]:
+    """Hold device, settings and streams still while the implementation runs; yield what was reset.
 
     On the CPU and without TensorFloat-32 the result does not depend on the machine; warnings and
     stderr go to stdout, since nbgrader scores a cell 0 for anything on stderr.
@@ -174,11 +192,11 @@ def _undisturbed() -> Iterator[None]:
             contextlib.redirect_stdout(sys.stdout),  # puts it back if the implementation takes it
             contextlib.redirect_stderr(sys.stdout),
             warnings.catch_warnings(),
-            np.errstate(all="ignore"),
             _on_the_cpu(),
         ):
             warnings.simplefilter("ignore")
-            yield
+            with usual_settings() as reset:
+                yield reset
     finally:
         sys.setrecursionlimit(recursion_limit)
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.judging import Mistake, Stage, fact, judge_stages, problem_finding, recognise
 from utilities.checks.core.report import Finding
+from utilities.checks.judging import Mistake, Stage, fact, judge_stages, problem_finding, recognise
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.small_datasets.mistakes import (
     LSA_MISTAKES,
     OPTIMIZER_MISTAKES,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Mistake, Oracle, Values
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.small_datasets import formulas
 from utilities.checks.small_datasets.signs import SCHEDULE
 

@@ -1,1 +1,1 @@
-"""The training run and the callback that tracks its carbon footprint. Moves to `lessons/` and `kernel/`."""
+"""Moves to `lessons/` and `kernel/`."""

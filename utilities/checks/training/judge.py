@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import NOT_ATTEMPTED, WRONG_TYPE, Case, Observation
+from utilities.checks.core.report import Finding
 from utilities.checks.judging import (
     Mistake,
     Pairs,
@@ -19,7 +19,7 @@ from utilities.checks.judging import (
     of_stage,
     problem_finding,
 )
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import NOT_ATTEMPTED, WRONG_TYPE, Case, Observation
 from utilities.checks.training.signs import RUN_SIGNS, SETS, TRACKER_SIGNS
 
 # (weights, gradients, learning rates, decay) → the weights after each step
