@@ -93,7 +93,7 @@ class Judgement:
         evidence = sorted(set(evidence), key=lambda i: (self._fits(i, {}), self.pairs[i][0].size))
         finite = [i for i in evidence if self._is_finite(i)]
         for considered in [evidence] if finite == evidence else [evidence, finite]:
-            for candidate in self._candidates() if considered else ():
+            for candidate in self._candidates(considered[0]) if considered else ():
                 if self._explains(candidate, considered):
                     return candidate
         return None
@@ -112,17 +112,35 @@ class Judgement:
             np.all(np.isfinite(value)) for value in expected.values() if value.dtype.kind == "f"
         )
 
-    def _candidates(self) -> Iterator[Explanation]:
-        """Yield the right formula, then those with one mistake, then with two."""
+    def _candidates(self, first: int) -> Iterator[Explanation]:
+        """Yield the right formula, then those with one mistake, then with two that matter in a case."""
         ways = [(mistake, way) for mistake in self.check.mistakes for way in mistake.ways]
-        two = [
-            (one, other)
-            for one, other in combinations(ways, 2)
-            if one[0] is not other[0] and not set(one[1]) & set(other[1])
-        ]
-        for several in ([()], [(way,) for way in ways], two):
-            for choice in (None, *self.check.choices):
+        choices = (None, *self.check.choices)
+        for several in ([()], [(way,) for way in ways]):
+            for choice in choices:
                 yield from (Explanation(some, choice) for some in several)
+        for choice in choices:
+            yield from (Explanation(two, choice) for two in self._pairs(ways, choice, first))
+
+    def _pairs(self, ways: list[Way], choice: Choice | None, first: int) -> Iterator[tuple[Way, Way]]:
+        """Yield two mistakes together; one that changes nothing in a case leaves it to the other."""
+        base = Explanation((), choice).base
+        settings = [{**base, **way} for _, way in ways]
+        shows = [not self._alike(first, base, turned) for turned in settings]
+        fits = [self._fits(first, turned) for turned in settings]
+        for i, j in combinations(range(len(ways)), 2):
+            (one, way), (other, another) = ways[i], ways[j]
+            if one is other or set(way) & set(another):
+                continue
+            if (shows[i] or fits[j]) and (shows[j] or fits[i]):
+                yield ways[i], ways[j]
+
+    def _alike(self, i: int, settings: Settings, others: Settings) -> bool:
+        """Return whether two formulas give the same in a case."""
+        first, second = self._expect(i, settings), self._expect(i, others)
+        if first is None or second is None or set(first) != set(second):
+            return False
+        return all(self._near(self.pairs[i][0], first[name], second[name]) for name in first)
 
     @property
     def _ways(self) -> tuple[Way, ...]:

@@ -67,19 +67,19 @@ def formula(
     y_factor: float = 1.0,
     join: Callable[[np.ndarray, np.ndarray], np.ndarray] = beside,
     add: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda tokens, positions: tokens + positions,
-    free: bool = False,
+    instead: str = "",
 ) -> Arrays:
     """Return the tokens with their positions, (B, N, d).
 
     The settings: whether the tables act with the values that they had when they were made; where
-    patches lie; whether each half counts; how the halves are joined; how they are added; whether
-    no weights explain the positions, so that whatever comes, the same for all images, is expected.
+    patches lie; whether each half counts; how the halves are joined; how they are added; what the
+    layer has instead of the two tables, so that whatever comes, the same for all images, is expected.
     Source: Dosovitskiy et al. 2021, arXiv 2010.11929, appendix D.4.
     """
     tokens = case["tokens"].astype(np.float64)
-    if free:
-        if seen["found"].any():
-            raise ValueError("there are tables")
+    if instead:
+        if instead != _instead_of_tables(case, seen):
+            raise ValueError(instead)
         return {"output": tokens + (seen["output"] - tokens).mean(axis=0)}
     tables = [case[name].astype(np.float64) for name in TABLES]
     if made_once:
@@ -87,6 +87,20 @@ def formula(
     row, column = places(case["rows"], case["columns"])
     x, y = x_factor * tables[0][column], y_factor * tables[1][row]  # (N, d/2)
     return {"output": add(tokens, join(x, y))}
+
+
+def _instead_of_tables(case: Case, seen: Observation) -> str:
+    """Return what a layer has that does not keep two tables, or nothing where it does."""
+    if not seen["made_once"]:
+        return "tables made in every call"
+    if seen["found"].all():
+        return ""
+    shapes, width = seen["shapes"].tolist(), case["proj_dim"]
+    if f"{case['rows'] * case['columns']}×{width}" in shapes:
+        return "one vector per patch"
+    if f"{case['columns']}×{width}" in shapes:
+        return "tables of full width"
+    return "one table for both axes" if seen["found"].any() else "tables are no weights"
 
 
 # --- the mistakes ----------------------------------------------------------------------------------
@@ -110,6 +124,30 @@ def _behind(tokens: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return np.concatenate([tokens, np.broadcast_to(positions, shape)], axis=-1)
 
 
+INSTEAD = {
+    "tables made in every call": (
+        "Your layer makes new weights in every call, so that what it learns is thrown away. Weights "
+        "are made once: in __init__ or in build."
+    ),
+    "one vector per patch": (
+        "Your layer holds one vector for every patch: that is the one-dimensional position "
+        "embedding. In two dimensions a column has a vector and a row has one, and patches share them."
+    ),
+    "tables of full width": (
+        "Your tables are proj_dim wide. The two vectors stand side by side in a token of width "
+        "proj_dim: how wide may each of them be?"
+    ),
+    "one table for both axes": (
+        "Your layer has only one of the two tables: columns and rows each need their own, of shape "
+        "(columns, proj_dim/2) and (rows, proj_dim/2)."
+    ),
+    "tables are no weights": (
+        "Your layer adds something, but none of its weights is one of the two tables. Numbers that "
+        "are drawn or computed in the layer stay what they are; self.add_weight makes what training "
+        "changes."
+    ),
+}
+OF_TABLES = ("tables not trained", "other weights are trained")
 MISTAKES = [
     Mistake(
         "rows and columns exchanged",
@@ -182,13 +220,9 @@ MISTAKES = [
         carries=False,
         add=lambda tokens, positions: tokens,
     ),
-    Mistake(
-        "tables are no weights",
-        "Your layer adds something, but none of its weights is one of the two tables. Numbers that are "
-        "drawn or computed in the layer stay what they are; self.add_weight makes what training "
-        "changes.",
-        entails=("tables not trained", "other weights are trained"),
-        free=True,
+    *(
+        Mistake(name, message, {"instead": name}, entails=(*INSTEAD, *OF_TABLES))
+        for name, message in INSTEAD.items()
     ),
 ]
 
@@ -197,34 +231,8 @@ MISTAKES = [
 
 def _trained(case: Case, seen: Observation) -> Wrong | None:
     """Both tables are trained, and nothing else."""
-    if not seen["made_once"]:
-        return Wrong(
-            "tables made in every call",
-            "Your layer makes new weights in every call, so that what it learns is thrown away. "
-            "Weights are made once: in __init__ or in build.",
-        )
-    has = f"For {case.describe()} it has: {', '.join(map(str, seen['shapes'])) or 'none'}."
-    shapes, width = seen["shapes"].tolist(), case["proj_dim"]
-    if f"{case['rows'] * case['columns']}×{width}" in shapes and not seen["found"].all():
-        return Wrong(
-            "one vector per patch",
-            "Your layer holds one vector for every patch: that is the one-dimensional position "
-            "embedding. In two dimensions a column has a vector and a row has one, and patches "
-            "share them.",
-        )
-    if f"{case['columns']}×{width}" in shapes and not seen["found"].all():
-        return Wrong(
-            "tables of full width",
-            "Your tables are proj_dim wide. The two vectors stand side by side in a token of width "
-            "proj_dim: how wide may each of them be?",
-        )
-    if not np.all(seen["found"]):
-        return Wrong(
-            "one table for both axes" if np.any(seen["found"]) else "tables are no weights",
-            "A layer trains what it holds as weights: make the tables with self.add_weight (or as "
-            "Embedding layers) in __init__ or build, one of shape (columns, proj_dim/2) and one of "
-            f"shape (rows, proj_dim/2). {has}",
-        )
+    if instead := _instead_of_tables(case, seen):
+        return Wrong(instead, INSTEAD[instead])
     if not np.all(seen["trained"]):
         lacking = " and ".join(n for n, held in zip(TABLES, seen["trained"], strict=True) if not held)
         return Wrong(
@@ -232,6 +240,7 @@ def _trained(case: Case, seen: Observation) -> Wrong | None:
             f"Training would not change {lacking}: it is made, but it is not trainable, or no gradient "
             "reaches it from the output.",
         )
+    has = f"For {case.describe()} it has: {', '.join(map(str, seen['shapes']))}."
     if int(seen["trainable_count"]) != sum(case[name].size for name in TABLES):
         return Wrong(
             "other weights are trained",

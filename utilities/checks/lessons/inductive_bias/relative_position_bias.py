@@ -65,18 +65,30 @@ def formula(
     labels: Labels = SIGNED,
     of_heads: Callable[[int], np.ndarray] = np.arange,
     lay: Callable[[np.ndarray], np.ndarray] = lambda labels: labels,
-    add: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda scores, bias: scores + bias,
+    use: str = "added",
+    axes: tuple[int, ...] = (0, 1, 2, 3),
 ) -> Arrays:
     """Return what is added to scores of 0, and the scores with it.
 
     Which number a label has is the layer's own choice: it is read off the first pair that has it.
     The settings: the label of each pair; that of each head; how heads and pairs are laid out; how
-    scores and bias are put together.
+    scores and bias are put together; the order of the axes of what is returned.
     """
     of_pairs = labels(case["rows"], case["columns"])  # (N, N)
     several = lay(of_heads(case["num_heads"])[:, None, None] * 10**6 + of_pairs)  # (h, N, N)
-    bias = _as_labelled(seen["bias"].astype(np.float64), several)
-    return {"bias": bias, "output": add(case["scores"], bias)}
+    back, scores = np.argsort(axes), case["scores"].astype(np.float64)
+    seen_bias, output = (np.float64(seen[name]).transpose(back) for name in ("bias", "output"))
+    bias = _as_labelled(seen_bias, several)
+    if use == "multiplied":
+        bias = 0 * bias
+        output = scores * _as_labelled(np.round(output / scores, 2), several)
+    elif use == "made anew":
+        if seen["made_once"]:
+            raise ValueError(use)
+        output = scores + _as_labelled(output - scores, several)
+    else:
+        output = {"added": scores + bias, "alone": bias, "subtracted": bias - scores}[use]
+    return {"bias": bias.transpose(axes), "output": output.transpose(axes)}
 
 
 def _as_labelled(observed: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -89,7 +101,7 @@ def _as_labelled(observed: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return np.zeros((len(observed), *labels.shape))
     numbers = observed[0].ravel()
     kinds, first, inverse = np.unique(labels.ravel(), return_index=True, return_inverse=True)
-    own = np.round(numbers[first], 2)
+    own = np.round(numbers[first], 6)
     _, earliest = np.unique(own, return_index=True)
     taken = np.ones(len(kinds), bool)
     taken[earliest] = False
@@ -240,12 +252,30 @@ MISTAKES = [
     Mistake(
         "scores missing",
         "You return the bias alone, whatever the scores are. Return the scores with the bias added.",
-        add=lambda scores, bias: bias,
+        use="alone",
     ),
     Mistake(
         "bias subtracted",
         "You take the bias away from the scores. It is added.",
-        add=lambda scores, bias: bias - scores,
+        use="subtracted",
+    ),
+    Mistake(
+        "multiplied",
+        "Your scores are multiplied by the bias, so that scores of 0 stay 0. The bias is added.",
+        use="multiplied",
+    ),
+    Mistake(
+        "table made in every call",
+        "Your layer makes new weights in every call, so that what it learns is thrown away. "
+        "Weights are made once: in __init__ or in build.",
+        entails=("table made in every call",),
+        use="made anew",
+    ),
+    Mistake(
+        "heads last",
+        "What you return has the heads as its last axis. Scores come in as (B, h, N, N), and that "
+        "shape stays.",
+        axes=(0, 2, 3, 1),
     ),
 ]
 
@@ -254,6 +284,10 @@ MISTAKES = [
 
 def _size(case: Case) -> int:
     return (2 * case["rows"] - 1) * (2 * case["columns"] - 1) * case["num_heads"]
+
+
+def _sums_to_one(case: Case, seen: Observation) -> bool:
+    return bool(np.allclose(seen["output"].sum(-1), 1.0, atol=1e-3))
 
 
 def _trained(case: Case, seen: Observation) -> Wrong | None:
@@ -278,7 +312,7 @@ def _trained(case: Case, seen: Observation) -> Wrong | None:
             f"layer trains {count} numbers; {_size(case)} are expected. How many different offsets "
             "are there from the first row to the last and back, 0 included?",
         )
-    if seen["unreached"]:
+    if seen["unreached"] and not _sums_to_one(case, seen):
         return Wrong(
             "entries never used",
             "Some entries of your table are never used: no gradient reaches them.",
@@ -302,16 +336,6 @@ def _the_same_always(case: Case, seen: Observation) -> Wrong | None:
     return None
 
 
-def _sums_to_one(case: Case, seen: Observation) -> bool:
-    return bool(np.allclose(seen["output"].sum(-1), 1.0, atol=1e-3))
-
-
-def _is_multiplied(case: Case, seen: Observation) -> bool:
-    ratio = seen["output"] / case["scores"]
-    alike = np.allclose(ratio, ratio[:1], rtol=1e-3)
-    return bool(np.all(seen["bias"] == 0) and alike and ratio.std() > 0.1)
-
-
 GRID = ("grid",)
 CHECK = Check(
     cases=cases,
@@ -325,7 +349,7 @@ CHECK = Check(
             ("bias",),
         ),
         Values(
-            "grid", "the bias is added to the scores, the same for every image", 1.0, about=("add",)
+            "grid", "the bias is added to the scores, the same for every image", 1.0, about=("use",)
         ),
         Values("model", "works inside a functional model, for any batch size"),
         Claim(
@@ -347,11 +371,6 @@ CHECK = Check(
             "The rows you return sum to 1: they went through a softmax. Return the scores; the "
             "attention layer around yours applies it.",
             _sums_to_one,
-        ),
-        Sign(
-            "multiplied",
-            "Your scores are multiplied by the bias, so that scores of 0 stay 0. The bias is added.",
-            _is_multiplied,
         ),
         Sign(
             "random",

@@ -194,7 +194,10 @@ def formula(
     asked = DEFAULT_RATE if case["dropout_rate"] is None else case["dropout_rate"]
     rates = {"block": rate(asked, seen), "mlp": mlp_rate(asked, seen)}
     f_1, f_2 = pattern(f, 2)
-    updates = {"attention": _update_of(attend, block, x), "mlp": f_2(f_1(biases[0]) @ kernels[1] + biases[1]) + 0 * x}
+    updates = {
+        "attention": _update_of(attend, block, x),
+        "mlp": f_2(f_1(biases[0]) @ kernels[1] + biases[1]) + 0 * x,
+    }
     updates["neither"] = np.zeros_like(x)
 
     def ways(part: str) -> list[list[Branch]]:
@@ -223,7 +226,7 @@ def formula(
         update[..., ANCHORS:] = _first_possible(_read_off(observed, base), ways(part), rates["mlp"])
         return alone(part, update)
 
-    values = {"output": np.full_like(output, np.nan) if always else output}
+    values = {"output": seen["output"] if always else output}  # both updates at once: whatever comes
     for part in ("attention", "mlp", "neither"):
         name, right = f"{part}_alone", alone(part, updates[part])
         values[name] = random(part, seen[name]) if always and part != "neither" else right
