@@ -283,30 +283,6 @@ def dense_parameter_count(*widths: int) -> int:
     return sum((d_in + 1) * d_out for d_in, d_out in zip(widths, widths[1:], strict=False))
 
 
-def vit_parameter_count(
-    image_shape: tuple[int, int, int],
-    patch_size: int,
-    width: int,
-    num_heads: int,
-    layers: int,
-    head_units: Sequence[int],
-    num_classes: int,
-    mlp_units: Sequence[int] | None = None,
-) -> int:
-    """Return the number of weights of a Vision Transformer with tokens and heads of one width.
-
-    image_shape (H, W, C); mlp_units: the widths of a block's MLP, [2·width, width] where not given.
-    """
-    height, across, channels = image_shape
-    num_tokens = 1 + (height // patch_size) * (across // patch_size)
-    projection = dense_parameter_count(patch_size**2 * channels, width)
-    encoding = projection + width + num_tokens * width  # class token, positions
-    attention = 4 * num_heads * width**2  # W_q, W_k, W_v, W_o, without biases
-    mlp_units = (2 * width, width) if mlp_units is None else mlp_units
-    block = attention + 4 * width + dense_parameter_count(width, *mlp_units)  # two normalisations
-    return encoding + layers * block + dense_parameter_count(width, *head_units, num_classes)
-
-
 def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Return the flattened images times the kernel; kernel (…, p, C), images (n, …) → (…, n, C)."""
     return images.reshape(len(images), -1).astype(np.float64) @ kernel

@@ -156,6 +156,8 @@ def can_learn(call: Callable[[], Any], weights: Sequence[tf.Variable]) -> np.nda
                 gradient = tf.convert_to_tensor(gradient)
                 reached[i] |= bool(tf.reduce_any(gradient != 0))
                 weights[i].assign_sub(0.1 * gradient / (1e-12 + tf.norm(gradient)))
+        if reached.all():
+            break
     for weight, value in zip(weights, kept, strict=True):
         weight.assign(value)
     return reached

@@ -14,8 +14,8 @@ from utilities.checks.core.activations import (  # noqa: F401
     linear,
     relu,
 )
-from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Oracle, Values
+from utilities.checks.kernel.case import Case, Observation
 
 MLP_DEPTH = 6  # dependent operations up to an output: tolerances grow with them
 BLOCK_DEPTH = 12

@@ -7,10 +7,6 @@ from functools import partial
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.core.report import Finding
-from utilities.checks.judging import Pairs, agrees, fact, problem_finding
-from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.transformer.cases import ANCHORS
 from utilities.checks.core.dropout import (
     Branch,
     as_frequent_as_expected,
@@ -18,6 +14,10 @@ from utilities.checks.core.dropout import (
     constant_along_an_axis,
     dropped,
 )
+from utilities.checks.core.report import Finding
+from utilities.checks.judging import Pairs, agrees, fact, problem_finding
+from utilities.checks.kernel.case import Case, Observation
+from utilities.checks.transformer.cases import ANCHORS
 from utilities.checks.transformer.formulas import (
     ACCEPTED,
     BLOCK_DEPTH,

@@ -20,9 +20,8 @@ from utilities.checks.judging import (
     of_stage,
 )
 from utilities.checks.kernel.case import RAISED, Case, Observation
-from utilities.checks.vision_transformer.judge_classifier import vit_classifier
 
-__all__ = ["patch_extractor", "patch_encoder", "vit_classifier"]
+__all__ = ["patch_extractor", "patch_encoder"]
 
 FUNCTIONAL = "works inside a functional model, for any batch size"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -140,12 +141,12 @@ def formula(
             branches = dropped(branches, rate * (place == "last"), scaled)
         return [(leave(values), p) for values, p in branches]
 
-    def at(rate: float, observed: np.ndarray, f: Step) -> np.ndarray:
+    def at(rate: float, name: str, f: Step) -> np.ndarray:
         if rate == 0.0:
             return ways(f, 0.0)[0][0]
         if f is oracles.softmax or "norm" in layer:  # what becomes of one entry hangs on the others
             return np.full_like(ways(f, 0.0)[0][0], np.nan)
-        return as_taken(observed, ways(f, rate), whole, counted)
+        return as_taken(seen[name], ways(f, rate), whole, counted)
 
     used = accepted(seen) if activation is None else [activation]
     at_training = rate(float(case["dropout_rate"]), seen)
@@ -154,9 +155,9 @@ def formula(
     if len(used) > 1:
         outputs = [ways(f, 0.0)[0][0] for f in used]
         f = used[[o is closest(outputs, seen["output"]) for o in outputs].index(True)]
-    values = {"output": at(at_inference, seen["output"], f)}
+    values: dict[str, Any] = {"output": at(at_inference, "output", f)}
     if case.stage in IN_TRAINING:
-        values["output_in_training"] = at(at_training, seen["output_in_training"], f)
+        values["output_in_training"] = partial(at, at_training, "output_in_training", f)
     return values
 
 

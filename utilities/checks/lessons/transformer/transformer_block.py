@@ -216,22 +216,24 @@ def formula(
         given = {"attention": updates["neither"], "mlp": updates["neither"], part: update}
         return block(lambda _: given["attention"], lambda _: given["mlp"])
 
-    def random(part: str, observed: np.ndarray) -> np.ndarray:
+    def random(part: str, name: str) -> np.ndarray:
         """Return what came, if it can have come: the update is read off it, number by number."""
         base = _carried_past(part, block, updates["neither"], wiring)
         right = alone(part, updates[part])
         if not np.allclose(_read_off(right, base), updates[part][..., ANCHORS:], atol=1e-3):
             return np.full_like(right, np.nan)  # not to be read off a block wired in this way
         update = np.zeros_like(x)
-        update[..., ANCHORS:] = _first_possible(_read_off(observed, base), ways(part), rates["mlp"])
+        update[..., ANCHORS:] = _first_possible(_read_off(seen[name], base), ways(part), rates["mlp"])
         return alone(part, update)
 
-    values = {"output": seen["output"] if always else output}  # both updates at once: whatever comes
-    for part in ("attention", "mlp", "neither"):
+    # At inference, where dropout is always on, both updates are dropped at once: whatever comes.
+    values: dict[str, Any] = {"output": seen["output"] if always else output}
+    for part in ("neither", "attention", "mlp"):
         name, right = f"{part}_alone", alone(part, updates[part])
-        values[name] = random(part, seen[name]) if always and part != "neither" else right
-        name += "_in_training"
-        values[name] = right if part == "neither" else random(part, seen[name])
+        drawn = {n: partial(random, part, n) for n in (name, f"{name}_in_training")}
+        values |= drawn if part != "neither" else dict.fromkeys(drawn, right)
+        if not always:
+            values[name] = right
     return values
 
 
