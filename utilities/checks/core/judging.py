@@ -270,7 +270,7 @@ class Judgement:
         only = self._only
         if only is not None and only.where(self.pairs[i][0]):
             return self._failed(line, f"{only.message}\n{message}", only.name, problem.kind, problem.detail)
-        return self._failed(line, message, "", problem.kind, problem.detail)
+        return self._failed(line, message, problem.mistake, problem.kind, problem.detail)
 
     def _told_values(self, line: Values) -> Finding:
         failing = self._failing.get(line.text, [])
@@ -419,6 +419,8 @@ class Judgement:
 def _how_it_differs(
     label: str, observed: np.ndarray, expected: np.ndarray, case: Case, depth: float
 ) -> tuple[str, str]:
+    if observed.dtype.kind == expected.dtype.kind == "U":
+        return WRONG_VALUE, f"Your {label}: {_in_words(observed)}.\nExpected: {_in_words(expected)}."
     if observed.shape != expected.shape:
         return WRONG_SHAPE, (
             f"Your {label} has shape {_shape(observed)}; {_shape(expected)} is expected "
@@ -448,6 +450,10 @@ def _signature(problem: Problem) -> tuple[str, str]:
     """Return what two errors have in common that come from one line of a student's code."""
     place = "\n".join(problem.detail.splitlines()[-2:])
     return problem.kind, place or re.sub(r"\d+", "#", problem.message)
+
+
+def _in_words(words: np.ndarray) -> str:
+    return ", ".join(words.ravel().tolist()) or "none"
 
 
 def _place(label: str, where: tuple[int, ...]) -> str:

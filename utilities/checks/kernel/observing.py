@@ -33,6 +33,7 @@ KERAS_3 = (
     " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
     "from tf_keras (import tf_keras)."
 )
+KERAS_3_NAME, KERAS_3_FILE = re.compile(r"(?<![\w.])keras\.src"), re.compile(r"[/\\]keras[/\\]src")
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
 NUMBERS = (np.ndarray, np.generic, int, float)
 KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
@@ -50,9 +51,9 @@ LIBRARIES = (
 class Stopped(Exception):
     """An observation cannot go on; carries the problem to report."""
 
-    def __init__(self, kind: str, message: str):
+    def __init__(self, kind: str, message: str, mistake: str = "", detail: str = ""):
         super().__init__(message)
-        self.problem = Problem(kind, message)
+        self.problem = Problem(kind, message, detail, mistake)
 
 
 def observe_cases(module: str, implementation: Any, cases: Sequence[Case]) -> list[Observation]:
@@ -149,9 +150,16 @@ def problem_of(error: BaseException) -> Problem:
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
     return Problem(
         RAISED,
-        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}",
+        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{_of_keras_3(error)}",
         _own_traceback(error.__traceback__),
     )
+
+
+def _of_keras_3(error: BaseException) -> str:
+    """Return what to say of an error that Keras 3 raises, or that speaks of a piece of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = bool(frames) and KERAS_3_FILE.search(frames[-1].filename)
+    return KERAS_3 if inside or KERAS_3_NAME.search(str(error)) else ""
 
 
 @contextlib.contextmanager

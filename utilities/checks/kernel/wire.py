@@ -57,7 +57,7 @@ def load_observations(items: Any, count: int) -> list[Observation]:
 def _plain_observation(observation: Observation) -> dict:
     if observation.problem is not None:
         problem = observation.problem
-        return {"problem": [problem.kind, problem.message, problem.detail]}
+        return {"problem": [problem.kind, problem.message, problem.detail, problem.mistake]}
     return {"values": {name: _npy(np.asarray(v)) for name, v in observation.values.items()}}
 
 
@@ -66,8 +66,8 @@ def _observation(item: Any) -> Observation:
         raise WireError("an observation is neither values nor a problem")
     if "problem" in item:
         texts = item["problem"]
-        if not (isinstance(texts, list) and len(texts) == 3 and all(map(_is_text, texts))):
-            raise WireError("a problem is not three texts")
+        if not (isinstance(texts, list) and len(texts) in (3, 4) and all(map(_is_text, texts))):
+            raise WireError("a problem is not a few texts")
         return Observation(problem=Problem(*(text[:LONGEST_TEXT] for text in texts)))
     values = item.get("values")
     if not isinstance(values, dict) or not all(map(_is_text, values.values())):
