@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -610,7 +611,7 @@ class WarmUpCosine(LearningRateSchedule):
             raise ValueError("total_steps must be at least warmup_steps.")
 
     def share(self, step):
-        return (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
+        return (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
 
     def cosine(self, step):
         return self.learning_rate_base * (1 + tf.cos(math.pi * self.share(step))) / 2
@@ -648,9 +649,8 @@ class RefusedWhenCalled(WarmUpCosine):
 
     def cosine(self, step):
         angle = tf.constant(np.pi) * (step - self.warmup_steps)
-        return (
-            0.5 * self.learning_rate_base * (1 + tf.cos(angle / (self.total_steps - self.warmup_steps)))
-        )
+        length = max(self.total_steps - self.warmup_steps, 1)
+        return 0.5 * self.learning_rate_base * (1 + tf.cos(angle / length))
 
 
 @correct("warm_up_cosine")
@@ -694,19 +694,28 @@ class SineSquared(WarmUpCosine):
 # --- warm-up and cosine, wrong ------------------------------------------------------------------
 
 
-@wrong("warm_up_cosine", told=NOT_ATTEMPTED)
+@correct("warm_up_cosine")
+class DownAtOnce(WarmUpCosine):
+    """Where nothing is left to decay, the last step of the warm-up is the end."""
+
+    def share(self, step):
+        length = self.total_steps - self.warmup_steps
+        return (step - self.warmup_steps) / length if length else tf.ones_like(step)
+
+
+@wrong("warm_up_cosine", told=NOT_ATTEMPTED, slips=0)
 class ScheduleStub(LearningRateSchedule):
     def __init__(self, learning_rate_base, total_steps, warmup_learning_rate, warmup_steps):
         raise NotImplementedError
 
 
-@wrong("warm_up_cosine", told=NOT_ATTEMPTED)
+@wrong("warm_up_cosine", told=NOT_ATTEMPTED, slips=0)
 class ScheduleForgotToReturn(WarmUpCosine):
     def __call__(self, step):
         super().__call__(step)
 
 
-@wrong("warm_up_cosine", told="constant")
+@wrong("warm_up_cosine", told="constant", slips=0)
 class ConstantRate(WarmUpCosine):
     def __call__(self, step):
         return tf.constant(self.learning_rate_base)
@@ -799,7 +808,7 @@ class TakesAnything(WarmUpCosine):
         pass
 
 
-@wrong("warm_up_cosine", told=WRONG_TYPE)
+@wrong("warm_up_cosine", told="not a schedule", slips=2)
 class PlainClass:
     """No schedule to Keras: an optimiser would not take it."""
 
@@ -810,7 +819,17 @@ class PlainClass:
         return self.schedule(step)
 
 
-@wrong("warm_up_cosine", told=RAISED)
+@wrong("warm_up_cosine", told="not a schedule")
+class PlainClassWithConfig(PlainClass):
+    def get_config(self):
+        return self.schedule.get_config()
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@wrong("warm_up_cosine", told="numbers alone")
 class NumPyInside(WarmUpCosine):
     """Works with numbers, stops with the tensors that an optimiser passes in a traced function."""
 
@@ -820,10 +839,115 @@ class NumPyInside(WarmUpCosine):
         return 0.0 if step > self.total_steps else rate
 
 
-@wrong("warm_up_cosine", told=NOT_ATTEMPTED)
+@wrong("warm_up_cosine", told="no get_config")
 class ScheduleWithoutConfig(WarmUpCosine):
     def get_config(self):
         raise NotImplementedError
+
+
+@wrong("warm_up_cosine", told="config incomplete")
+class ScheduleConfigForgetsAnArgument(WarmUpCosine):
+    def get_config(self):
+        return {"learning_rate_base": self.learning_rate_base, "total_steps": self.total_steps}
+
+
+@wrong("warm_up_cosine", told="refused too soon")
+class RefusesEqualSteps(WarmUpCosine):
+    def check(self, total_steps, warmup_steps):
+        if total_steps <= warmup_steps:
+            raise ValueError("total_steps must be larger than warmup_steps.")
+
+
+@wrong("warm_up_cosine", told="refused by one too few")
+class RefusesLate(WarmUpCosine):
+    def check(self, total_steps, warmup_steps):
+        if total_steps < warmup_steps - 1:
+            raise ValueError("too short")
+
+
+@wrong("warm_up_cosine", told="refused with another error")
+class RefusedWithAnAssertion(WarmUpCosine):
+    def check(self, total_steps, warmup_steps):
+        assert total_steps >= warmup_steps
+
+
+@wrong("warm_up_cosine", told="division by zero")
+class DividedByNothing(WarmUpCosine):
+    """As the Keras example has it."""
+
+    def share(self, step):
+        return (step - self.warmup_steps) / float(self.total_steps - self.warmup_steps)
+
+
+@wrong("warm_up_cosine", told="short decay stretched")
+class AtLeastTwoSteps(WarmUpCosine):
+    def share(self, step):
+        return (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 2)
+
+
+@wrong("warm_up_cosine", told="cosine never quite ends")
+class OneStepMore(WarmUpCosine):
+    def share(self, step):
+        return (step - self.warmup_steps) / (self.total_steps - self.warmup_steps + 1)
+
+
+@wrong("warm_up_cosine", told="step of a tensor replaced")
+class StepReplaced(WarmUpCosine):
+    def __call__(self, step):
+        return super().__call__(step if isinstance(step, int) else 1)
+
+
+@wrong("warm_up_cosine", told="no decay")
+class NoDecay(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * tf.ones_like(step)
+
+
+@wrong("warm_up_cosine", told="flat warm-up")
+class FlatWarmUp(WarmUpCosine):
+    def rise(self, step):
+        return self.warmup_learning_rate + 0.0 * step
+
+
+@wrong("warm_up_cosine", told="warm-up falls")
+class WarmUpFalls(WarmUpCosine):
+    def rise(self, step):
+        return super().rise(self.warmup_steps - step)
+
+
+@wrong("warm_up_cosine", told="cosine turned round")
+class CosineTurnedRound(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * (1 - tf.cos(math.pi * self.share(step))) / 2
+
+
+@wrong("warm_up_cosine", told="cosine without the 1")
+class CosineWithoutTheOne(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * tf.cos(math.pi * self.share(step))
+
+
+@wrong("warm_up_cosine", told="rises again", slips=2)
+class WholeWaveAndOn(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * (1 + tf.cos(2 * math.pi * self.share(step))) / 2
+
+    def end(self, step, rate):
+        return rate
+
+
+@wrong("warm_up_cosine", told="quarter of a wave", slips=2)
+class QuarterWaveFromZero(QuarterWave):
+    def rise(self, step):
+        return self.learning_rate_base * step / max(self.warmup_steps, 1)
+
+
+@wrong("warm_up_cosine", told="not a schedule")
+class ScheduleOfKeras3(keras.optimizers.schedules.LearningRateSchedule):
+    __init__, __call__, get_config = (
+        vars(PlainClassWithConfig).get(name) or getattr(PlainClass, name)
+        for name in ("__init__", "__call__", "get_config")
+    )
 
 
 # --- the optimiser, right -----------------------------------------------------------------------
@@ -881,12 +1005,12 @@ def adam_with_weight_decay(num_samples, epochs, batch_size, learning_rate, weigh
 # --- the optimiser, wrong -----------------------------------------------------------------------
 
 
-@wrong("make_optimizer", told=NOT_ATTEMPTED)
+@wrong("make_optimizer", told=NOT_ATTEMPTED, slips=0)
 def optimizer_stub(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
     raise NotImplementedError
 
 
-@wrong("make_optimizer", told=NOT_ATTEMPTED)
+@wrong("make_optimizer", told=NOT_ATTEMPTED, slips=0)
 def optimizer_not_returned(*settings, **named):
     make_optimizer(*settings, **named)
 
@@ -970,7 +1094,82 @@ def gradient_descent(num_samples, epochs, batch_size, learning_rate, weight_deca
     return tf_keras.optimizers.SGD(schedule, weight_decay=0.0)
 
 
-@wrong("make_optimizer", told=WRONG_TYPE)
+@wrong("make_optimizer", told="schedule returned", because="no optimiser, so no step is made")
 def returns_the_schedule(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
     steps = math.ceil(num_samples / batch_size)
     return WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+
+
+@wrong("make_optimizer", told="a batch too many")
+def one_batch_too_many(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = num_samples // batch_size + 1
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="steps not a whole number")
+def not_rounded(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = num_samples / batch_size
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="rounded at the end alone")
+def rounded_at_the_end(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    total = math.ceil(epochs * num_samples / batch_size)
+    warmup = math.ceil(warmup_epochs * num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, total, 0.0, warmup)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="one epoch only")
+def one_epoch_alone(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="warm-up taken from the run")
+def run_without_the_warm_up(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    total = (epochs - warmup_epochs) * steps
+    schedule = WarmUpCosine(learning_rate, total, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="warm-up from another rate")
+def from_a_tenth(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, epochs * steps, learning_rate / 10, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="rate and decay exchanged")
+def arguments_exchanged(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    return make_optimizer(num_samples, epochs, batch_size, weight_decay, learning_rate, warmup_epochs)
+
+
+@wrong("make_optimizer", told="last batch forgotten", slips=2)
+def rounded_down_without_decay(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = num_samples // batch_size
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.Adam(schedule)
+
+
+@wrong("make_optimizer", told="constant rate", slips=2)
+def constant_and_default_decay(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    return tf_keras.optimizers.AdamW(learning_rate)
+
+
+@wrong("make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made")
+def optimizer_of_keras_3(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made")
+def optimizer_and_schedule_of_keras_3(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+    return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)

@@ -53,6 +53,7 @@ class Stopped(Exception):
 
     def __init__(self, kind: str, message: str, mistake: str = "", detail: str = ""):
         super().__init__(message)
+        mistake = mistake or _named(message)
         self.problem = Problem(kind, message, detail, mistake)
 
 
@@ -148,11 +149,13 @@ def problem_of(error: BaseException) -> Problem:
     if type(error) is NotImplementedError and "symbolic" not in str(error):
         # neither what input() raises in a run without a user, nor what NumPy does to a tensor
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
-    return Problem(
-        RAISED,
-        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{_of_keras_3(error)}",
-        _own_traceback(error.__traceback__),
-    )
+    message = f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{_of_keras_3(error)}"
+    return Problem(RAISED, message, _own_traceback(error.__traceback__), _named(message))
+
+
+def _named(message: str) -> str:
+    """Return the name of the mistake that a message speaks of by itself."""
+    return "piece of Keras 3" if KERAS_3 in message else ""
 
 
 def _of_keras_3(error: BaseException) -> str:
