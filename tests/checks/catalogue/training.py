@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -761,18 +762,18 @@ class StartedByTheFirstBatch(keras_callbacks.Callback):
 # --- CarbonTrackerCallback: wrong ----------------------------------------------------------------
 
 
-@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED)
+@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED, slips=0)
 class Stub(keras_callbacks.Callback):
     def __init__(self, tracker):
         raise NotImplementedError
 
 
-@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED)
+@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED, slips=0)
 def gives_none(tracker):
     pass
 
 
-@wrong("carbon_tracker_callback", told=WRONG_TYPE)
+@wrong("carbon_tracker_callback", told="not a callback")
 class NoCallback:
     def __init__(self, tracker):
         self.tracker = tracker
@@ -781,7 +782,7 @@ class NoCallback:
     on_train_end = Textbook.on_train_end
 
 
-@wrong("carbon_tracker_callback", told="tracker never called")
+@wrong("carbon_tracker_callback", told="tracker never called", slips=0)
 class HooksMisspelt(keras_callbacks.Callback):
     def __init__(self, tracker):
         super().__init__()
@@ -791,7 +792,7 @@ class HooksMisspelt(keras_callbacks.Callback):
     on_training_end = Textbook.on_train_end
 
 
-@wrong("carbon_tracker_callback", told="tracker never called")
+@wrong("carbon_tracker_callback", told="tracker never called", slips=0)
 class OwnTracker(Textbook):
     class Tracker:
         def epoch_start(self): ...
@@ -916,13 +917,59 @@ class ValidationTracked(Textbook):
         self.tracker.epoch_end()
 
 
-@wrong("carbon_tracker_callback", told=RAISED)
+@wrong("carbon_tracker_callback", told="unknown method")
 class MethodsMisspelt(Textbook):
     def on_epoch_begin(self, epoch, logs=None):
         self.tracker.start_epoch()
 
 
-@wrong("carbon_tracker_callback", told=RAISED)
+@wrong("carbon_tracker_callback", told=RAISED, because="nothing can be made, so nothing runs")
 class NoArgument(Textbook):
     def __init__(self):
         super().__init__(None)
+
+
+@wrong("carbon_tracker_callback", told="not a callback")
+class CallbackOfKeras3(keras.callbacks.Callback):
+    def __init__(self, tracker):
+        super().__init__()
+        self.tracker = tracker
+
+    on_epoch_begin, on_epoch_end = Textbook.on_epoch_begin, Textbook.on_epoch_end
+    on_train_end = Textbook.on_train_end
+
+
+@wrong("carbon_tracker_callback", told=RAISED, because="the first hook stops the training")
+class KeywordsOnly(Textbook):
+    """As callbacks of other libraries are written."""
+
+    def on_epoch_begin(self, **named):
+        self.tracker.epoch_start()
+
+
+@wrong("carbon_tracker_callback", told="never ended", slips=2)
+class NeitherEndedNorStopped(Textbook):
+    def on_epoch_end(self, epoch, logs=None): ...
+
+    def on_train_end(self, logs=None): ...
+
+
+@wrong("carbon_tracker_callback", told="stopped every epoch", slips=2)
+class StoppedEveryEpochNeverStarted(StoppedEveryEpoch):
+    def on_epoch_begin(self, epoch, logs=None): ...
+
+
+@wrong("carbon_tracker_callback", told="ended again with the training")
+class EndedOnceMore(Textbook):
+    def on_train_end(self, logs=None):
+        self.tracker.epoch_end()
+        self.tracker.stop()
+
+
+@wrong("carbon_tracker_callback", told="started when the epoch is over")
+class StartedAtTheEnd(Textbook):
+    def on_epoch_begin(self, epoch, logs=None): ...
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.tracker.epoch_start()
+        self.tracker.epoch_end()
