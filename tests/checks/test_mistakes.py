@@ -10,15 +10,12 @@ import utilities
 from utilities.checks.attention.mistakes import ATTENTION_MISTAKES, HEADS_MISTAKES, WEIGHTS
 from utilities.checks.kernel.case import RAISED, Observation, Problem
 from utilities.checks.kernel_regression.judge import GAUSSIAN_MISTAKES, REGRESSION_MISTAKES
-from utilities.checks.small_datasets.mistakes import OPTIMIZER_MISTAKES, RATE_MISTAKES
 
 MISTAKES = {
     "gaussian": GAUSSIAN_MISTAKES,
     "nadaraya_watson": REGRESSION_MISTAKES,
     "scaled_dot_product_attention": ATTENTION_MISTAKES,
     "multi_head_attention": HEADS_MISTAKES,
-    "warm_up_cosine": RATE_MISTAKES,
-    "make_optimizer": OPTIMIZER_MISTAKES,
 }
 UNSEEN = {
     "gaussian": {"cut to zero"},  # looks at what was observed

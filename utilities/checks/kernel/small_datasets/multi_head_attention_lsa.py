@@ -74,8 +74,8 @@ def _longer(call: Any, x: tf.Tensor) -> np.ndarray:
     except Exception as error:
         raise Stopped(
             RAISED,
-            f"Called with {x.shape[1] - MORE_TOKENS} tokens first, the layer stops at {x.shape[1]} with "
-            f"{type(error).__name__}. Make the mask from the number of tokens at each call.",
+            f"Called with {x.shape[1] - MORE_TOKENS} tokens first, the layer stops at {x.shape[1]} "
+            f"with {type(error).__name__}. Make the mask from the number of tokens at each call.",
             "number of tokens fixed",
         ) from None
 

@@ -144,12 +144,16 @@ MISTAKES = [
         "rounded at the end alone",
         "You round the steps of the whole run. In each epoch the last batch is a step of its own: "
         "round the steps of one epoch, and multiply then.",
-        {"steps_per_epoch": lambda samples, batch: samples / batch,
-         "total": lambda case, steps: int(np.ceil(case["epochs"] * steps)),
-         "warmup": lambda case, steps: int(np.ceil(case["warmup_epochs"] * steps))},
-        {"steps_per_epoch": lambda samples, batch: samples / batch,
-         "total": lambda case, steps: int(case["epochs"] * steps),
-         "warmup": lambda case, steps: int(case["warmup_epochs"] * steps)},
+        {
+            "steps_per_epoch": lambda samples, batch: samples / batch,
+            "total": lambda case, steps: int(np.ceil(case["epochs"] * steps)),
+            "warmup": lambda case, steps: int(np.ceil(case["warmup_epochs"] * steps)),
+        },
+        {
+            "steps_per_epoch": lambda samples, batch: samples / batch,
+            "total": lambda case, steps: int(case["epochs"] * steps),
+            "warmup": lambda case, steps: int(case["warmup_epochs"] * steps),
+        },
     ),
     Mistake(
         "epochs counted as steps",

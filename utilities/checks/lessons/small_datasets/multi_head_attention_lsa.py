@@ -15,8 +15,8 @@ from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, S
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.core.oracles import masked, softmax
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.lessons.attention.scaled_dot_product_attention import RANDOM
 from utilities.checks.kernel.small_datasets.multi_head_attention_lsa import DROPOUT, PROJECTIONS
+from utilities.checks.lessons.attention.scaled_dot_product_attention import RANDOM
 
 # --- what goes in: all dimensions of a case differ from each other ---------------------------------
 
@@ -131,8 +131,8 @@ def formula(
     The settings, in the order in which they act: how scores are scaled, how the mask hides, what
     makes weights of scores, what happens to these; whether projections have biases, and which of
     the three alike is which, since all are learned; how the weights are returned, and whether they
-    come first; what dropout may make of the output in training, and of the weights; where the temperature starts, whether there is one, and
-    whether it is trained.
+    come first; what dropout may make of the output in training, and of the weights; where the
+    temperature starts, whether there is one, and whether it is trained.
     """
     if order != (0, 1, 2) and seen["roles_known"]:
         raise ValueError("the names of the weights tell which is which")

@@ -265,7 +265,11 @@ MISTAKES = [
         EDGES.format("the opposite edge") + " tf.roll turns the image round; what pads with 0?",
         move=_rolled,
     ),
-    Mistake("edges repeated", EDGES.format("the last row or column again"), move=partial(shifted, mode="edge")),
+    Mistake(
+        "edges repeated",
+        EDGES.format("the last row or column again"),
+        move=partial(shifted, mode="edge"),
+    ),
     Mistake(
         "edges mirrored",
         EDGES.format("the image's mirror image"),
@@ -358,7 +362,7 @@ MISTAKES = [
 
 
 def _learns(case: Case, seen: Observation) -> Wrong | None:
-    """A gradient reaches every weight, also from the layer's own start, and freezing changes nothing."""
+    """A gradient reaches every weight, from the layer's own start too; freezing changes nothing."""
     if not np.all(seen["gradient_reaches"]):
         missed = int(np.sum(~seen["gradient_reaches"]))
         return Wrong(

@@ -8,7 +8,7 @@ import numpy as np
 
 from utilities.checks.core import oracles
 from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, Only, Sign, Values, Wrong
-from utilities.checks.core.oracles import half_cosine, linear_rise
+from utilities.checks.core.oracles import linear_rise
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.observing import KERAS_3
 from utilities.checks.kernel.small_datasets.warm_up_cosine import SCHEDULE

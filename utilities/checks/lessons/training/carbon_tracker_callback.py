@@ -86,7 +86,7 @@ def formula(
     called: dict[str, list[str]] = {name: [] for name in CALLS}
     for at in moments(case):
         for name, due in zip(CALLS, (start, end, stop), strict=True):
-            called[name] += [MOMENTS[at.hook]] * (at.hook in MOMENTS)
+            called[name] += [MOMENTS[at.hook]] if at.hook in MOMENTS else []
             called[name] += [name] * due(at)
     return {name: np.array(words, dtype=str) for name, words in called.items()}
 
