@@ -47,5 +47,8 @@ c.Autograde.autograde_preprocessors = [
     for preprocessor in Autograde.class_traits()["autograde_preprocessors"].default()
 ]
 
+# What is shown, in formgrader and in feedback: nothing in it runs, and nothing is fetched.
+c.HTMLExporter.filters = {"markdown2html": "utilities.grading.markup.markdown2html"}
+
 # Students see reports, their own code and the comments: no hidden test.
 c.GenerateFeedback.preprocessors = [GetGrades, CourseFeedback, CSSHTMLHeaderPreprocessor]

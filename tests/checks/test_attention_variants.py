@@ -7,7 +7,6 @@ from tf_keras import layers
 
 import utilities
 from tests.checks.catalogue import attention_variants as catalogue
-from utilities.checks.core import oracles
 from utilities.checks.attention_variants import formulas, judge_vit
 from utilities.checks.attention_variants.mistakes import (
     COSINE_MISTAKES,
@@ -15,10 +14,11 @@ from utilities.checks.attention_variants.mistakes import (
     LINEAR_MISTAKES,
     ORTHONORMAL_MISTAKES,
 )
+from utilities.checks.core import oracles
 from utilities.checks.kernel.case import Observation
-from utilities.profile import KERAS_VIT
-from utilities.scaling import arrays_made, fit_exponent, measure_memory, measure_times
-from utilities.self_attention import SelfAttention
+from utilities.models.self_attention import SelfAttention
+from utilities.models.sizes import KERAS_VIT
+from utilities.training.cost import arrays_made, fit_exponent, measure_memory, measure_times
 
 RNG = np.random.default_rng(0)
 LENGTHS = (256, 512, 1024)

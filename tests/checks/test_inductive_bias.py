@@ -7,8 +7,8 @@ import tf_keras
 from tf_keras import layers
 
 import utilities
-from utilities.checks.kernel.case import Observation
 from utilities.checks.inductive_bias import formulas, judge, judge_relative
+from utilities.checks.kernel.case import Observation
 
 SEEDS = range(5)
 

@@ -61,7 +61,7 @@ def test_classifier_earns_its_points_with_a_broken_earlier_step(name, monkeypatc
     monkeypatch.setattr(catalogue, name, BROKEN[name])
     report = CLASSIFIER.report(catalogue.create_vit_classifier)
     assert report.passed, str(report)
-    assert f"Mend your {name}" in report.notes[0] or f"or {name}" in report.notes[0]
+    assert f"Fix your {name}" in report.notes[0] or f"or {name}" in report.notes[0]
 
 
 def test_broken_classifier_is_not_excused_by_a_broken_earlier_step(monkeypatch):

@@ -162,7 +162,8 @@ attack(
     "sends observations twice",
     "score",
     code(
-        FORGED + "from utilities.checks.kernel import observer\nsend = get_ipython().display_pub.publish\n"
+        FORGED
+        + "from utilities.checks.kernel import observer\nsend = get_ipython().display_pub.publish\n"
         "def twice(data, *a, **k):\n    send(data, *a, **k); send(data, *a, **k)\n"
         "get_ipython().display_pub.publish = twice"
     ),

@@ -21,7 +21,7 @@ from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
 from utilities.grading import sandbox
 
-LAB = [sys.executable, "-m", "utilities.cli", "grade", stand_in.ASSIGNMENT]
+LAB = [sys.executable, "-m", "utilities.commands.lab", "grade", stand_in.ASSIGNMENT]
 
 
 def lab_grade(course: Path, *options: str, **environment: str) -> subprocess.CompletedProcess:

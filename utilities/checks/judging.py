@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from utilities.checks.kernel.case import NOT_FINITE, WRONG_SHAPE, WRONG_VALUE, Case, Observation
 from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import NOT_FINITE, WRONG_SHAPE, WRONG_VALUE, Case, Observation
 
 ROUNDING = 8.0  # roundings of one unit each that an output may have gathered per √term
 UNSEEN = (

@@ -19,6 +19,7 @@ from rich.table import Table
 from traitlets.config import Config
 
 from utilities.grading import sandbox
+from utilities.grading.markup import printable
 
 LONGEST_REMARK = 80
 ROOM_FOR_REMARKS = 110  # columns; the table without them takes up to 80
@@ -29,8 +30,8 @@ ALL_GRADED, NEEDS_A_PERSON, REFUSED, INTERRUPTED = 0, 1, 2, 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `lab grade`."""
     parser.epilog = (
-        "Exit status: 0 all is graded; 1 a person is needed (the table says where); 2 nothing was "
-        "done, with the reason; 130 interrupted: the same command goes on where it stopped."
+        "Exit status: 0 all is graded; 1 a person is needed (the table says where); 2 it could "
+        "not be done, with the reason; 130 interrupted: the same command goes on where it stopped."
     )
     parser.add_argument("assignment", help="the assignment's name, such as vision_transformer")
     parser.add_argument("--workers", type=_positive, help="submissions at a time (default: cores)")
@@ -52,17 +53,18 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     with _quiet():
         from utilities.grading.engine import CourseError
+        from utilities.grading.gradebook import GradebookUnavailable
 
         try:
             return _grade(options, console)
-        except (CourseError, sandbox.SandboxUnavailable) as error:
+        except (CourseError, GradebookUnavailable, sandbox.SandboxUnavailable) as error:
             console.print(f"[bold red]Not graded.[/] {escape(str(error))}")
             return REFUSED
 
 
 def _grade(options: argparse.Namespace, console: Console) -> int:
     from utilities.grading import engine
-    from utilities.grading.session import stop_all
+    from utilities.grading.apart import stop_all
 
     config = _configuration(options)
     if not options.unsafe and options.cluster is None:
@@ -75,6 +77,7 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     executor, in_flight, close = engine.executor_for(workers, options.cluster)
     rows: list = []
     interrupted = False
+    refused = ""
     try:
         with _progress() as progress:
             task = progress.add_task(options.assignment, total=len(students))
@@ -86,6 +89,9 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         console.print("Interrupted: ending what runs. The same command goes on from here.")
         stop_all()
+    except engine.GradebookUnavailable as error:
+        refused = str(error)
+        stop_all()
     finally:
         close()
     rows.sort(key=lambda row: row.student)
@@ -94,7 +100,10 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
         _write_json(options, rows, interrupted)
     for row in rows:
         for trouble in row.trouble:
-            console.print(f"[bold red]{escape(row.student)}[/]: {escape(trouble)}")
+            console.print(f"[bold red]{_name(row)}[/]: {escape(trouble)}")
+    if refused:
+        console.print(f"[bold red]Ended.[/] {escape(refused)}")
+        return REFUSED
     if interrupted:
         return INTERRUPTED
     return NEEDS_A_PERSON if any(row.needs_a_person for row in rows) else ALL_GRADED
@@ -122,7 +131,7 @@ def _show(console: Console, assignment: str, rows: list, unsafe: bool) -> None:
     console.print(_table(assignment, rows, unsafe, beside))
     for row in rows:
         if not beside and _remark(row):
-            console.print(f"[yellow]{escape(row.student)}[/]: {_remark(row)}", highlight=False)
+            console.print(f"[yellow]{_name(row)}[/]: {_remark(row)}", highlight=False)
 
 
 def _table(assignment: str, rows: list, unsafe: bool, with_remarks: bool) -> Table:
@@ -136,11 +145,15 @@ def _table(assignment: str, rows: list, unsafe: bool, with_remarks: bool) -> Tab
     for row in rows:
         colour = "red" if row.needs_a_person else "yellow" if row.remarks else "green"
         table.add_row(
-            escape(row.student), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
+            _name(row), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
             f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}",
             *([_remark(row)] if with_remarks else []),
         )  # fmt: skip
     return table
+
+
+def _name(row: Any) -> str:
+    return escape(printable(row.student))
 
 
 def _remark(row: Any) -> str:
@@ -158,7 +171,8 @@ def _write_json(options: argparse.Namespace, rows: list, interrupted: bool) -> N
         "interrupted": interrupted,
         "rows": [{**asdict(row), "needs_a_person": row.needs_a_person} for row in rows],
     }
-    options.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    options.json.write_text(text, "utf-8", "backslashreplace")  # a folder's name may be no text
 
 
 def _progress() -> Progress:

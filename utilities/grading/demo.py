@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     course = make_course(options.folder, list(STUDENTS)[: options.students])
     console.print(f"A class of {options.students} handed in: {course / 'submitted'}\n")
-    graded = ["grade", ASSIGNMENT, "--course", str(course), "--workers", str(options.workers)]
+    graded = [ASSIGNMENT, "--course", str(course), "--workers", str(options.workers)]
     status = _run_command([*graded, *(["--unsafe"] if options.unsafe else [])])
     if status in (command.REFUSED, command.INTERRUPTED):
         return status
@@ -219,9 +219,9 @@ def _where_to_look(course: Path) -> str:
 
 
 def _run_command(arguments: list[str]) -> int:
-    from utilities.cli import main as lab
-
-    return lab(arguments)
+    parser = argparse.ArgumentParser(prog="lab grade")
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments))
 
 
 def _config(course: Path) -> Config:

@@ -15,6 +15,7 @@ import base64
 import builtins
 import inspect
 import json
+import marshal
 import math
 import secrets
 import zlib
@@ -25,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import utilities
+from utilities.checks.core.report import CheckFailed, Finding, Report
 from utilities.checks.kernel import wire
 from utilities.checks.kernel.case import RAISED, Case, Observation, Problem
 from utilities.checks.kernel.exercise import Exercise
 from utilities.checks.kernel.observer import REFERENCES
-from utilities.checks.core.report import CheckFailed, Finding, Report
 from utilities.grading.slices import parse, slice_source
 
 CORE = Path(inspect.getfile(Report)).parent
@@ -65,13 +66,15 @@ class Verdict:
     trouble: list[str]
 
 
-def judge_cell(source: str, points: float, ask: Ask) -> Verdict:
+def judge_cell(source: str, points: float, ask: Ask, held: set[str] | None = None) -> Verdict:
     """Run a graded cell of the instructor's in the grader and return what it comes to.
 
     ask: runs a source in the student's kernel and returns what it answered.
+    held: the steps whose own checks hold so far; this cell's are added.
     Raises NotJudgeable where the cell calls no check.
     """
-    referee = _Referee(ask)
+    held = set() if held is None else held
+    referee = _Referee(ask, held)
     try:
         value = _evaluate(source, referee)
     except CheckFailed:
@@ -81,6 +84,8 @@ def judge_cell(source: str, points: float, ask: Ask) -> Verdict:
             "This graded cell calls no check of the kit (test_… from utilities), so that nothing "
             "outside the kernel can judge it."
         )
+    failed = {_step(report.exercise) for report in referee.reports if not report.passed}
+    held |= {_step(report.exercise) for report in referee.reports} - failed
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     score = float(value) if number else points  # as nbgrader: all that raises nothing is right
     score = 0.0 if math.isnan(score) else min(max(score, 0.0), float(points))
@@ -107,8 +112,8 @@ class _Reference:
 class _Referee:
     """Carries out the check calls of one cell and keeps their reports."""
 
-    def __init__(self, ask: Ask):
-        self.ask = ask
+    def __init__(self, ask: Ask, held: set[str]):
+        self.ask, self.held = ask, held
         self.reports: list[Report] = []
         self.trouble: list[str] = []
         self.lost = ""
@@ -136,7 +141,7 @@ class _Referee:
         if self.lost:  # once is enough: a kernel that dies in one call dies in the next, too
             return _not_carried_out(exercise, self.lost)
         try:
-            observer = _AtADistance(exercise, implementation.dotted, self.ask)
+            observer = _AtADistance(exercise, implementation.dotted, self.ask, self.held)
             return exercise.report_on(observer, seed, thorough)
         except ObservationLost as error:
             self.lost = str(error)
@@ -150,8 +155,9 @@ class _Referee:
 class _AtADistance:
     """Observes an implementation in the student's kernel."""
 
-    def __init__(self, exercise: Exercise, implementation: str, ask: Ask):
+    def __init__(self, exercise: Exercise, implementation: str, ask: Ask, held: set[str]):
         self.exercise, self.implementation, self.ask = exercise, implementation, ask
+        self.held = held
         self.used: list[str] = []
 
     def observe(self, cases: Sequence[Case], trusted: Sequence[str] = ()) -> list[Observation]:
@@ -164,7 +170,11 @@ class _AtADistance:
             return [Observation(problem=Problem(RAISED, str(error))) for _ in cases]
 
     def in_use(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if name in self.used]
+        """Return the steps in use, as the kernel says, that can be to blame: their checks did not hold.
+
+        So no submission can have a step handed over that it has right, or that it does not pay for.
+        """
+        return [name for name in names if name in self.used and _step(name) not in self.held]
 
     def _request(self, cases: Sequence[Case], trusted: Sequence[str]) -> list[Observation]:
         number = secrets.token_hex(8)
@@ -189,6 +199,11 @@ class _AtADistance:
             raise ObservationLost(f"What your kernel sent cannot be read: {error}.") from None
 
 
+def _step(name: str) -> str:
+    """Return what an exercise and the function or class that solves it are both called."""
+    return name.replace("_", "").lower()
+
+
 def _the_one(messages: Sequence[Any], number: str) -> dict:
     """Return the one answer to a request. Raises ObservationLost for none, or for several."""
     if not messages:
@@ -207,7 +222,7 @@ def _source(request: dict) -> str:
 
 
 def _modules(exercise: Exercise, trusted: Sequence[str]) -> dict[str, str]:
-    """Return the sources that a request needs and that stand nowhere in the sandbox.
+    """Return the code that a request needs and that stands nowhere in the sandbox.
 
     Stand-ins and kernels come with a check only after the checks of the steps they stand for,
     since graded cells run in the source's order, and are never observed again; and only those
@@ -215,10 +230,20 @@ def _modules(exercise: Exercise, trusted: Sequence[str]) -> dict[str, str]:
     """
     modules = {}
     if exercise.hands_over:
-        modules[ORACLES] = slice_source((CORE / "oracles.py").read_text(), exercise.hands_over)
+        modules[ORACLES] = _compiled("oracles", exercise.hands_over)
     if trusted:
-        modules[REFERENCES] = slice_source((CORE / "references.py").read_text(), trusted)
+        modules[REFERENCES] = _compiled("references", trusted)
     return modules
+
+
+def _compiled(module: str, names: Sequence[str]) -> str:
+    """Return the named definitions of a trusted module as bytecode: a reader learns no source of it.
+
+    Names of files and docstrings are left out; the kernel's Python is the grader's own.
+    """
+    source = slice_source((CORE / f"{module}.py").read_text(), names)
+    code = compile(source, f"<{module}>", "exec", optimize=2)
+    return base64.b64encode(marshal.dumps(code)).decode()
 
 
 def _not_carried_out(exercise: Exercise, reason: str) -> Report:

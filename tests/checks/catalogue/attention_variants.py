@@ -9,7 +9,7 @@ import tf_keras
 from tf_keras import layers
 
 from tests.checks.catalogue import correct, wrong
-from utilities.pre_norm_vit import PatchTokens, create_pre_norm_vit
+from utilities.models.pre_norm_vit import PatchTokens, create_pre_norm_vit
 
 # --- dot-product attention -------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from tests.checks.catalogue import correct, wrong
 from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
@@ -55,7 +55,7 @@ def with_gather(logits, k=5):
 # Top classes, wrong
 
 
-@wrong("top_classes", told=NOT_ATTEMPTED)
+@wrong("top_classes", told=NOT_ATTEMPTED, slips=0)
 def top_classes_not_written(logits, k=5):
     raise NotImplementedError
 
@@ -82,6 +82,12 @@ def of_sigmoids(logits, k=5):
 def softmax_over_axis_0(logits, k=5):
     classes = np.argsort(-logits.numpy(), axis=-1)[:, :k]
     return classes, np.take_along_axis(tf.nn.softmax(logits, axis=0).numpy(), classes, axis=-1)
+
+
+@wrong("top_classes", told="softmax over the images")
+def chosen_after_softmax_over_axis_0(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits, axis=0), k)
+    return classes, values
 
 
 @wrong("top_classes", told="softmax over the whole batch")
@@ -123,13 +129,13 @@ def argsort_twice(logits, k=5):
     return np.argsort(np.argsort(-probabilities))[:, :k], -np.sort(-probabilities)[:, :k]
 
 
-@wrong("top_classes", told=WRONG_SHAPE)
+@wrong("top_classes", told="k ignored")
 def all_classes(logits, k=5):
     values, classes = tf.math.top_k(tf.nn.softmax(logits), logits.shape[-1])
     return classes, values
 
 
-@wrong("top_classes", told=WRONG_SHAPE)
+@wrong("top_classes", told="first image only")
 def first_image_only(logits, k=5):
     values, classes = tf.math.top_k(tf.nn.softmax(logits[0]), k)
     return classes, values
@@ -142,9 +148,109 @@ def naive_softmax(logits, k=5):
     return classes, values
 
 
-@wrong("top_classes", told=WRONG_TYPE)
+@wrong("top_classes", told=WRONG_TYPE, slips=0)
 def classes_alone(logits, k=5):
     return tf.math.top_k(logits, k).indices
+
+
+@wrong("top_classes", told="one maximum for the batch")
+def maximum_of_the_batch(logits, k=5):
+    exponentials = np.exp(logits.numpy() - logits.numpy().max())
+    probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    classes = np.argsort(-logits.numpy(), axis=-1)[:, :k]
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@wrong("top_classes", told="not sorted")
+def partitioned(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argpartition(-probabilities, k - 1, axis=-1)[:, :k]
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@wrong("top_classes", told="not sorted")
+def in_the_order_of_their_numbers(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.sort(np.argsort(-probabilities, axis=-1)[:, :k], axis=-1)
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@wrong("top_classes", told="images turned round")
+def images_turned_round(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argsort(probabilities)[::-1][:, :k]
+    return classes, np.take_along_axis(probabilities, classes, axis=1)
+
+
+@wrong("top_classes", told="results swapped")
+def as_top_k_has_them(logits, k=5):
+    return tuple(tf.math.top_k(tf.nn.softmax(logits), k))
+
+
+@wrong("top_classes", told="k ignored")
+def always_five(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits), min(5, logits.shape[-1]))
+    return classes, values
+
+
+@wrong("top_classes", told="wrong default")
+def three_by_default(logits, k=3):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits), k)
+    return classes, values
+
+
+@wrong("top_classes", told="axis dropped")
+def squeezed(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(logits), k)
+    return tf.squeeze(classes), tf.squeeze(values)
+
+
+@wrong("top_classes", told="exponentials not normalised")
+def not_divided(logits, k=5):
+    values, classes = tf.math.top_k(tf.exp(logits - tf.reduce_max(logits, -1, keepdims=True)), k)
+    return classes, values
+
+
+@wrong("top_classes", told="softmax twice")
+def softmax_twice(logits, k=5):
+    values, classes = tf.math.top_k(tf.nn.softmax(tf.nn.softmax(logits)), k)
+    return classes, values
+
+
+@wrong("top_classes", told="softmax over the top k", slips=2)
+def chosen_first_and_turned(logits, k=5):
+    values, classes = tf.math.top_k(logits, k)
+    return tf.nn.softmax(values), classes
+
+
+@wrong("top_classes", told=RAISED)
+def partitioned_beyond_the_end(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argpartition(-probabilities, k, axis=-1)[:, :k]
+    order = np.argsort(-np.take_along_axis(probabilities, classes, axis=-1), axis=-1)
+    classes = np.take_along_axis(classes, order, axis=-1)
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@correct("top_classes")
+def over_the_logarithm_of_the_sum(logits, k=5):
+    logits = logits - tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
+    values, classes = tf.math.top_k(logits, k)
+    return classes, tf.exp(values)
+
+
+@correct("top_classes")
+def partitioned_then_sorted(logits, k=5):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = np.argpartition(-probabilities, k - 1, axis=-1)[:, :k]
+    order = np.argsort(-np.take_along_axis(probabilities, classes, axis=-1), axis=-1)
+    classes = np.take_along_axis(classes, order, axis=-1)
+    return classes, np.take_along_axis(probabilities, classes, axis=-1)
+
+
+@correct("top_classes")
+def in_one_array(logits, k=5):
+    return np.array(with_argsort(logits, k))
 
 
 # Attention roll-out, right
@@ -210,7 +316,7 @@ def _mixed(weights):
     return (weights + np.eye(weights.shape[-1])) / 2
 
 
-@wrong("attention_rollout", told=NOT_ATTEMPTED)
+@wrong("attention_rollout", told=NOT_ATTEMPTED, slips=0)
 def rollout_returns_nothing(attentions):
     _roll(attentions, lambda a: _mixed(a.mean(axis=1)))
 
@@ -309,14 +415,82 @@ def mean_of_layers(attentions):
     return np.mean([_mixed(a.numpy().mean(axis=1)) for a in attentions], axis=0)
 
 
-@wrong("attention_rollout", told=WRONG_SHAPE)
+@wrong("attention_rollout", told="heads kept")
 def heads_kept(attentions):
     return _roll(attentions, _mixed)
 
 
-@wrong("attention_rollout", told=WRONG_SHAPE)
+@wrong("attention_rollout", told="class token only")
 def class_token_only(attentions):
     return _roll(attentions, lambda a: _mixed(a.mean(axis=1)))[:, 0, 1:]
+
+
+@wrong("attention_rollout", told="divided by the whole sum")
+def divided_by_the_whole_sum(attentions):
+    def step(attention):
+        mixed = attention.mean(axis=1) + np.eye(attention.shape[-1])
+        return mixed / mixed.sum(axis=(1, 2), keepdims=True)
+
+    return _roll(attentions, step)
+
+
+@wrong("attention_rollout", told="not normalised")
+def half_of_one_term(attentions):
+    return _roll(attentions, lambda a: 0.5 * a.mean(axis=1) + np.eye(a.shape[-1]))
+
+
+@wrong("attention_rollout", told="ones for the identity")
+def ones_for_the_identity(attentions):
+    return _roll(attentions, lambda a: 0.5 * a.mean(axis=1) + 0.5)
+
+
+@wrong("attention_rollout", told="images averaged")
+def mean_over_axis_0(attentions):
+    return _roll(attentions, lambda a: _mixed(a.mean(axis=0)))
+
+
+@wrong("attention_rollout", told="identity subtracted")
+def minus_the_identity(attentions):
+    return _roll(attentions, lambda a: (a.mean(axis=1) - np.eye(a.shape[-1])) / 2)
+
+
+@wrong("attention_rollout", told="wrong axis averaged")
+def mean_without_an_axis(attentions):
+    return _roll(attentions, lambda a: _mixed(np.full(a.shape[-2:], a.mean())))
+
+
+@wrong("attention_rollout", told="first layer twice")
+def starts_with_the_first_and_takes_it_again(attentions):
+    rollout = _mixed(attentions[0].numpy().mean(axis=1))
+    for attention in attentions:
+        rollout = _mixed(attention.numpy().mean(axis=1)) @ rollout
+    return rollout
+
+
+@wrong("attention_rollout", told="last layer left out")
+def ends_before_the_last(attentions):
+    rollout = np.eye(attentions[0].shape[-1])[np.newaxis].repeat(len(attentions[0]), axis=0)
+    for attention in attentions[:-1]:
+        rollout = _mixed(attention.numpy().mean(axis=1)) @ rollout
+    return rollout
+
+
+@wrong("attention_rollout", told="first layer left out")
+def starts_at_the_second_and_knows_one_layer_alone(attentions):
+    rollout = _mixed(attentions[1].numpy().mean(axis=1))
+    for attention in attentions[2:]:
+        rollout = _mixed(attention.numpy().mean(axis=1)) @ rollout
+    return rollout
+
+
+@wrong("attention_rollout", told="order of layers", slips=2)
+def wrong_order_of_the_largest_heads(attentions):
+    return _roll(attentions[::-1], lambda a: _mixed(a.max(axis=1)))
+
+
+@wrong("attention_rollout", told=None, because="every number has the wrong shares")
+def a_tenth_for_the_residual(attentions):
+    return _roll(attentions, lambda a: 0.9 * a.mean(axis=1) + 0.1 * np.eye(a.shape[-1]))
 
 
 # Linear probe, right
@@ -381,7 +555,7 @@ def _ridge(x, y, penalty):
     return weights, y.mean(axis=0) - mean @ weights
 
 
-@wrong("fit_linear_probe", told=NOT_ATTEMPTED)
+@wrong("fit_linear_probe", told=NOT_ATTEMPTED, slips=0)
 def probe_not_written(features, labels, num_classes, penalty=1.0):
     raise NotImplementedError("Write your code here")
 
@@ -451,31 +625,101 @@ def forgets_to_scale_back(features, labels, num_classes, penalty=1.0):
     return _ridge(scaled, _one_hot(labels, num_classes), penalty)
 
 
-@wrong("fit_linear_probe", told=WRONG_SHAPE)
+@wrong("fit_linear_probe", told="numbers of the classes as targets")
 def numbers_as_targets(features, labels, num_classes, penalty=1.0):
     return _ridge(features, np.reshape(labels, (-1, 1)).astype(float), penalty)
 
 
-@wrong("fit_linear_probe", told=WRONG_SHAPE)
+@wrong("fit_linear_probe", told="weights transposed")
 def weights_transposed(features, labels, num_classes, penalty=1.0):
     weights, bias = _ridge(features, _one_hot(labels, num_classes), penalty)
     return weights.T, bias
 
 
-@wrong("fit_linear_probe", told=WRONG_SHAPE)
+@wrong("fit_linear_probe", told="classes that occur")
 def classes_that_occur(features, labels, num_classes, penalty=1.0):
     _, labels = np.unique(labels, return_inverse=True)
     return _ridge(features, np.eye(labels.max() + 1)[np.ravel(labels)], penalty)
 
 
-@wrong("fit_linear_probe", told=RAISED)
+@wrong("fit_linear_probe", told="labels in a row only")
 def labels_in_a_row_only(features, labels, num_classes, penalty=1.0):
     return _ridge(features, np.eye(num_classes)[labels], penalty)
 
 
-@wrong("fit_linear_probe", told=None)
+@wrong("fit_linear_probe", told="wrong default")
 def default_penalty_of_ten(features, labels, num_classes, penalty=10.0):
     return _ridge(features, _one_hot(labels, num_classes), penalty)
+
+
+@wrong("fit_linear_probe", told="penalty ignored")
+def penalty_of_one(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, _one_hot(labels, num_classes), 1.0)
+
+
+@wrong("fit_linear_probe", told="penalty added to every entry")
+def identity_forgotten(features, labels, num_classes, penalty=1.0):
+    targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
+    x = (features - mean).astype(np.float64)
+    weights = np.linalg.solve(x.T @ x + penalty, x.T @ targets)
+    return weights, targets.mean(axis=0) - mean @ weights
+
+
+@wrong("fit_linear_probe", told="penalty over n")
+def mean_of_products(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, _one_hot(labels, num_classes), penalty / len(features))
+
+
+@wrong("fit_linear_probe", told="sign of the bias")
+def mean_features_added(features, labels, num_classes, penalty=1.0):
+    targets = _one_hot(labels, num_classes)
+    weights, _ = _ridge(features, targets, penalty)
+    return weights, targets.mean(axis=0) + features.mean(axis=0) @ weights
+
+
+@wrong("fit_linear_probe", told="bias without the targets' mean")
+def mean_targets_forgotten(features, labels, num_classes, penalty=1.0):
+    weights, _ = _ridge(features, _one_hot(labels, num_classes), penalty)
+    return weights, -features.mean(axis=0) @ weights
+
+
+@wrong("fit_linear_probe", told="bias fitted apart")
+def features_not_centred(features, labels, num_classes, penalty=1.0):
+    targets = _one_hot(labels, num_classes)
+    gram = features.T @ features + penalty * np.eye(features.shape[1])
+    weights = np.linalg.solve(gram, features.T @ (targets - targets.mean(axis=0)))
+    return weights, targets.mean(axis=0) - features.mean(axis=0) @ weights
+
+
+@wrong("fit_linear_probe", told="results swapped")
+def bias_first(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, _one_hot(labels, num_classes), penalty)[::-1]
+
+
+@wrong("fit_linear_probe", told="bias in a row of its own")
+def bias_keeps_its_axis(features, labels, num_classes, penalty=1.0):
+    weights, bias = _ridge(features, _one_hot(labels, num_classes), penalty)
+    return weights, bias[np.newaxis]
+
+
+@wrong("fit_linear_probe", told="no penalty", slips=2)
+def least_squares_of_plus_minus_one(features, labels, num_classes, penalty=1.0):
+    return _ridge(features, 2 * _one_hot(labels, num_classes) - 1, 1e-12)
+
+
+@wrong("fit_linear_probe", told=None, because="another loss: every number differs")
+def by_logistic_regression(features, labels, num_classes, penalty=1.0):
+    model = LogisticRegression(C=1 / penalty, max_iter=500).fit(features, np.ravel(labels))
+    return model.coef_.T, model.intercept_
+
+
+@correct("fit_linear_probe")
+def in_single_precision(features, labels, num_classes, penalty=1.0):
+    x = np.hstack([features, np.ones((len(features), 1), np.float32)])
+    y = np.eye(num_classes, dtype=np.float32)[np.ravel(labels)]
+    penalties = np.diag([penalty] * features.shape[1] + [0.0]).astype(np.float32)
+    solution = np.linalg.inv(x.T @ x + penalties) @ (x.T @ y)
+    return solution[:-1], solution[-1]
 
 
 # Beam search, right

@@ -391,7 +391,11 @@ class SizeOfTheFirstImages(ShiftedPatchTokenization):
         return cut(joined, self.patch_size)
 
 
-@wrong("shifted_patch_tokenization", told="weights made at each call", because="a new projection each time: nothing to compare")
+@wrong(
+    "shifted_patch_tokenization",
+    told="weights made at each call",
+    because="a new projection each time: nothing to compare",
+)
 class ProjectionMadeInCall(ShiftedPatchTokenization):
     def call(self, images):
         return layers.Dense(self.proj_dim)(self.layer_norm(self.values(images)))
@@ -1441,7 +1445,9 @@ def one_epoch_alone(num_samples, epochs, batch_size, learning_rate, weight_decay
 
 
 @wrong("make_optimizer", told="warm-up taken from the run")
-def run_without_the_warm_up(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+def run_without_the_warm_up(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
     steps = math.ceil(num_samples / batch_size)
     total = (epochs - warmup_epochs) * steps
     schedule = WarmUpCosine(learning_rate, total, 0.0, warmup_epochs * steps)
@@ -1461,26 +1467,36 @@ def arguments_exchanged(num_samples, epochs, batch_size, learning_rate, weight_d
 
 
 @wrong("make_optimizer", told="last batch forgotten", slips=2)
-def rounded_down_without_decay(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+def rounded_down_without_decay(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
     steps = num_samples // batch_size
     schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
     return tf_keras.optimizers.Adam(schedule)
 
 
 @wrong("make_optimizer", told="constant rate", slips=2)
-def constant_and_default_decay(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+def constant_and_default_decay(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
     return tf_keras.optimizers.AdamW(learning_rate)
 
 
-@wrong("make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made")
+@wrong(
+    "make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made"
+)
 def optimizer_of_keras_3(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
     steps = math.ceil(num_samples / batch_size)
     schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
     return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
 
 
-@wrong("make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made")
-def optimizer_and_schedule_of_keras_3(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+@wrong(
+    "make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made"
+)
+def optimizer_and_schedule_of_keras_3(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
     steps = math.ceil(num_samples / batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)

@@ -728,7 +728,9 @@ def metric_of_another_name(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"metrics": ["acc"]})
 
 
-@wrong("run_experiment", told="piece of Keras 3", because="no optimiser of tf_keras: nothing is trained")
+@wrong(
+    "run_experiment", told="piece of Keras 3", because="no optimiser of tf_keras: nothing is trained"
+)
 def optimizer_of_keras_3(*arguments, **settings):
     run = Run(*arguments, **settings)
     return run.all(compiled={"optimizer": keras.optimizers.AdamW(1e-3)})

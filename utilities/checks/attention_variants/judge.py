@@ -16,7 +16,7 @@ from utilities.checks.attention_variants.mistakes import (
     layer_oracle,
     matrix_oracle,
 )
-from utilities.checks.kernel.case import NOT_FINITE, WRONG_VALUE, Case, Observation
+from utilities.checks.core.report import Finding
 from utilities.checks.judging import (
     Pairs,
     Stage,
@@ -26,7 +26,7 @@ from utilities.checks.judging import (
     problem_finding,
     told_random,
 )
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import NOT_FINITE, WRONG_VALUE, Case, Observation
 
 DEPTH = 4  # projection, scores, weighted sum, output projection
 

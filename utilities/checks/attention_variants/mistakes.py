@@ -5,11 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks.core import oracles
 from utilities.checks.attention_variants import formulas
 from utilities.checks.attention_variants.formulas import Array, Attend, normalised, products
-from utilities.checks.kernel.case import Case, Observation
+from utilities.checks.core import oracles
 from utilities.checks.judging import Mistake, Oracle, Values
+from utilities.checks.kernel.case import Case, Observation
 
 # --- dot-product attention -------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from tf_keras import layers
 
 from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE, Case
 from utilities.checks.kernel.observing import Stopped, as_array, as_pair, describe, refuse_nothing
-from utilities.profile import PreNormViTSize
-from utilities.scaling import arrays_made
+from utilities.models.sizes import PreNormViTSize
+from utilities.training.cost import arrays_made
 
 Seen = dict[str, np.ndarray]
 

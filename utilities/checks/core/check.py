@@ -34,6 +34,7 @@ class Mistake:
     carries: whether what is right apart from the mistake still earns points; not where next to
         nothing is computed, such as an input that is passed on.
     entails: names of claims' mistakes that follow from this one and cost nothing beside it.
+    unseen: why the cases need not show this mistake, such as one that can only be made elsewhere.
     """
 
     def __init__(
@@ -43,9 +44,11 @@ class Mistake:
         *ways: Settings,
         carries: bool = True,
         entails: tuple[str, ...] = (),
+        unseen: str = "",
         **turned: Any,
     ) -> None:
-        self.name, self.message, self.carries, self.entails = name, message, carries, entails
+        self.name, self.message, self.carries = name, message, carries
+        self.entails, self.unseen = entails, unseen
         self.ways: tuple[Settings, ...] = (*ways, *([turned] if turned else []))
 
     def __repr__(self) -> str:
@@ -176,9 +179,7 @@ class Check:
         """Return the cases that a seed stands for."""
         return self.cases(np.random.default_rng(seed), thorough)
 
-    def judge(
-        self, name: str, cases: Sequence[Case], observations: Sequence[Observation]
-    ) -> Report:
+    def judge(self, name: str, cases: Sequence[Case], observations: Sequence[Observation]) -> Report:
         """Return the report on what was observed in the cases."""
         from utilities.checks.core.judging import Judgement
 
@@ -221,7 +222,7 @@ class Check:
             if unknown:
                 yield f"{line.text!r} stands beside the stage {unknown[0]!r}, which no case has"
         yield from _repeated("finding", [line.text for line in self.findings])
-        named = [*self.mistakes, *self.signs, *self.kinds]
+        named: list[Mistake | Sign | Only] = [*self.mistakes, *self.signs, *self.kinds]
         yield from _repeated("mistake", [mistake.name for mistake in named])
         for mistake in self.mistakes:
             if not mistake.ways:

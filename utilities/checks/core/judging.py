@@ -20,7 +20,6 @@ from utilities.checks.core.check import (
     Mistake,
     Settings,
     Values,
-    Wrong,
 )
 from utilities.checks.core.report import Finding, Report
 from utilities.checks.core.tolerance import agrees, coarsest_dtype, tolerance
@@ -72,6 +71,7 @@ class Judgement:
     def __init__(self, check: Check, cases: Sequence[Case], observations: Sequence[Observation]):
         self.check = check
         self.pairs = list(zip(cases, observations, strict=True))
+        self._depths = {id(case): check.depth_of(case) for case in cases}
         self._expected: dict[tuple, Arrays | None] = {}
         self._told: dict[tuple[str, str], str] = {}  # problem → the line that tells it
         self._unexplained = ""  # the line that shows a difference nobody can name
@@ -146,7 +146,7 @@ class Judgement:
         Where the formula with the mistakes is not defined for the shapes, an error follows from them.
         """
         problem = self.pairs[i][1].problem
-        if problem is None:
+        if problem is None or self.pairs[i][1].is_complete:
             return False
         turned = self.explanation.turned if self._ways and self.explanation else {}
         follows = bool(turned) and self._expect(i, turned) is None
@@ -154,7 +154,7 @@ class Judgement:
 
     def _complete(self, line: Values | Claim) -> list[int]:
         """Return the cases of a line in which nothing stopped the observation."""
-        return [i for i in self._indices(line.stages) if self.pairs[i][1].problem is None]
+        return [i for i in self._indices(line.stages) if self.pairs[i][1].is_complete]
 
     def _expect(self, i: int, turned: Settings) -> Arrays | None:
         """Return what the formula gives in a case; None where it is not defined for its shapes."""
@@ -169,10 +169,15 @@ class Judgement:
         return self._expected[key]
 
     def _fits(self, i: int, turned: Settings, names: Sequence[str] = ()) -> bool:
-        """Return whether the values observed in a case are those of the formula."""
-        expected = self._expect(i, turned)
-        return expected is not None and all(
-            self._agrees(i, name, value) for name, value in expected.items() if name in (names or expected)
+        """Return whether the values observed in a case are those of the formula, none too many."""
+        expected, right = self._expect(i, turned), self._expect(i, {})
+        if expected is None:
+            return False
+        observed = self.pairs[i][1].values
+        unexpected = set(right or {}) & set(observed) - set(expected)
+        compared = set(names or {*expected, *unexpected})
+        return not unexpected & compared and all(
+            self._agrees(i, name, value) for name, value in expected.items() if name in compared
         )
 
     def _agrees(self, i: int, name: str, value: np.ndarray) -> bool:
@@ -180,7 +185,7 @@ class Judgement:
         return name in observation.values and self._near(case, observation[name], value)
 
     def _near(self, case: Case, observed: np.ndarray, expected: np.ndarray) -> bool:
-        depth = self.check.depth_of(case)
+        depth = self._depths[id(case)]
         return agrees(observed, expected, case.longest_axis, depth, coarsest_dtype(case))
 
     def _is_finite(self, i: int) -> bool:
@@ -208,9 +213,7 @@ class Judgement:
         """Return, by line, the complete cases that are not right."""
         wrong = {
             line.text: [
-                i
-                for i in self._indices(line.stages)
-                if not self._stops(i) and not self._right(line, i)
+                i for i in self._indices(line.stages) if not self._stops(i) and not self._right(line, i)
             ]
             for line in self._lines
         }
@@ -239,7 +242,8 @@ class Judgement:
             if right is None or wrong is None:
                 return True
             names = [name for name in right if name in (line.of or right)]
-            if not all(self._near(self.pairs[i][0], wrong[name], right[name]) for name in names):
+            case = self.pairs[i][0]
+            if not all(n in wrong and self._near(case, wrong[n], right[n]) for n in names):
                 return True
         return False
 
@@ -249,13 +253,19 @@ class Judgement:
         stopped = [i for i in self._indices(line.stages) if self._stops(i)]
         if stopped:
             return self._told_problem(line, min(stopped, key=lambda i: self.pairs[i][0].size))
+        for i in self._complete(line):
+            problem = self.pairs[i][1].problem  # an input was changed: told once, then left alone
+            if problem and self._told.setdefault((problem.kind, ""), line.text) == line.text:
+                return self._failed_by(line, i, problem)
         return self._told_values(line) if isinstance(line, Values) else self._told_claim(line)
 
     def _told_problem(self, line: Values | Claim, i: int) -> Finding:
         """Return the finding of a line that could not be observed whole: an error is told once."""
         problem = self.pairs[i][1].problem
         assert problem is not None
-        first = self._told.setdefault(_signature(problem), line.text)
+        known = [self._told[one] for one in _signatures(problem) if one in self._told]
+        first = known[0] if known else line.text
+        self._told |= dict.fromkeys(_signatures(problem), first)
         if first == line.text:
             return self._failed_by(line, i, problem)
         complete = self._complete(line)
@@ -269,14 +279,16 @@ class Judgement:
             message += f"\nThis was for {self.pairs[i][0].describe()}."
         only = self._only
         if only is not None and only.where(self.pairs[i][0]):
-            return self._failed(line, f"{only.message}\n{message}", only.name, problem.kind, problem.detail)
+            return self._failed(
+                line, f"{only.message}\n{message}", only.name, problem.kind, problem.detail
+            )
         return self._failed(line, message, problem.mistake, problem.kind, problem.detail)
 
     def _told_values(self, line: Values) -> Finding:
         failing = self._failing.get(line.text, [])
         if not failing:
             return self._vouched(line)
-        seen = [i for i in failing if self.pairs[i][1].problem is None]
+        seen = [i for i in failing if self.pairs[i][1].is_complete]
         if not seen and line.text not in self._charged:
             return self._not_judged(line, next(iter(self._charged)))
         smallest = min(seen or failing, key=lambda i: self.pairs[i][0].size)
@@ -340,7 +352,7 @@ class Judgement:
         holds: dict[int, bool] = {}
         for line in self._lines:
             for i in self._indices(line.stages):
-                stopped = self.pairs[i][1].problem is not None
+                stopped = not self.pairs[i][1].is_complete
                 holds[i] = holds.get(i, True) and not stopped and self._right(line, i)
         for kind in self.check.kinds:
             inside = [held for i, held in holds.items() if kind.where(self.pairs[i][0])]
@@ -363,7 +375,7 @@ class Judgement:
         return self._failed(line, told.message, named, WRONG_VALUE)
 
     def _counts(self, beside: Sequence[str]) -> bool:
-        """Return whether claims count: somebody computed the values of those stages, as far as we know."""
+        """Return whether claims count: somebody computed the values of those stages."""
         main = self.check.main
         assert main is not None
         stages = tuple(beside) or main.stages
@@ -373,9 +385,8 @@ class Judgement:
         return (
             carries
             and bool(indices and lines)
-            and all(self.pairs[i][1].problem is None for i in indices)
-            and all(self._explained(line, i) for line in lines for i in self._indices(line.stages)
-                    if self.pairs[i][1].problem is None)
+            and all(self.pairs[i][1].is_complete for i in indices)
+            and all(self._explained(line, i) for line in lines for i in self._complete(line))
         )
 
     def _held(self, line: Values | Claim, apart: str = "") -> Finding:
@@ -397,14 +408,14 @@ class Judgement:
     def _remarks(self) -> list[str]:
         choice = self.explanation.choice if self.explanation else None
         said = [choice.remark] if choice and choice.remark else []
-        complete = [pair for pair in self.pairs if pair[1].problem is None]
+        complete = [pair for pair in self.pairs if pair[1].is_complete]
         seen = [r for r in self.check.remarks if any(_is_seen(r.seen, *pair) for pair in complete)]
         return said + [remark.text for remark in seen]
 
     def _difference(self, line: Values, i: int) -> tuple[str, str]:
         """Return the kind and the sentence for the first value of a case that is not as expected."""
         case, observation = self.pairs[i]
-        if observation.problem is not None:
+        if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
         expected = self._expect(i, self.explanation.base if self.explanation else {})
         for name, value in (expected or {}).items():
@@ -412,7 +423,7 @@ class Judgement:
                 label = name.replace("_", " ")
                 if name not in observation.values:
                     return WRONG_VALUE, f"The {label} is missing."
-                return _how_it_differs(label, observation[name], value, case, self.check.depth_of(case))
+                return _how_it_differs(label, observation[name], value, case, self._depths[id(case)])
         return WRONG_VALUE, "The values are not as expected."
 
 
@@ -436,7 +447,10 @@ def _how_it_differs(
         )
     limit = tolerance(expected, coarsest_dtype(case), case.longest_axis, depth)
     where = _index(np.abs(observed.astype(np.float64) - expected) > limit)
-    return WRONG_VALUE, f"{_place(label, where)} is {observed[where]:.6g}; {expected[where]:.6g} is expected."
+    return (
+        WRONG_VALUE,
+        f"{_place(label, where)} is {observed[where]:.6g}; {expected[where]:.6g} is expected.",
+    )
 
 
 def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:
@@ -446,10 +460,11 @@ def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:
         return False
 
 
-def _signature(problem: Problem) -> tuple[str, str]:
-    """Return what two errors have in common that come from one line of a student's code."""
+def _signatures(problem: Problem) -> list[tuple[str, str]]:
+    """Return what tells one error: the line of the student's code it comes from, and its words."""
     place = "\n".join(problem.detail.splitlines()[-2:])
-    return problem.kind, place or re.sub(r"\d+", "#", problem.message)
+    words = re.sub(r"\d+", "#", problem.message)
+    return [(problem.kind, text) for text in (place, words) if text]
 
 
 def _in_words(words: np.ndarray) -> str:

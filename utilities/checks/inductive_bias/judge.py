@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import Case, Observation
+from utilities.checks.core.report import Finding
 from utilities.checks.inductive_bias import formulas
 from utilities.checks.inductive_bias.judge_relative import relative_position_bias
 from utilities.checks.judging import (
@@ -20,7 +20,7 @@ from utilities.checks.judging import (
     judge_stages,
     when,
 )
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import Case, Observation
 
 __all__ = [
     "position_embedding_2d",

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from utilities.checks.kernel.case import WRONG_SHAPE, Case, Observation
+from utilities.checks.core.report import Finding
 from utilities.checks.inductive_bias.formulas import offsets, places
 from utilities.checks.judging import agrees, fact, problem_finding
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import WRONG_SHAPE, Case, Observation
 
 ONE_ROW = "in one row of patches, the bias depends on how far apart two patches are"
 SHARED = "in a grid, pairs with the same offset share a bias, and no others do"

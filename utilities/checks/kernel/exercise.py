@@ -116,7 +116,10 @@ class Exercise:
 
     def judge(self, cases: Sequence[Case], observations: Sequence[Observation]) -> "Report":
         """Return the report on observations; trusted, NumPy only."""
-        return self.check.judge(self.name, cases, observations)
+        report = self.check.judge(self.name, cases, observations)
+        if reset := dict.fromkeys(name for seen in observations for name in seen.reset):
+            report.notes.append(_settings_reset(list(reset)))
+        return report
 
     def _without_blame(self, observer: Observer, cases: Sequence[Case], own: "Report") -> "Report":
         """Return the better of the own report and the one with trusted earlier steps in place."""
@@ -160,6 +163,13 @@ class _Here:
         from utilities.checks.kernel.replacing import in_use
 
         return in_use(self.implementation, names)
+
+
+def _settings_reset(names: Sequence[str]) -> str:
+    return (
+        f"Your notebook changes a global setting ({', '.join(names)}). For this check it was put back "
+        "to its usual value: set it only where you need it, and put it back afterwards."
+    )
 
 
 def _fix_first(name: str, culprits: Sequence[str], passed: bool) -> str:

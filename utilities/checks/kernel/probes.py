@@ -31,15 +31,21 @@ def new_layer(
     name: the class's name in the course. base: what it must inherit from.
     """
     if isinstance(implementation, base) or not callable(implementation):
-        came = "an object that is made already" if callable(implementation) else describe(implementation)
+        came = (
+            "an object that is made already" if callable(implementation) else describe(implementation)
+        )
         raise Stopped(WRONG_TYPE, f"Give the class {name} itself to the check; you give {came}.")
     made = implementation(*arguments, **options)
     refuse_nothing(made, "result")
     if isinstance(made, base):
         return made
     came = "" if inspect.isclass(implementation) else f" It is {describe(made)}."
-    parent = f"tf_keras.{base.__module__.split('.')[-1]}.{base.__name__}".replace("base_layer", "layers")
-    raise Stopped(WRONG_TYPE, f"{name} must be a class that inherits from {parent}.{came}{from_keras_3(made)}")
+    parent = f"tf_keras.{base.__module__.split('.')[-1]}.{base.__name__}".replace(
+        "base_layer", "layers"
+    )
+    raise Stopped(
+        WRONG_TYPE, f"{name} must be a class that inherits from {parent}.{came}{from_keras_3(made)}"
+    )
 
 
 def find_weight(layer: Any, name: str) -> tf.Variable:
@@ -132,7 +138,9 @@ def gradient_reaches(call: Callable[[], Any], weights: Sequence[tf.Variable]) ->
     with tf.GradientTape() as tape:
         loss = uneven_sum(call())
     gradients = tape.gradient(loss, list(weights))
-    return np.array([g is not None and bool(tf.reduce_any(tf.convert_to_tensor(g) != 0)) for g in gradients], bool)
+    return np.array(
+        [g is not None and bool(tf.reduce_any(tf.convert_to_tensor(g) != 0)) for g in gradients], bool
+    )
 
 
 def can_learn(call: Callable[[], Any], weights: Sequence[tf.Variable]) -> np.ndarray:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.judging import Mistake, Oracle, Stage, Values, judge_stages, when
-from utilities.checks.pretrained.cases import first_finished, from_table, mean_score
 from utilities.checks.core.report import Finding
+from utilities.checks.judging import Mistake, Oracle, Stage, Values, judge_stages, when
+from utilities.checks.kernel.case import Case, Observation
+from utilities.checks.pretrained.cases import first_finished, mean_score
+from utilities.checks.pretrained.signs import from_table
 
 PROBE_DEPTH = 8  # means, Gram matrix, elimination, products
 

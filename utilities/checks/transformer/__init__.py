@@ -1,1 +1,1 @@
-"""The transformer block and the MLP inside it. Moves to `lessons/` and `kernel/`."""
+"""Moves to `lessons/` and `kernel/`."""

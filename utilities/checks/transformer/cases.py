@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utilities.checks.kernel.case import Case
 from utilities.checks.core.drawing import kernel, normal
+from utilities.checks.kernel.case import Case
 
 RATE = 0.3  # far from 1 − RATE, from one half and from the default 0.1: each can be told apart
 ANCHORS = 2  # columns that the updates of a training case leave alone

@@ -6,6 +6,14 @@ from functools import partial
 import numpy as np
 
 from utilities.checks.core import oracles
+from utilities.checks.core.activations import (  # noqa: F401
+    ACCEPTED,
+    MIXED,
+    SATURATING,
+    closest,
+    linear,
+    relu,
+)
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Oracle, Values
 
@@ -15,46 +23,6 @@ Activation = oracles.Step
 Norm = Callable[..., np.ndarray]  # (x, gamma, beta, epsilon) → x
 Formula = Callable[..., np.ndarray]  # (x, attend, mlp, norm_1, norm_2) → the block's output
 
-
-# Non-linearities. Any of the usual ones will do, since nothing later depends on which.
-
-
-def _leaky_relu(slope: float) -> Activation:
-    return lambda x: np.where(x > 0, x, slope * x)
-
-
-def _elu(x: np.ndarray, scale: float = 1.0, alpha: float = 1.0) -> np.ndarray:
-    return scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-def linear(x: np.ndarray) -> np.ndarray:
-    return x
-
-
-def relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0)
-
-
-def _silu(x: np.ndarray) -> np.ndarray:
-    return x * oracles.sigmoid(x)
-
-
-USUAL: list[Activation] = [oracles.gelu, relu, _silu]
-LESS_USUAL: list[Activation] = [
-    lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,  # GELU, fast
-    lambda x: x * oracles.sigmoid(1.702 * x),  # GELU, faster still
-    partial(_elu),
-    partial(_elu, scale=1.05070098, alpha=1.67326324),  # SELU
-    lambda x: x * np.tanh(np.logaddexp(x, 0)),  # Mish
-    *(_leaky_relu(slope) for slope in (0.3, 0.2, 0.1, 0.01)),
-]
-SATURATING: list[Activation] = [oracles.sigmoid, np.tanh]
-ACCEPTED = USUAL + LESS_USUAL
-MIXED: list[Activation] = [
-    oracles.gelu,
-    LESS_USUAL[0],
-    relu,
-]  # what one model may have in different places
 
 Pattern = Callable[[Activation, int], list[Activation]]
 
@@ -84,7 +52,7 @@ def mlp_oracle(
     def oracle(case: Case, observation: Observation) -> Values:
         x, (kernels, biases) = as_float(case["x"]), dense_weights(case)
         outputs = (formula(x, kernels, biases, pattern(f, len(kernels))) for f in among)
-        return {"output": _closest(outputs, observation["output"])}
+        return {"output": closest(outputs, observation["output"])}
 
     return oracle
 
@@ -135,14 +103,14 @@ def all_found(observation: Observation) -> bool:
 def block_oracle(
     formula: Formula = oracles.transformer_block,
     pattern: Pattern = everywhere,
-    among: Sequence[Activation] = USUAL,
+    among: Sequence[Activation] = MIXED,
     norm: Norm | None = None,
 ) -> Oracle:
     """Return the oracle of a block that follows a formula of (x, attend, mlp, norm_1, norm_2)."""
 
     def oracle(case: Case, observation: Observation) -> Values:
         outputs = _block_outputs(case, formula, pattern, among, norm, (1e-6, 1e-3))
-        return {"output": _closest(outputs, observation["output"])}
+        return {"output": closest(outputs, observation["output"])}
 
     return oracle
 
@@ -155,7 +123,7 @@ def right_block(case: Case, observation: Observation) -> Values:
         for formula in (oracles.transformer_block, _norms_swapped)
         for output in _block_outputs(case, formula, *arguments)
     )
-    return {"output": _closest(outputs, observation["output"])}
+    return {"output": closest(outputs, observation["output"])}
 
 
 def _norms_swapped(
@@ -196,22 +164,6 @@ def bare_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float
 def batch_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> np.ndarray:
     """Return what batch normalisation gives before it has seen a batch: mean 0, variance 1."""
     return gamma * x / np.sqrt(1.0 + epsilon) + beta
-
-
-def _closest(candidates: Iterable[np.ndarray], observed: np.ndarray) -> np.ndarray:
-    """Return the first candidate that is as good as equal or, failing that, the nearest."""
-    nearest, smallest = None, np.inf
-    for candidate in candidates:
-        if candidate.shape != observed.shape:
-            return candidate
-        distance = float(np.abs(candidate - observed).max())
-        if nearest is None or distance < smallest:
-            nearest, smallest = candidate, distance
-        if smallest <= 5e-6:
-            break
-    if nearest is None:
-        raise ValueError("there is no candidate")
-    return nearest
 
 
 def as_float(values: np.ndarray) -> np.ndarray:

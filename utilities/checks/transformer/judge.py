@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utilities.checks.kernel.case import WRONG_VALUE, Case, Observation
+from utilities.checks.core.report import Finding
 from utilities.checks.judging import (
     Mistake,
     Pairs,
@@ -16,7 +16,7 @@ from utilities.checks.judging import (
     problem_finding,
     recognise,
 )
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import WRONG_VALUE, Case, Observation
 from utilities.checks.transformer.formulas import (
     BLOCK_DEPTH,
     MLP_DEPTH,

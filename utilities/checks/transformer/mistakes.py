@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.judging import Mistake, when
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.transformer.formulas import (
     SATURATING,
     Activation,

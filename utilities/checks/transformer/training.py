@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.judging import Pairs, agrees, fact, problem_finding
 from utilities.checks.core.report import Finding
+from utilities.checks.judging import Pairs, agrees, fact, problem_finding
+from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.transformer.cases import ANCHORS
-from utilities.checks.transformer.dropout import (
+from utilities.checks.core.dropout import (
     Branch,
     as_frequent_as_expected,
     branch_of_each,

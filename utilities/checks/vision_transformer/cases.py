@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from utilities.checks.kernel.case import Case
 from utilities.checks.core.drawing import kernel, normal
+from utilities.checks.kernel.case import Case
 
 
 def patch_extractor(rng: np.random.Generator, thorough: bool) -> list[Case]:

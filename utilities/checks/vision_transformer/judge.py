@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import RAISED, Case, Observation
+from utilities.checks.core.report import Finding
 from utilities.checks.judging import (
     Mistake,
     Oracle,
@@ -19,7 +19,7 @@ from utilities.checks.judging import (
     judge_stages,
     of_stage,
 )
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import RAISED, Case, Observation
 from utilities.checks.vision_transformer.judge_classifier import vit_classifier
 
 __all__ = ["patch_extractor", "patch_encoder", "vit_classifier"]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.kernel.case import WRONG_SHAPE, WRONG_VALUE, Case, Observation
+from utilities.checks.core.report import Finding
 from utilities.checks.judging import (
     Mistake,
     Oracle,
@@ -29,7 +29,7 @@ from utilities.checks.judging import (
     recognise,
     when,
 )
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import WRONG_SHAPE, WRONG_VALUE, Case, Observation
 from utilities.checks.transformer.formulas import ACCEPTED, MIXED, Activation
 from utilities.checks.transformer.mistakes import no_residual, pre_norm
 

@@ -1,5 +1,15 @@
-"""Not moved here yet: see `utilities/checks/pretrained/`."""
+"""Ask for the roll-out of attention weights, a tuple of tensors as transformers gives them."""
 
-from utilities.checks.pretrained.observe import attention_rollout as observe
+from typing import Any
 
-__all__ = ["observe"]
+import numpy as np
+import tensorflow as tf
+
+from utilities.checks.kernel.case import Case
+from utilities.checks.kernel.pretrained.lists import numbers
+
+
+def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
+    """Return the roll-out."""
+    attentions = tuple(tf.constant(layer) for layer in case["attentions"])
+    return {"rollout": numbers(implementation(attentions), "roll-out")}

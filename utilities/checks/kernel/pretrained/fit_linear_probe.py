@@ -1,5 +1,17 @@
-"""Not moved here yet: see `utilities/checks/pretrained/`."""
+"""Fit a linear probe to features and labels."""
 
-from utilities.checks.pretrained.observe import fit_linear_probe as observe
+from typing import Any
 
-__all__ = ["observe"]
+import numpy as np
+
+from utilities.checks.kernel.case import Case
+from utilities.checks.kernel.observing import as_pair
+from utilities.checks.kernel.pretrained.lists import numbers
+
+
+def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
+    """Return the weights and the bias."""
+    penalty = {} if case["penalty"] is None else {"penalty": case["penalty"]}
+    result = implementation(case["features"], case["labels"], case["num_classes"], **penalty)
+    weights, bias = as_pair(result, "weights", "bias")
+    return {"weights": numbers(weights, "weights"), "bias": numbers(bias, "bias")}

@@ -1,0 +1,455 @@
+"""Vision Transformers, of both labs: the formula with its settings, the mistakes, what is looked at."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from utilities.checks.core import activations, oracles
+from utilities.checks.core.check import Arrays, Mistake, Remark, Sign, Wrong
+from utilities.checks.core.oracles import Step
+from utilities.checks.kernel import known
+from utilities.checks.kernel.case import Case, Observation
+
+STAGES = ("no blocks", "one block", "blocks")
+DEPTH = 8
+LARGEST_EPSILON = 1e-2  # a larger one would leave little of what it normalises
+
+# --- the formula -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a model is made of; a mistake may make another one of it."""
+
+    patch_size: int
+    width: int  # d
+    layers: int
+    mlp_units: tuple[int, ...]
+    head_units: tuple[int, ...]
+    num_classes: int
+    num_heads: int = 1
+    head_width: int = 0  # of a head's queries
+
+
+Attention = Callable[[Case, Observation, Sizes, Any], tuple[Step, int]]  # → step, number of weights
+
+
+def vit(
+    case: Case,
+    seen: Observation,
+    *,
+    sizes: Callable[[Case], Sizes],
+    attention: Attention,
+    usual: Sequence[Step] = activations.GELU[:2],
+    repeat: int = 1,
+    resize: Callable[[Sizes, Observation], Sizes] = lambda sizes, seen: sizes,
+    augment: Callable[[bool], bool | None] = lambda training: training,
+    pixels: Step = lambda images: images,
+    scale: Callable[[int], tuple[float, float]] = lambda width: (1.0, 1.0),
+    class_token: bool | None = None,
+    token: tuple[float, int] = (1.0, 1),
+    positions: tuple[float, int] = (1.0, 1),
+    attend: Any = None,
+    attentions: Callable[[int], int] = lambda layers: layers,
+    norms: Callable[[int], int] = lambda layers: 2 * layers,
+    chained: bool = True,
+    shared: bool = False,
+    activation: Step | None = None,
+    mlp_pattern: Callable[[Step, int], list[Step]] = lambda step, depth: [step] * depth,
+    epsilon: float | None = 1e-6,
+    last_norm: bool | None = None,
+    carry_normalised: tuple[bool, bool] = (False, False),
+    head_reads: Step = lambda tokens: tokens[:, 0],
+    head_activation: Step | None = None,
+    head_norm: bool = False,
+    finish: Step = lambda logits: logits,
+    **wiring: Any,
+) -> Arrays:
+    """Return the tokens before and after the blocks, the logits, and the number of weights.
+
+    sizes, attention, repeat: of the exercise; whether it has a class token and a last normalisation
+    too. resize: what the model makes of the sizes it is given. augment: how the augmentation acts,
+    given whether the model trains (None: not at all). pixels: what is done to the images. scale:
+    factors of projected patches and class token, by the width. token, positions: their factor, and whether they are weights.
+    attend: another attention. activation, epsilon: those of GELU's forms (`usual`), or the epsilon,
+    that the model has, where None. attentions, norms: how many there are. chained: each block reads
+    what the one before gives. carry_normalised: each sum adds the normalised tokens. wiring: the settings of a block.
+    Each piece is computed from the piece before as it was observed, where that can be seen.
+    """
+    size = resize(sizes(case), seen)
+    step, attention_count = attention(case, seen, size, attend)
+    dense = partial(_dense, case)
+    names = zip(("add_1", "add_2"), carry_normalised, strict=True)
+    wiring |= {name: lambda x, update: norm(x) + update for name, normalised in names if normalised}
+    epsilon = _epsilon(seen) if epsilon is None else epsilon
+    norm = partial(oracles.layer_norm, gamma=1.0, beta=_weight(case, size.width), epsilon=epsilon)
+    options = activations.used(seen["non_linearities"], usual) or list(usual)
+    inside = [activation] if activation else options
+    number = size.layers if chained else min(size.layers, 1)
+
+    def encode(training: bool) -> np.ndarray:
+        images = pixels(_images(case, augment(training), repeat))
+        patches = oracles.patches(images, size.patch_size)
+        kernel = _weight(case, patches.shape[-1], size.width)
+        of_patches, of_token = scale(size.width)
+        projected = of_patches * (patches @ kernel + _weight(case, size.width))  # (B, N, d)
+        if class_token:
+            first = of_token * token[0] * _weight(case, 1, 1, size.width)
+            first = np.broadcast_to(first, (len(images), 1, size.width))
+            projected = np.concatenate([first, projected], axis=1)  # (B, N + 1, d)
+        return projected + positions[0] * _weight(case, *projected.shape[1:])
+
+    def transform(tokens: np.ndarray, activation: Step) -> np.ndarray:
+        steps = mlp_pattern(activation, len(size.mlp_units))
+        mlp = partial(dense, widths=size.mlp_units, steps=steps)
+        for _ in range(number):
+            tokens = oracles.transformer_block(tokens, step, mlp, norm, norm, **wiring)
+        return norm(tokens) if last_norm else tokens
+
+    def classify(tokens: np.ndarray, activation: Step) -> np.ndarray:
+        steps = [*[head_activation or activation] * len(size.head_units), activations.linear]
+        x = head_reads(norm(tokens) if head_norm else tokens)
+        return finish(dense(x, (*size.head_units, size.num_classes), steps))
+
+    def whole(images_in_training: bool, observed: np.ndarray) -> np.ndarray:
+        start = encode(images_in_training)
+        pairs = [(one, one) for one in inside] if number else [(inside[0], one) for one in inside]
+        pairs += [(one, other) for one in inside for other in inside if one is not other and number]
+        return activations.closest((classify(transform(start, a), b) for a, b in pairs), observed)
+
+    encoded = encode(False)
+    if seen["in_pieces"]:
+        start = _observed(seen, "encoded", encoded)
+        ends = (transform(start, one) for one in (inside if number else inside[:1]))
+        tokens = activations.closest(ends, seen["tokens"])
+        end = _observed(seen, "tokens", tokens)
+        output = activations.closest((classify(end, one) for one in inside), seen["output"])
+    else:
+        encoded = tokens = output = whole(False, seen["output"])
+    values = {"encoded": encoded, "tokens": tokens, "output": output}
+    if case.stage == "blocks":
+        values["in_training"] = whole(True, seen["in_training"])
+    count = _count(
+        case, size, head_reads, attention_count * attentions(number),
+        norms(number) + bool(last_norm) + head_norm, class_token, token[1], positions[1],
+        min(number, 1) if shared else number,
+    )  # fmt: skip
+    values["parameter_count"] = np.array(count)
+    if "attentions_made" in seen.values:
+        made = attentions(size.layers)
+        values["attentions_made"] = np.array(made)
+    return values
+
+
+def _observed(seen: Observation, name: str, expected: np.ndarray) -> np.ndarray:
+    """Return a piece as it was observed, where it was, and has the shape that it should have."""
+    fits = bool(seen["in_pieces"]) and seen[name].shape == expected.shape
+    return seen[name].astype(np.float64) if fits else expected
+
+
+def _epsilon(seen: Observation) -> float:
+    """Return what the model's normalisations add to the variance, if it is small, else 1e-6."""
+    small = [float(epsilon) for epsilon in seen["epsilons"] if 0.0 < epsilon <= LARGEST_EPSILON]
+    return small[0] if small else 1e-6
+
+
+def _images(case: Case, training: bool | None, repeat: int) -> np.ndarray:
+    images = case["images"].astype(np.float64)
+    if case.stage != "blocks" or training is None:
+        return images
+    return known.augmented(images, training, repeat)
+
+
+def _weight(case: Case, *shape: int) -> np.ndarray:
+    return known.weight(case["weights"], *shape).astype(np.float64)
+
+
+def _dense(case: Case, x: np.ndarray, widths: Sequence[int], steps: Sequence[Step]) -> np.ndarray:
+    """Return x (…, d) after Dense layers of these widths, each with its non-linearity."""
+    sizes = [x.shape[-1], *widths]
+    kernels = [_weight(case, *pair) for pair in zip(sizes, widths, strict=False)]
+    return oracles.mlp(x, kernels, [_weight(case, n) for n in widths], steps)
+
+
+def _count(
+    case: Case, size: Sizes, read: Step, attention: int, norms: int, class_token: bool | None,
+    token: int, positions: int, blocks: int,
+) -> int:  # fmt: skip
+    """Return the number of trained weights."""
+    height, across, channels = case["images"].shape[1:]
+    if case.stage == "blocks" and "image_size" in case.inputs:
+        height = across = case["image_size"]
+    tokens = (height // size.patch_size) * (across // size.patch_size) + bool(class_token)
+    width = size.width
+    count = oracles.dense_parameter_count(size.patch_size**2 * channels, width)
+    count += positions * tokens * width + (token * width if class_token else 0)
+    count += attention + 2 * norms * width
+    count += blocks * oracles.dense_parameter_count(width, *size.mlp_units)
+    read_width = read(np.zeros((1, tokens, width))).shape[-1]
+    return count + oracles.dense_parameter_count(read_width, *size.head_units, size.num_classes)
+
+
+# --- mistakes of both models -----------------------------------------------------------------------
+
+
+def resized(**changes: Callable[[Sizes], Any]) -> Mapping[str, Any]:
+    """Return the setting that makes other sizes of those given."""
+    return {"resize": lambda s, seen: replace(s, **{name: of(s) for name, of in changes.items()})}
+
+
+def _classes_as_seen(sizes: Sizes, seen: Observation) -> Sizes:
+    return replace(sizes, num_classes=seen["output"].shape[-1])
+
+
+BLOCKS = "Each turn of the loop makes one block, and gives it what the one before gave back."
+SCALED = (
+    "Your model changes the size of the pixels. The images come standardised already: what is right "
+    "for bytes makes them tiny, or large, here."
+)
+NO_ACTIVATION = "The loss takes logits: end in a Dense layer without activation."
+MISTAKES = [
+    Mistake(
+        "softmax in the model", f"Your model ends in a softmax. {NO_ACTIVATION}", finish=oracles.softmax
+    ),
+    Mistake(
+        "sigmoid in the model", f"Your model ends in a sigmoid. {NO_ACTIVATION}", finish=oracles.sigmoid
+    ),
+    Mistake(
+        "non-linearity after the last layer",
+        "Your last Dense layer has a non-linearity. Logits may be any number: leave it out there.",
+        *({"finish": step} for step in (activations.relu, *activations.GELU[:2], np.tanh)),
+    ),
+    Mistake(
+        "head without non-linearity",
+        "Your head's hidden layers have no non-linearity, so that together they are one linear map.",
+        head_activation=activations.linear,
+    ),
+    Mistake(
+        "augmentation ignored",
+        "Your model does not use data_augmentation, or drops its result: apply it to the images, first "
+        "of all, and go on with what it gives back.",
+        augment=lambda training: None,
+    ),
+    Mistake(
+        "augmentation always on",
+        "Your images are augmented at inference as they are in training. Call the layer on the "
+        "images and leave it to Keras to tell it when the model trains.",
+        augment=lambda training: True,
+    ),
+    Mistake(
+        "augmentation not switched",
+        "In training your images are left as they are at inference. Call the layer on the images and "
+        "leave the switch to Keras.",
+        augment=lambda training: False,
+    ),
+    Mistake(
+        "images scaled again",
+        SCALED,
+        *(
+            {"pixels": lambda images, factor=factor, shift=shift: factor * images + shift}
+            for factor, shift in (
+                (1 / 255, 0.0),
+                (1 / 127.5, -1.0),
+                (1 / 256, 0.0),
+                (1 / 128, -1.0),
+                (2.0, -1.0),
+                (255.0, 0.0),
+                (3.0, 0.0),
+                (2.0, 0.0),
+                (0.5, 0.0),
+                (10.0, 0.0),
+                (0.1, 0.0),
+            )
+        ),
+    ),  # fmt: skip
+    Mistake(
+        "number of classes fixed",
+        "The number of your logits does not follow num_classes: take it from there.",
+        resize=_classes_as_seen,
+    ),
+    Mistake(
+        "wrong number of blocks",
+        f"The number of blocks is not what transformer_layers says. {BLOCKS}",
+        *(resized(layers=lambda s, n=n: max(s.layers + n, 0)) for n in (1, -1)),
+        *(resized(layers=lambda s, n=n: n) for n in (0, 2, 3, 4)),
+        resized(layers=lambda s: 2 * s.layers),
+    ),
+    Mistake(
+        "too few hidden layers in the head",
+        "Your head does not have a hidden layer for every entry of its list of widths.",
+        *(
+            resized(head_units=lambda s, cut=cut: s.head_units[cut])
+            for cut in (slice(0, 1), slice(-1, None), slice(0, -1), slice(1, None))
+        ),
+    ),
+    Mistake(
+        "head units not used",
+        "The hidden layers of your head have fixed widths: they are an argument.",
+        *(
+            resized(head_units=lambda s, fixed=fixed: fixed)
+            for fixed in ((2048, 1024), (2048,), (1024,), (512,), (256,), (128,), (64,))
+        ),
+    ),
+    Mistake(
+        "head units reversed",
+        "The hidden layers of your head come in the reverse order.",
+        resized(head_units=lambda s: s.head_units[::-1]),
+    ),
+    Mistake(
+        "tokens scaled",
+        "You multiply the tokens by √d. That is a habit of language models; here nothing is scaled.",
+        {"scale": lambda width: (np.sqrt(width), 1.0)},
+        {"scale": lambda width: (np.sqrt(width), np.sqrt(width))},
+        {"scale": lambda width: (1 / np.sqrt(width), 1.0)},
+    ),
+    Mistake(
+        "positions scaled",
+        "Your positions are added more than once, or multiplied. They are added once, as they are.",
+        {"positions": (2.0, 1)},
+        {"positions": (0.5, 1)},
+        {"positions": (-1.0, 1)},
+    ),
+    Mistake(
+        "another patch size",
+        "Your patches are not of the size patch_size says.",
+        *(resized(patch_size=lambda s, n=n: n) for n in (1, 2, 3, 4, 6, 8, 16)),
+    ),
+]
+
+
+def mistakes(*further: Mistake, without: Sequence[str] = ()) -> list[Mistake]:
+    """Return the mistakes of both models, those named left out, and further ones first."""
+    known_here = {mistake.name for mistake in further}
+    return [*further, *(m for m in MISTAKES if m.name not in {*without, *known_here})]
+
+
+# --- what only the kernel can know -----------------------------------------------------------------
+
+RANDOM = Sign(
+    "dropout always on",
+    "The same images give other logits each time, although the model is not training. Dropout "
+    "belongs to training alone: leave the switch to Keras.",
+    lambda case, seen: not seen["repeats"],
+    anywhere=True,
+)
+
+
+def untracked(formula: Callable[..., Arrays]) -> Sign:
+    """Return the sign of a model that lacks just the weights of its table of positions."""
+
+    def seen_in(case: Case, seen: Observation) -> bool:
+        lacking = int(formula(case, seen)["parameter_count"]) - int(seen["parameter_count"])
+        return bool(seen["in_pieces"]) and lacking == int(np.prod(seen["encoded"].shape[1:]))
+
+    return Sign(
+        "positions not trainable",
+        "Keras does not know the table of positions of your model: it is made outside a layer. An "
+        "Embedding called on tf.range in the open is not tracked: it is never trained and never saved.",
+        seen_in,
+    )
+
+
+def learns(case: Case, seen: Observation) -> Wrong | None:
+    """The gradient reaches every weight, from the model's own initial values too."""
+    for fact in ("without_gradient", "cannot_learn"):
+        missed = sorted(str(name) for name in seen.values.get(fact, np.array([], str)))
+        if not missed:
+            continue
+        if fact == "cannot_learn":
+            return Wrong(
+                "start that cannot learn",
+                f"With the initial values that your model starts from, {len(missed)} of its weights, "
+                f"{', '.join(missed[:4])} among them, get no gradient, and it is still so after a few "
+                "steps. Draw initial values at random.",
+            )
+        return Wrong(
+            "weights without gradient",
+            f"Training would not change {len(missed)} of the weights, {', '.join(missed[:4])} among "
+            "them: the logits do not depend on them, or the gradient is cut on the way.",
+        )
+    return None
+
+
+def nothing_random(case: Case, seen: Observation) -> Wrong | None:
+    """At inference, nothing is left to chance."""
+    return None if seen["repeats"] else Wrong(RANDOM.name, RANDOM.message)
+
+
+def acted(seen: Observation) -> list[tuple[int, int, float]]:
+    """Return rows, width and rate of each dropout that acted."""
+    return [(int(rows), int(width), float(rate)) for rows, width, rate in seen["dropouts"]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where dropout belongs: the argument that holds its rate, and the widths that it drops from."""
+
+    argument: str
+    rate: float
+    widths: Sequence[int]
+
+
+def dropout(
+    case: Case, seen: Observation, blocks: Part, head: Part, more: bool = False
+) -> Wrong | None:
+    """Return what is wrong with the places and rates of dropout; `more`: blocks may have further ones.
+
+    Dropout that is not made of Keras' layers cannot be seen: then it is enough that there is some.
+    """
+    found = acted(seen)
+    inside = [(width, rate) for rows, width, rate in found if rows > 1]
+    outside = [(width, rate) for rows, width, rate in found if rows == 1]
+    if not found and seen["drops"]:
+        return None
+    if not case["transformer_layers"] and inside:
+        return Wrong(
+            "dropout too many",
+            "Without any block, dropout acts on your tokens. It belongs into the blocks and the head: "
+            "nothing is dropped from the tokens between or behind them.",
+        )
+    parts = [(outside, head, "head"), *([(inside, blocks, "blocks")] if blocks.widths else [])]
+    for drops, part, place in parts:
+        wrong = _of_part(drops, part, place, further=more and place == "blocks")
+        if wrong:
+            return wrong
+    return None
+
+
+def _of_part(drops: Sequence[tuple[int, float]], part: Part, place: str, further: bool) -> Wrong | None:
+    others = sorted({rate for _, rate in drops if abs(rate - part.rate) > 1e-6})
+    if not drops or others:
+        came = f"dropout has the rate {others[0]:g}" if others else "nothing is dropped"
+        return Wrong(
+            "dropout rates swapped or unused",
+            f"With {part.argument} = {part.rate:g}, {came} in the {place}. Give each rate to the part "
+            "that it is named after.",
+        )
+    missing = Counter(part.widths) - Counter(width for width, _ in drops)
+    extra = Counter(width for width, _ in drops) - Counter(part.widths)
+    if missing:
+        return Wrong(
+            f"dropout missing in the {place}",
+            f"In the {place} nothing is dropped where {' and '.join(map(str, missing))} numbers of a row "
+            "come out. After which layers does the task ask for Dropout?",
+        )
+    if extra and not further:
+        return Wrong(
+            "dropout too many",
+            f"In the {place}, dropout acts where {' and '.join(map(str, extra))} numbers of a row come "
+            "out, and nobody asked for it there.",
+        )
+    return None
+
+
+def another_activation(case: Case, seen: Observation) -> bool:
+    """Return whether a non-linearity other than GELU was seen."""
+    others = [step for steps in activations.OTHERS.values() for step in steps]
+    return bool(activations.used(seen["non_linearities"], others))
+
+
+def remark_on_activation(text: str) -> Remark:
+    return Remark(text, another_activation)
