@@ -212,12 +212,8 @@ SCALED = (
 )
 NO_ACTIVATION = "The loss takes logits: end in a Dense layer without activation."
 MISTAKES = [
-    Mistake(
-        "softmax in the model", f"Your model ends in a softmax. {NO_ACTIVATION}", finish=oracles.softmax
-    ),
-    Mistake(
-        "sigmoid in the model", f"Your model ends in a sigmoid. {NO_ACTIVATION}", finish=oracles.sigmoid
-    ),
+    Mistake("softmax in the model", f"Your model ends in a softmax. {NO_ACTIVATION}", finish=oracles.softmax),
+    Mistake("sigmoid in the model", f"Your model ends in a sigmoid. {NO_ACTIVATION}", finish=oracles.sigmoid),
     Mistake(
         "non-linearity after the last layer",
         "Your last Dense layer has a non-linearity. Logits may be any number: leave it out there.",
@@ -252,17 +248,8 @@ MISTAKES = [
         *(
             {"pixels": lambda images, factor=factor, shift=shift: factor * images + shift}
             for factor, shift in (
-                (1 / 255, 0.0),
-                (1 / 127.5, -1.0),
-                (1 / 256, 0.0),
-                (1 / 128, -1.0),
-                (2.0, -1.0),
-                (255.0, 0.0),
-                (3.0, 0.0),
-                (2.0, 0.0),
-                (0.5, 0.0),
-                (10.0, 0.0),
-                (0.1, 0.0),
+                (1 / 255, 0.0), (1 / 127.5, -1.0), (1 / 256, 0.0), (1 / 128, -1.0), (2.0, -1.0),
+                (255.0, 0.0), (3.0, 0.0), (2.0, 0.0), (0.5, 0.0), (10.0, 0.0), (0.1, 0.0),
             )
         ),
     ),  # fmt: skip
@@ -393,9 +380,7 @@ class Part:
     widths: Sequence[int]
 
 
-def dropout(
-    case: Case, seen: Observation, blocks: Part, head: Part, more: bool = False
-) -> Wrong | None:
+def dropout(case: Case, seen: Observation, blocks: Part, head: Part, more: bool = False) -> Wrong | None:
     """Return what is wrong with the places and rates of dropout; `more`: blocks may have further ones.
 
     Dropout that is not made of Keras' layers cannot be seen: then it is enough that there is some.
@@ -419,7 +404,9 @@ def dropout(
     return None
 
 
-def _of_part(drops: Sequence[tuple[int, float]], part: Part, place: str, further: bool) -> Wrong | None:
+def _of_part(
+    drops: Sequence[tuple[int, float]], part: Part, place: str, further: bool
+) -> Wrong | None:
     others = sorted({rate for _, rate in drops if abs(rate - part.rate) > 1e-6})
     if not drops or others:
         came = f"dropout has the rate {others[0]:g}" if others else "nothing is dropped"

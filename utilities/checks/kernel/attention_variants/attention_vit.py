@@ -48,7 +48,9 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     def special(variable: tf.Variable) -> Any:
         return 1.0 if any(variable is attention.gain for attention in attentions) else None
 
-    seen = vit.observe(model, case, lambda: vit.assign_by_shape(model, case["weights"], special))
+    seen = vit.observe(
+        model, case, lambda: vit.assign_by_shape(model, case["weights"], special)
+    )
     return {**seen, "attentions_made": np.array(len(attentions))}
 
 

@@ -124,9 +124,7 @@ MISTAKES = vit_family.mistakes(
         {"place_1": "sum", "place_2": "sum", "last_norm": False},
     ),
     Mistake("no residuals", f"{RESIDUAL}both sums are missing.", add_1=_alone, add_2=_alone),
-    Mistake(
-        "attention residual missing", f"{RESIDUAL}the sum after attention is missing.", add_1=_alone
-    ),
+    Mistake("attention residual missing", f"{RESIDUAL}the sum after attention is missing.", add_1=_alone),
     Mistake("MLP residual missing", f"{RESIDUAL}the sum after the MLP is missing.", add_2=_alone),
     Mistake(
         "normalised tokens added",
@@ -285,12 +283,7 @@ CHECK = Check(
             about=("resize", "attentions", "norms", "activation", "head_activation", "epsilon"),
             claim=True,
         ),
-        Claim(
-            STAGES,
-            "dropout in training only, in the blocks and in the head at their own rates",
-            1.0,
-            _dropout,
-        ),
+        Claim(STAGES, "dropout in training only, in the blocks and in the head at their own rates", 1.0, _dropout),
         Claim(STAGES, "the gradient reaches every weight", 1.0, vit_family.learns),
     ],
     mistakes=MISTAKES,

@@ -348,12 +348,8 @@ CHECK = Check(
     cases=cases,
     formula=formula,
     findings=[
-        Values(
-            ("one layer", "head"), "feature maps averaged over height and width", 1.5, of=("pooled",)
-        ),
-        Values(
-            "one layer", "one hidden layer with GELU, then logits", 1.5, ("output",), ("activation",)
-        ),
+        Values(("one layer", "head"), "feature maps averaged over height and width", 1.5, of=("pooled",)),
+        Values("one layer", "one hidden layer with GELU, then logits", 1.5, ("output",), ("activation",)),
         Values("head", "hidden layers of any number and width", 1.5, of=("output",)),
         Values("augmentation", "images go through the augmentation first", of=("pooled",)),
         Values(

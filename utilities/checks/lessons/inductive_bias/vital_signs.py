@@ -144,9 +144,7 @@ def _forward(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _every_label(loss: Loss, z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     shifted = [loss(z, np.full(len(y), label)) for label in y]
-    return float(np.mean([value for value, _ in shifted])), np.mean(
-        [by_z for _, by_z in shifted], axis=0
-    )
+    return float(np.mean([value for value, _ in shifted])), np.mean([by_z for _, by_z in shifted], axis=0)
 
 
 def _as_probabilities(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
@@ -340,9 +338,7 @@ CHECK = Check(
             of=("gradient_norm",),
             about=("frozen_too",),
         ),
-        Values(
-            "dead", "a model that gives every image the same logits has spread 0", 0.5, of=("spread",)
-        ),
+        Values("dead", "a model that gives every image the same logits has spread 0", 0.5, of=("spread",)),
         Claim("column", "the model is as it was before", 1.0, _changed, ("column",)),
     ],
     mistakes=MISTAKES,

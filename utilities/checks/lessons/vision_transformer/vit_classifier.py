@@ -245,12 +245,7 @@ CHECK = Check(
             about=("resize", "token", "attend", "head_norm", "last_norm", "shared"),
             claim=True,
         ),
-        Claim(
-            STAGES,
-            "dropout in training only, in the blocks and in the head at their own rates",
-            1.0,
-            _dropout,
-        ),
+        Claim(STAGES, "dropout in training only, in the blocks and in the head at their own rates", 1.0, _dropout),
         Claim(STAGES, "the gradient reaches every weight", 1.0, vit_family.learns),
     ],
     mistakes=MISTAKES,
