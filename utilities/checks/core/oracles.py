@@ -313,30 +313,3 @@ def adamw(
         weights = weights - rate * (update + decay * weights)
         steps.append(weights)
     return np.array(steps)
-
-
-def beam_search(
-    log_probabilities: Callable[[tuple[int, ...]], np.ndarray],
-    num_beams: int,
-    max_length: int,
-    end_token: int,
-    rank: Callable[[tuple[int, ...], float], float] = lambda tokens, score: score,
-    children: int | None = None,
-) -> list[tuple[tuple[int, ...], float]]:
-    """Return the beams left at the end, best first, each its tokens and summed log-probability.
-
-    A sequence that ends with `end_token` keeps its place and its score. `rank` orders the
-    candidates, and a beam gives at most `children` of them (all by default).
-    """
-    beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    for _ in range(max_length):
-        candidates = []
-        for tokens, score in beams:
-            if tokens and tokens[-1] == end_token:
-                candidates.append((tokens, score))
-                continue
-            steps = log_probabilities(tokens)  # (V,)
-            for token in np.argsort(-steps)[:children]:
-                candidates.append(((*tokens, int(token)), score + float(steps[token])))
-        beams = sorted(candidates, key=lambda beam: -rank(*beam))[:num_beams]
-    return beams
