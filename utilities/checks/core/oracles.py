@@ -313,3 +313,9 @@ def adamw(
         weights = weights - rate * (update + decay * weights)
         steps.append(weights)
     return np.array(steps)
+
+
+def unit_length(x: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:
+    """Return x, any shape, divided by its length along `axis`; zeros stay zeros."""
+    length = np.sqrt(np.square(x).sum(axis=axis, keepdims=True))
+    return x / np.where(length > 0, length, 1.0)

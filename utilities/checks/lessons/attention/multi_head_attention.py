@@ -356,7 +356,9 @@ CHECK = Check(
     findings=[
         Values("one head", "one head: projected queries, keys and values, attention, W_o", 1.5),
         Values(ALONE, "self-attention, and any number of tokens of one width"),
-        Values(("heads", "as many keys"), "several heads, each with its own projections, side by side", 2.0),
+        Values(
+            ("heads", "as many keys"), "several heads, each with its own projections, side by side", 2.0
+        ),
         Values("mask", "one mask holds for all heads"),
         Values("masks", "every example, and every head, can have a mask of its own", 0.5),
         Values("output alone", "return_attention_weights=False returns the output alone"),
@@ -364,7 +366,9 @@ CHECK = Check(
         Values("config", "a layer made anew from get_config() is the same"),
         Claim("weights", "W_q, W_k, W_v and W_o are trained, and nothing else", 1.5, _trained, ALONE),
         Claim("weights", "with its own initial weights the layer can learn", 1.5, _starts, ALONE),
-        Claim("weights", "its weights keep their names, also when the layer is frozen", 0.5, _kept, ALONE),
+        Claim(
+            "weights", "its weights keep their names, also when the layer is frozen", 0.5, _kept, ALONE
+        ),
     ],
     mistakes=MISTAKES,
     signs=[
