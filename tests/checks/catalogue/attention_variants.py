@@ -49,7 +49,7 @@ class DotProductAttention(layers.Layer):
 class RefusesWhenCalled(layers.Layer):
     """A table of functions, einsum, and a softmax written out."""
 
-    def __init__(self, normalization, name=None, **kwargs):
+    def __init__(self, normalization="standard", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.normalization = normalization
 
@@ -121,13 +121,13 @@ class WithNumPyNames(DotProductAttention):
         return tf.matmul(q, k, transpose_b=True) / tf.maximum(lengths, 1e-12)
 
 
-@wrong("dot_product_attention", told="not attempted")
+@wrong("dot_product_attention", told="not attempted", slips=0)
 class NotWritten(layers.Layer):
     def __init__(self, normalization="standard", **kwargs):
         raise NotImplementedError
 
 
-@wrong("dot_product_attention", told="not attempted")
+@wrong("dot_product_attention", told="not attempted", slips=0)
 class ForgotToReturn(DotProductAttention):
     def call(self, q, k, v):
         super().call(q, k, v)
@@ -249,16 +249,46 @@ class ProjectsToo(DotProductAttention):
         self.unused = self.add_weight("W_q", (shape[-1], shape[-1]))
 
 
-@wrong("dot_product_attention", told="random")
+@wrong("dot_product_attention", told="random", because="no value can be compared")
 class DropsAlways(DotProductAttention):
     def normalise(self, scores):
         return tf.nn.dropout(tf.nn.softmax(scores), 0.5)
 
 
-@wrong("dot_product_attention", told="raised an error")
+@wrong("dot_product_attention", told="two axes alone", because="stops wherever there are leading axes")
 class TransposesAll(DotProductAttention):
     def scores(self, q, k):
         return tf.matmul(q, tf.transpose(k)) / math.sqrt(q.shape[-1])
+
+
+@wrong("dot_product_attention", told="another default")
+class LinearByDefault(DotProductAttention):
+    def __init__(self, normalization="linear", **kwargs):
+        super().__init__(normalization, **kwargs)
+
+
+@wrong("dot_product_attention", told="multiplied where divided")
+class Multiplied(DotProductAttention):
+    def divisor(self, q, k):
+        return 1.0 / super().divisor(q, k)
+
+
+@wrong("dot_product_attention", told="values normalised")
+class ValuesNormalised(DotProductAttention):
+    def call(self, q, k, v):
+        return super().call(q, k, tf.math.l2_normalize(v, -1) if self.normalization == "cosine" else v)
+
+
+@wrong("dot_product_attention", told="keys used as values")
+class AveragesTheKeys(DotProductAttention):
+    def call(self, q, k, v):
+        return super().call(q, k, k)
+
+
+@wrong("dot_product_attention", told="no softmax", slips=2)
+class NeitherScaledNorSoftmax(Unscaled):
+    def normalise(self, scores):
+        return scores
 
 
 # --- cosine attention ------------------------------------------------------------------------
@@ -823,19 +853,19 @@ class SingularValues(tf_keras.constraints.Constraint):
         return {"beta": float(self.beta)}
 
 
-@wrong("orthonormal", told="not attempted")
+@wrong("orthonormal", told="not attempted", slips=0)
 class ConstraintNotWritten(Orthonormal):
     def __call__(self, w):
         raise NotImplementedError
 
 
-@wrong("orthonormal", told="not attempted")
+@wrong("orthonormal", told="not attempted", slips=0)
 class ConstraintForgotToReturn(Orthonormal):
     def __call__(self, w):
         (1 + self.beta) * w - self.beta * self.cube(w)
 
 
-@wrong("orthonormal", told="matrix unchanged")
+@wrong("orthonormal", told="matrix unchanged", slips=0)
 class Unchanged(Orthonormal):
     def __call__(self, w):
         return w
@@ -871,13 +901,13 @@ class EntryByEntry(Orthonormal):
         return w * w * w
 
 
-@wrong("orthonormal", told="raised an error")
+@wrong("orthonormal", told="not transposed")
 class NotTransposed(Orthonormal):
     def cube(self, w):
         return w @ w @ w
 
 
-@wrong("orthonormal", told="raised an error")
+@wrong("orthonormal", told="only wwᵀ subtracted")
 class ProductMissing(Orthonormal):
     def cube(self, w):
         return tf.matmul(w, w, transpose_b=True)
@@ -947,6 +977,30 @@ class NoConstraint:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+@wrong("orthonormal", told="changed in place")
+class AssignedInPlace(Orthonormal):
+    def __call__(self, w):
+        return w.assign(super().__call__(w))
+
+
+@wrong("orthonormal", told="ones for the identity")
+class OnesForTheIdentity(Orthonormal):
+    def __call__(self, w):
+        return w - self.beta * (w @ tf.transpose(w) - 1.0) @ w
+
+
+@wrong("orthonormal", told="β for 1 + β")
+class OneForgotten(Orthonormal):
+    def __call__(self, w):
+        return self.beta * w - self.beta * self.cube(w)
+
+
+@wrong("orthonormal", told="terms added", slips=2)
+class GrowsByFixedSteps(Orthonormal):
+    def __call__(self, w):
+        return 1.01 * w + 0.01 * self.cube(w)
 
 
 # --- the Vision Transformer ------------------------------------------------------------------
