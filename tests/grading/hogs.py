@@ -148,7 +148,7 @@ time.sleep(8)
     "answers what nobody asked, at length": """
 from utilities.checks.kernel import wire
 for _ in range(60):
-    get_ipython().display_pub.publish({wire.MIME: {'request': 'x', 'observations': 'x' * 10_000_000}})
+    get_ipython().display_pub.publish({wire.MIME: {'request': 'x', 'observations': 'x' * 2_000_000}})
 """,
     "answers in millions of empty lists": _KERNEL
     + """
