@@ -153,13 +153,13 @@ for _ in range(60):
     "answers in millions of empty lists": _KERNEL
     + """
 from utilities.checks.kernel import wire
-lists, pack = '[' + '[],' * 2_000_000 + '[]]', kernel.session.pack
+lists, pack = '[' + '[],' * 1_000_000 + '[]]', kernel.session.pack
 def packed(part):
     if isinstance(part, dict) and 'data' in part:
         return ('{"data":{"%s":%s},"metadata":{},"transient":{}}' % (wire.MIME, lists)).encode()
     return pack(part)
 kernel.session.pack = packed
-for _ in range(4):
+for _ in range(2):
     kernel.session.send(kernel.iopub_socket, 'display_data', {'data': {}, 'metadata': {}}, parent=kernel.get_parent('shell'))
 kernel.session.pack = pack
 """,
