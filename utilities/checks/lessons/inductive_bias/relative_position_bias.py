@@ -77,7 +77,7 @@ def formula(
     of_pairs = labels(case["rows"], case["columns"])  # (N, N)
     several = lay(of_heads(case["num_heads"])[:, None, None] * 10**6 + of_pairs)  # (h, N, N)
     back, scores = np.argsort(axes), case["scores"].astype(np.float64)
-    seen_bias, output = (np.float64(seen[name]).transpose(back) for name in ("bias", "output"))
+    seen_bias, output = (seen[name].astype(np.float64).transpose(back) for name in ("bias", "output"))
     bias = _as_labelled(seen_bias, several)
     if use == "multiplied":
         bias = 0 * bias
