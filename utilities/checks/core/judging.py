@@ -484,7 +484,8 @@ class Judgement:
         case, observation = self.pairs[i]
         if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
-        expected = self._expect(i, self.explanation.base if self.explanation else {}) or {}
+        base = self.explanation.base if self.explanation else {}
+        expected: Arrays = self._expect(i, base) or {}
         for name in [name for name in expected if name in (line.of or expected)]:
             label = name.replace("_", " ")
             try:

@@ -28,7 +28,7 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         for stage in ("positions", "model"):
             sizes = [int(n) for n in rng.permutation(np.array([2, 4, 6, 9]))]
             names = ("batch", "num_patches", "values", "proj_dim")
-            drawn.append(draw(stage, **dict(zip(names, sizes, strict=True))))
+            drawn.append(draw(stage, **dict[str, Any](zip(names, sizes, strict=True))))
     return drawn
 
 
