@@ -20,7 +20,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
 from tests.grading.course import NOTEBOOK, cell_named
-from tests.grading.hogs import TALKERS
+from tests.grading.hogs import SAID, TALKERS
 
 GAUSSIAN, REGRESSION = "check_gaussian", "check_nadaraya_watson"
 BOTH = {GAUSSIAN, REGRESSION}
@@ -552,4 +552,8 @@ fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"), says="can
 fault("zip bomb beside the notebook", spoil=_bomb, says="too large")
 fault("two notebooks", spoil=lambda f: (f / "scratch.ipynb").write_text("{"))
 for _name, _source in TALKERS.items():
+<<<<<<< HEAD
     fault(_name, own_cell(_source), says="This cell was stopped")
+=======
+    fault(_name, own_cell(_source), says=SAID[_name])
+>>>>>>> avail

@@ -272,8 +272,8 @@ class _Run:
     async def _replay(self) -> None:
         """Run the cells before the present one again, those left out that ended a kernel.
 
-        A kernel that still ends after the last of them was ended by one of them, a while later:
-        then the next replay waits after each.
+        A kernel that ends by itself in a replay, or after the last of them, may have been ended by an
+        earlier one, a while later: then the next replay waits after each, and blames.
         """
         for index, cell in enumerate(self.nb.cells[: self.reached]):
             code = cell.cell_type == "code" and cell.source.strip() and not is_judged(cell)
@@ -281,8 +281,10 @@ class _Run:
                 continue
             outcome = await self._run(cell.source)
             if outcome.died or not await self.session.settled(self.patient):
-                self._blame(index, outcome.stopped or DIED)
-                self.patient = False
+                sudden = outcome.sudden or not outcome.died
+                if self.patient or not sudden:
+                    self._blame(index, outcome.stopped or DIED)
+                self.patient = sudden and not self.patient
                 return
         self.patient = not await self.session.settled(patient=True)
 

@@ -364,8 +364,8 @@ class _Shown:
         elif kind in ("stream", "error", "display_data", "execute_result", "update_display_data"):
             answer = content.get("data", {}).get(wire.MIME)
             if answer is not None:
-                if len(self.answers) < MOST_ANSWERS:  # two are as good as many: none of them counts
-                    self.answers.append(answer)
+                if len(self.answers) < MOST_ANSWERS:  # of several none counts: keep only that they came
+                    self.answers.append(answer if not self.answers else {})
                 return
             self.bytes += sum(map(_size, content.values()))
             self._show(kind, message, (content.get("transient") or {}).get("display_id"))
