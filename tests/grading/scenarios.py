@@ -368,4 +368,188 @@ def _version_4_0(data: bytes) -> bytes:
 
 def _conflict(data: bytes) -> bytes:
     line = re.search(rb'^ *"# Kernels"\n', data, re.MULTILINE).group()
-    marks = b"    fault(_name, own_cell(_source), says=SAID[_name])
+    marks = b"<<<<<<< HEAD\n%s=======\n%s>>>>>>> theirs\n" % (line, line.replace(b"Kern", b"Colon"))
+    return data.replace(line, marks)
+
+
+def _zipped(times: int) -> Spoil:
+    def spoil(folder: Path) -> None:
+        path = folder / f"{NOTEBOOK}.ipynb"
+        name, data = path.name, path.read_bytes()
+        path.unlink()
+        for level in range(times):
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w") as archive:
+                archive.writestr(f"folder/{name}", data)
+            name, data = f"level{level}.zip", buffer.getvalue()
+        (folder / name).write_bytes(data)
+
+    return spoil
+
+
+def _tarred(path: Path) -> None:
+    with tarfile.open(path.with_name("lab.tar.gz"), "w:gz") as archive:
+        archive.add(path, "lab/kernels.ipynb")
+    path.unlink()
+
+
+def _bomb(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", b"\0" * (260 << 20))
+
+
+def _link_out(folder: Path) -> None:
+    path = folder / f"{NOTEBOOK}.ipynb"
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def _full_of_outputs(nb: NotebookNode) -> None:
+    cell_named(nb, "gaussian").outputs = [new_output("stream", text="x" * 30_000_000)]
+
+
+# Files
+NOTHING = "Nothing could be graded"
+
+
+def _content(do: Callable[[dict], object]) -> Spoil:
+    """Change the notebook as JSON, where nbformat would not write what it refuses."""
+
+    def change(data: bytes) -> bytes:
+        content = json.loads(data)
+        do(content)
+        return json.dumps(content).encode()
+
+    return rewritten(change)
+
+
+def _cells(do: Callable[[dict], object]) -> Spoil:
+    return _content(lambda nb: [do(cell) for cell in nb["cells"]])
+
+
+def _named(name: str, *others: str) -> Spoil:
+    """Rename the notebook, with other files beside it."""
+
+    def spoil(folder: Path) -> None:
+        (folder / f"{NOTEBOOK}.ipynb").rename(folder / name)
+        for other in others:
+            (folder / other).write_text("x")
+
+    return spoil
+
+
+def _attempts(folder: Path) -> None:
+    """Leave two attempts with dates in their names; the older one is wrong."""
+    new = folder / f"{NOTEBOOK}.ipynb"
+    old = json.loads(new.read_text())
+    cell = next(
+        c for c in old["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == "gaussian"
+    )
+    cell["source"] = "def gaussian(distance, sigma=1.0): return 0"
+    (folder / "kernels_2026-11-20.ipynb").write_text(json.dumps(old))
+    new.rename(folder / "kernels_2026-11-25.ipynb")
+
+
+def _crowd(folder: Path) -> None:
+    """Lay a checkout, an environment and 2,100 files before the notebook."""
+    for name in (".git/objects/a", ".venv/pyvenv.cfg", *(f"aaa/{n}" for n in range(2100))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+fault("cell ids null", spoil=_cells(lambda cell: cell.update(id=None)))
+fault("cell ids of VS Code", spoil=_cells(lambda cell: cell.update(id="#VSC-00000000")))
+fault("cell ids that are numbers", spoil=_cells(lambda cell: cell.update(id=7)))
+fault("cells without metadata, words as code", spoil=_cells(lambda cell: cell.update(
+    {"metadata": {}, "cell_type": "code"} if cell["cell_type"] == "markdown" else {"metadata": {}})))  # fmt: skip
+fault("no outputs, no counts, no versions", spoil=_content(lambda nb: (
+    [nb.pop(key) for key in ("metadata", "nbformat", "nbformat_minor")],
+    [cell.pop(key, None) for cell in nb["cells"] for key in ("outputs", "execution_count")])))  # fmt: skip
+fault("minor version in words", spoil=_content(lambda nb: nb.update(nbformat_minor="5")))
+fault("a source that is null", spoil=_content(lambda nb: nb["cells"][0].update(source=None)))
+fault("20,000 marks of a conflict", spoil=rewritten(lambda d: b"<<<<<<< a\n" * 20_000 + d), lost=BOTH,
+      says="no valid JSON")  # fmt: skip
+fault("a web page", spoil=rewritten(lambda d: b"<!DOCTYPE html><html>x</html>"), lost=BOTH,
+      says="but a web page")  # fmt: skip
+fault("a suffix added by a browser", spoil=_named("kernels.ipynb.json"), says="was handed in as")
+fault("in capitals, with a blank", spoil=_named("KERNELS.IPYNB "), says="was handed in as")
+fault("markup in the name", spoil=_named("kernels<img src=x onerror=y>.ipynb"), says="%3Cimg src")
+fault("a script of Python, no notebook", spoil=lambda f: (
+    _named("kernels.txt")(f), (f / "kernels.txt").write_text("x = 1"), (f / "kernels.py").touch()),
+    lost=BOTH, says="What lies there: kernels.py", asks="What lies there: kernels.py")  # fmt: skip
+fault("two attempts with dates", spoil=_attempts, says="kernels_2026-11-20.ipynb lay beside it")
+fault("2,100 files around it", spoil=_crowd, says="too large or too many")
+fault("a date in words", spoil=file("timestamp.txt", "But I want to be a timestamp"),
+      says="The time in timestamp.txt cannot be read")  # fmt: skip
+fault("a date in German", spoil=file("timestamp.txt", "Mi 25. Nov 14:03:22 CET 2026"))
+fault(
+    "a date and a mark of the byte order", spoil=file("timestamp.txt", "\ufeff2026-11-25 10:00:00 UTC")
+)
+fault("a date of NULs", spoil=file("timestamp.txt", b"\0\0\0"), says="cannot be read")
+fault("tar.gz", spoil=lambda f: _tarred(f / f"{NOTEBOOK}.ipynb"), says="was unpacked")
+fault("a folder called as the notebook", spoil=lambda f: (
+    (f / "x").write_bytes((f / f"{NOTEBOOK}.ipynb").read_bytes()), (f / f"{NOTEBOOK}.ipynb").unlink(),
+    (f / f"{NOTEBOOK}.ipynb").mkdir(), (f / "x").rename(f / f"{NOTEBOOK}.ipynb" / f"{NOTEBOOK}.ipynb")))  # fmt: skip
+fault("old format 3", spoil=rewritten(_version_3))
+fault("format 4.0, no cell ids", spoil=rewritten(_version_4_0))
+fault("conflict marks", spoil=rewritten(_conflict), says="merge conflict")
+fault(
+    "conflict marks that cannot be undone",
+    spoil=rewritten(lambda d: b"<<<<<<< HEAD\n{\n=======\n" + d + b">>>>>>> x\n"),
+    lost=BOTH,
+    says="merge conflict",
+)
+fault("cut off", spoil=rewritten(lambda d: d[: len(d) // 2]), lost=BOTH, says="no valid JSON")
+fault("empty file", spoil=rewritten(lambda d: b""), lost=BOTH, says="is empty")
+fault("empty JSON", spoil=rewritten(lambda d: b"{}"), lost=BOTH, says="no Jupyter notebook")
+fault("a list", spoil=rewritten(lambda d: b"[1, 2]"), lost=BOTH, says="no Jupyter notebook")
+fault("cells of another kind", spoil=rewritten(lambda d: b'{"cells": 7, "nbformat": 4}'), lost=BOTH,
+      says=NOTHING)  # fmt: skip
+fault("a picture", spoil=rewritten(lambda d: b"\x89PNG\r\n\x1a\n\0\0\0"), lost=BOTH, says=NOTHING)
+fault("nested beyond all bounds", spoil=rewritten(lambda d: b"[" * 100_000), lost=BOTH, says=NOTHING)
+fault("missing", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").unlink(), lost=BOTH, says="handed in")
+fault("renamed", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").rename(f / "kernels (1) final.ipynb"),
+      says="was handed in as")  # fmt: skip
+fault(
+    "in a folder of its own",
+    spoil=lambda f: (
+        (
+            (f / "deep" / "er").mkdir(parents=True),
+            (f / f"{NOTEBOOK}.ipynb").rename(f / "deep" / "er" / f"{NOTEBOOK}.ipynb"),
+        )
+    ),
+)
+fault("30 MB of outputs", _full_of_outputs)
+fault("60 MB", spoil=rewritten(lambda d: d + b" " * (60 << 20)), lost=BOTH, says="MB")
+fault("a link to a file of the system", spoil=_link_out, lost=BOTH, says="handed in")
+fault("a link beside the notebook", spoil=lambda f: (f / "data").symlink_to("/etc"),
+      says="is not followed")  # fmt: skip
+fault("numpy.py beside the notebook", spoil=file("numpy.py", "raise SystemExit"))
+fault("utilities.py beside the notebook", spoil=file("utilities.py", "raise SystemExit"))
+fault("sitecustomize.py beside the notebook", spoil=file("sitecustomize.py", "import os; os._exit(1)"))
+fault(
+    "ipykernel.py beside the notebook",
+    spoil=file("ipykernel_launcher.py", "import os; os._exit(1)"),
+)
+fault(
+    "a module of their own",
+    lambda nb: on_cell("gaussian", lambda c: c.update(source="from mine import gaussian"))(nb),
+    spoil=file("mine.py", "import numpy as np\ndef gaussian(distance, sigma=1.0):\n" + RIGHT),
+)
+fault(
+    "not UTF-8",
+    lambda nb: nb.cells.append(new_markdown_cell("Größe")),
+    spoil=rewritten(lambda d: d.decode().encode("cp1252")),
+    says="not in UTF-8",
+)
+fault("UTF-16", spoil=rewritten(lambda d: d.decode().encode("utf-16")), says="not in UTF-8")
+fault("byte order mark", spoil=rewritten(lambda d: b"\xef\xbb\xbf" + d))
+fault("zip", spoil=_zipped(1), says="was unpacked")
+fault("zip of a zip", spoil=_zipped(2), says="was unpacked")
+fault("zip of a zip of a zip", spoil=_zipped(3), lost=BOTH, says="archives inside archives",
+      asks="What lies there")  # fmt: skip
+fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"), says="cannot be unpacked")
+fault("zip bomb beside the notebook", spoil=_bomb, says="too large")
+fault("two notebooks", spoil=lambda f: (f / "scratch.ipynb").write_text("{"))
+for _name, _source in TALKERS.items():
+    fault(_name, own_cell(_source), says=SAID[_name])

@@ -485,7 +485,7 @@ class Judgement:
         if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
         base = self.explanation.base if self.explanation else {}
-        expected: Arrays = self._expect(i, base) or {}
+        expected: Mapping[str, Any] = self._expect(i, base) or {}
         for name in [name for name in expected if name in (line.of or expected)]:
             label = name.replace("_", " ")
             try:
