@@ -1334,7 +1334,7 @@ def no_positions(images, size):
     return layers.Reshape((-1, size.embedding_proj_dim))(x)
 
 
-@variant("positions missing", tokens=True)
+@variant("positions not trainable", tokens=True)
 def positions_out_in_the_open(images, size):
     """An Embedding called on tf.range outside a layer is not tracked."""
     x = no_positions(images, size)

@@ -448,7 +448,7 @@ def selu(x, hidden_units, dropout_rate):
     return x
 
 
-@wrong("mlp", told="raised an error", because="nothing of another library runs")
+@wrong("mlp", told="wrong type", slips=0)
 def dense_of_keras_3(x, hidden_units, dropout_rate):
     import keras
 
@@ -874,7 +874,7 @@ def whole_mlp_starts_at_zero(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1
     return norm(x1 + update)
 
 
-@wrong("transformer_block", told="raised an error", because="nothing of another library runs")
+@wrong("transformer_block", told="wrong type", slips=0)
 def norm_of_keras_3(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     import keras
 

@@ -3,7 +3,9 @@
 The kernel side: TensorFlow. Weights are told by what they are for, not by the names of layers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,8 @@ KERAS_NAMES = {"query": "W_q", "key": "W_k", "value": "W_v", "attention_output":
 def build_model(shape: Sequence[int], build: Callable) -> tf_keras.Model:
     """Return the model from an input (B, …) of that shape, batch left open, to what `build` makes."""
     inputs = tf_keras.Input(shape[1:])
-    outputs = build(inputs)
+    with refusing_keras_3():
+        outputs = build(inputs)
     refuse_nothing(outputs, "result")
     if isinstance(outputs, tf_keras.layers.Layer):
         raise Stopped(
@@ -46,6 +49,26 @@ def build_model(shape: Sequence[int], build: Callable) -> tf_keras.Model:
         return tf_keras.Model(inputs, outputs)
     except ValueError as error:
         raise Stopped(WRONG_VALUE, "The result does not depend on x.") from error
+
+
+@contextlib.contextmanager
+def refusing_keras_3() -> Iterator[None]:
+    """Stop where a layer of Keras 3 is called: it may run, but its weights are lost to the model."""
+    keras = sys.modules.get("keras")
+    layer = getattr(getattr(keras, "layers", None), "Layer", None)
+    if layer is None:
+        yield
+        return
+
+    def refuse(self: Any, *_: Any, **__: Any) -> None:
+        raise Stopped(WRONG_TYPE, f"Your code calls {describe(self)}.{from_keras_3(self)}")
+
+    own = layer.__call__
+    layer.__call__ = refuse
+    try:
+        yield
+    finally:
+        layer.__call__ = own
 
 
 def is_symbolic(value: Any) -> bool:

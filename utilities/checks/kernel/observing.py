@@ -169,7 +169,7 @@ def problem_of(error: BaseException) -> Problem:
         # neither what input() raises in a run without a user, nor what NumPy does to a tensor
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
     undefined = isinstance(error, NameError) and not isinstance(error, UnboundLocalError)
-    told = (RUN_ITS_CELL if undefined else "") + _of_keras_3(error)
+    told = (RUN_ITS_CELL if undefined else "") + of_keras_3(error)
     message = f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{told}"
     return Problem(RAISED, message, _own_traceback(error.__traceback__), _named(message))
 
@@ -179,7 +179,7 @@ def _named(message: str) -> str:
     return "piece of Keras 3" if KERAS_3 in message else ""
 
 
-def _of_keras_3(error: BaseException) -> str:
+def of_keras_3(error: BaseException) -> str:
     """Return what to say of an error that Keras 3 raises, or that speaks of a piece of it."""
     modules = (f.f_globals.get("__name__", "") for f, _ in traceback.walk_tb(error.__traceback__))
     inside = any(str(module).split(".")[0] == "keras" for module in modules)

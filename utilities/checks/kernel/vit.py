@@ -11,7 +11,14 @@ from tf_keras import layers
 
 from utilities.checks.kernel import known, models, probes
 from utilities.checks.kernel.case import WRONG_TYPE, Case
-from utilities.checks.kernel.observing import Stopped, as_array, describe, from_keras_3, refuse_nothing
+from utilities.checks.kernel.observing import (
+    Stopped,
+    as_array,
+    describe,
+    from_keras_3,
+    of_keras_3,
+    refuse_nothing,
+)
 
 Seen = dict[str, np.ndarray]
 FACTOR = 3.0  # by which the weights of the last layer grow
@@ -22,7 +29,7 @@ def made(create: Callable[[], Any], images: np.ndarray) -> tf_keras.Model:
     try:
         model = create()
     except Exception as error:
-        if told := models.of_keras_3(error):
+        if told := of_keras_3(error):
             raise Stopped(WRONG_TYPE, told) from None
         raise
     refuse_nothing(model, "result")

@@ -293,7 +293,7 @@ MISTAKES = [
         "non-linearity after the last layer",
         "Your last Dense layer has a non-linearity. Logits may be any number: leave it out there.",
         *({"finish": step} for step in (activations.relu, *activations.GELU[:2], np.tanh)),
-        entails=UNLEARNED,
+        entails=(*UNLEARNED, "dropout too many"),
     ),
     Mistake(
         "head without non-linearity",

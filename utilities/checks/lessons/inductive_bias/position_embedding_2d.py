@@ -78,7 +78,7 @@ def formula(
     """
     tokens = case["tokens"].astype(np.float64)
     if instead:
-        if instead != _instead_of_tables(case, seen):
+        if instead not in _instead_of_tables(case, seen):
             raise ValueError(instead)
         return {"output": tokens + (seen["output"] - tokens).mean(axis=0)}
     tables = [case[name].astype(np.float64) for name in TABLES]
@@ -89,18 +89,20 @@ def formula(
     return {"output": add(tokens, join(x, y))}
 
 
-def _instead_of_tables(case: Case, seen: Observation) -> str:
-    """Return what a layer has that does not keep two tables, or nothing where it does."""
+def _instead_of_tables(case: Case, seen: Observation) -> list[str]:
+    """Return what a layer may have that does not keep two tables, or nothing where it does."""
     if not seen["made_once"]:
-        return "tables made in every call"
+        return ["tables made in every call"]
     if seen["found"].all():
-        return ""
+        return []
     shapes, width = seen["shapes"].tolist(), case["proj_dim"]
-    if f"{case['rows'] * case['columns']}×{width}" in shapes:
-        return "one vector per patch"
-    if f"{case['columns']}×{width}" in shapes:
-        return "tables of full width"
-    return "one table for both axes" if seen["found"].any() else "tables are no weights"
+    lengths = {
+        "one vector per patch": case["rows"] * case["columns"],
+        "tables of full width": case["columns"],
+    }
+    others = [name for name, length in lengths.items() if f"{length}×{width}" in shapes]
+    one = "one table for both axes" if seen["found"].any() else "tables are no weights"
+    return others or [one]
 
 
 # --- the mistakes ----------------------------------------------------------------------------------
@@ -232,7 +234,7 @@ MISTAKES = [
 def _trained(case: Case, seen: Observation) -> Wrong | None:
     """Both tables are trained, and nothing else."""
     if instead := _instead_of_tables(case, seen):
-        return Wrong(instead, INSTEAD[instead])
+        return Wrong(instead[0], INSTEAD[instead[0]])
     if not np.all(seen["trained"]):
         lacking = " and ".join(n for n, held in zip(TABLES, seen["trained"], strict=True) if not held)
         return Wrong(

@@ -77,7 +77,7 @@ def formula(
     of_pairs = labels(case["rows"], case["columns"])  # (N, N)
     several = lay(of_heads(case["num_heads"])[:, None, None] * 10**6 + of_pairs)  # (h, N, N)
     back, scores = np.argsort(axes), case["scores"].astype(np.float64)
-    seen_bias, output = (np.float64(seen[name]).transpose(back) for name in ("bias", "output"))
+    seen_bias, output = (seen[name].astype(np.float64).transpose(back) for name in ("bias", "output"))
     bias = _as_labelled(seen_bias, several)
     if use == "multiplied":
         bias = 0 * bias
@@ -85,25 +85,24 @@ def formula(
     elif use == "made anew":
         if seen["made_once"]:
             raise ValueError(use)
-        output = scores + _as_labelled(output - scores, several)
+        output = scores + _as_labelled(output - scores, several, apart=False)
     else:
         output = {"added": scores + bias, "alone": bias, "subtracted": bias - scores}[use]
     return {"bias": bias.transpose(axes), "output": output.transpose(axes)}
 
 
-def _as_labelled(observed: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _as_labelled(observed: np.ndarray, labels: np.ndarray, apart: bool = True) -> np.ndarray:
     """Return the observed biases (B, h, N, N) as they would be if labels alone decided.
 
     Each label has the number of its first pair in the first image; where another label has that
-    number already, another one.
+    number already, another one, unless numbers too near each other cannot be told `apart`.
     """
     if observed.shape[1:] != labels.shape:
         return np.zeros((len(observed), *labels.shape))
     numbers = observed[0].ravel()
     kinds, first, inverse = np.unique(labels.ravel(), return_index=True, return_inverse=True)
-    own = np.round(numbers[first], 6)
-    _, earliest = np.unique(own, return_index=True)
-    taken = np.ones(len(kinds), bool)
+    _, earliest = np.unique(numbers[first], return_index=True)
+    taken = np.full(len(kinds), apart)
     taken[earliest] = False
     own = np.where(taken, np.abs(numbers).max() + 1.0 + np.arange(len(kinds)), numbers[first])
     return np.broadcast_to(own[inverse.ravel()].reshape(labels.shape), observed.shape)

@@ -60,6 +60,10 @@ def _case(
 # --- the formula -----------------------------------------------------------------------------------
 
 
+def _adamw(kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, decay: float) -> np.ndarray:
+    return oracles.adamw(kernel, [partial(_with_penalty, g, 0.0) for g in gradients], rates, decay)
+
+
 def formula(
     case: Case,
     seen: Observation,
@@ -71,9 +75,7 @@ def formula(
     peak: str = "learning_rate",
     rates: Callable[..., np.ndarray] = oracles.warm_up_cosine,
     decay: Callable[[Case], float] = lambda case: case["weight_decay"],
-    update: Callable[..., np.ndarray] = lambda kernel, gradients, rates, decay: oracles.adamw(
-        kernel, [lambda _, g=g: g for g in gradients], rates, decay
-    ),
+    update: Callable[..., np.ndarray] = _adamw,
 ) -> Arrays:
     """Return the rate that each step uses and, in the last stage, the weights after it.
 
@@ -113,7 +115,11 @@ def _gradient_descent(
 def _penalised(
     kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, decay: float
 ) -> np.ndarray:
-    return oracles.adamw(kernel, [lambda w, g=g: g + decay * w for g in gradients], rates)
+    return oracles.adamw(kernel, [partial(_with_penalty, g, decay) for g in gradients], rates)
+
+
+def _with_penalty(gradient: np.ndarray, decay: float, weights: np.ndarray) -> np.ndarray:
+    return gradient + decay * weights
 
 
 MISTAKES = [

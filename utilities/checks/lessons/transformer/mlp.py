@@ -132,7 +132,12 @@ def formula(
         branches: list[Branch] = [(x, 1.0)]
         for i, (W, b, f) in enumerate(zip(kernels, biases, pattern(steps, len(kernels)), strict=True)):
             place = drop(i, len(kernels))
-            act = {"product": W.__rmatmul__, "bias": b.__add__, "activation": f, "norm": _norm}
+            act: dict[str, Any] = {
+                "product": W.__rmatmul__,
+                "bias": b.__add__,
+                "activation": f,
+                "norm": _norm,
+            }
             branches = dropped(branches, rate * (place == "first"), scaled)
             for name in layer:
                 if name == "activation":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     if thorough:
         for stage in ("positions", "model"):
             sizes = [int(n) for n in rng.permutation(np.array([2, 4, 6, 9]))]
-            drawn.append(draw(stage, *sizes))
+            names = ("batch", "num_patches", "values", "proj_dim")
+            drawn.append(draw(stage, **dict[str, Any](zip(names, sizes, strict=True))))
     return drawn
 
 
@@ -83,9 +85,13 @@ def formula(
     the positions; how it joins; how positions are added; which part no weight explains, so that
     whatever comes there, the same for all images, is as expected; what is done to the tokens.
     """
-    weights = {name: np.float64(case[name]) for name in WEIGHTS}
-    weights |= {name: np.float64(seen[f"first_{name}"]).reshape(weights[name].shape) for name in kept}
-    x = np.float64(case["patches"]) @ weights["kernel"] + weights["bias"] * with_bias  # (B, N, d)
+    weights = {name: case[name].astype(np.float64) for name in WEIGHTS}
+    weights |= {
+        name: seen[f"first_{name}"].astype(np.float64).reshape(weights[name].shape) for name in kept
+    }
+    x = (
+        case["patches"].astype(np.float64) @ weights["kernel"] + weights["bias"] * with_bias
+    )  # (B, N, d)
     x = before(activation(x), weights["positions"])
     token = np.broadcast_to(weights["class_token"], (len(x), 1, x.shape[-1]))
     tokens = add(join(x, token), weights["positions"])
