@@ -3,7 +3,7 @@
 
 One entry a fault. `lost` names the checks whose points the fault touches; all others must be
 earned in full. `says` is what the student must be able to read about it; where nothing is said,
-there must be no remark. `asks` is what a person is asked; where nothing is asked, nobody must be.
+there must be no remark but those on kernels that were started again. `asks` is what a person is asked; where nothing is asked, nobody must be.
 """
 
 import io
@@ -552,4 +552,4 @@ fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"), says="can
 fault("zip bomb beside the notebook", spoil=_bomb, says="too large")
 fault("two notebooks", spoil=lambda f: (f / "scratch.ipynb").write_text("{"))
 for _name, _source in TALKERS.items():
-    fault(_name, own_cell(_source), says="This cell was stopped")
+    fault(_name, own_cell(_source))
