@@ -3,7 +3,8 @@
 
 One entry a fault. `lost` names the checks whose points the fault touches; all others must be
 earned in full. `says` is what the student must be able to read about it; where nothing is said,
-there must be no remark but those on kernels that were started again. `asks` is what a person is asked; where nothing is asked, nobody must be.
+there must be no remark but those on kernels that were started again. `asks` is what a person is asked;
+where nothing is asked, nobody must be.
 """
 
 import io
@@ -20,7 +21,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
 from tests.grading.course import NOTEBOOK, cell_named
-from tests.grading.hogs import TALKERS
+from tests.grading.hogs import SAID, TALKERS
 
 GAUSSIAN, REGRESSION = "check_gaussian", "check_nadaraya_watson"
 BOTH = {GAUSSIAN, REGRESSION}
@@ -552,4 +553,4 @@ fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"), says="can
 fault("zip bomb beside the notebook", spoil=_bomb, says="too large")
 fault("two notebooks", spoil=lambda f: (f / "scratch.ipynb").write_text("{"))
 for _name, _source in TALKERS.items():
-    fault(_name, own_cell(_source))
+    fault(_name, own_cell(_source), says=SAID[_name])

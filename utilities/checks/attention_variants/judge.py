@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from utilities.checks.attention_variants import formulas
-from utilities.checks.attention_variants.judge_vit import attention_vit as attention_vit
 from utilities.checks.attention_variants.mistakes import (
     COSINE_MISTAKES,
     DOT_PRODUCT_MISTAKES,
