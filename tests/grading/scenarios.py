@@ -3,7 +3,8 @@
 
 One entry a fault. `lost` names the checks whose points the fault touches; all others must be
 earned in full. `says` is what the student must be able to read about it; where nothing is said,
-there must be no remark. `asks` is what a person is asked; where nothing is asked, nobody must be.
+there must be no remark but those on kernels that were started again. `asks` is what a person is asked;
+where nothing is asked, nobody must be.
 """
 
 import io
