@@ -7,20 +7,22 @@ import tf_keras
 from tf_keras import layers
 
 import utilities
-from utilities.checks.inductive_bias import formulas, judge_relative
 from utilities.checks.kernel.case import Observation
+from utilities.checks.lessons.inductive_bias import relative_position_bias as relative
 from utilities.checks.lessons.inductive_bias import vital_signs
 
 SEEDS = range(5)
 
 
-def labels_of(rows, columns, label=judge_relative._signed):
-    return judge_relative._partition(label(rows, columns))
+def partition(labels):
+    """Return for each pair (N, N) the first pair that has the same label: alike for alike sharing."""
+    _, first, inverse = np.unique(labels.ravel(), return_index=True, return_inverse=True)
+    return first[inverse.ravel()].reshape(labels.shape)
 
 
 def test_pairs_with_the_same_offset_and_no_others_share():
-    shared = labels_of(3, 4)
-    row, column = formulas.places(3, 4)
+    shared = partition(relative.SIGNED(3, 4))
+    row, column = relative.places(3, 4)
     for i, j in np.ndindex(12, 12):
         for k, m in np.ndindex(12, 12):
             same = (row[i] - row[j], column[i] - column[j]) == (row[k] - row[m], column[k] - column[m])
@@ -29,10 +31,12 @@ def test_pairs_with_the_same_offset_and_no_others_share():
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_wrong_way_to_share_shows_in_some_case(seed):
-    cases = utilities.test_relative_position_bias.cases(seed)
-    sizes = [(case["rows"], case["columns"]) for case in cases]
-    for name, _, label in judge_relative.LABELS:
-        assert any(not np.array_equal(labels_of(*s), labels_of(*s, label)) for s in sizes), name
+    sizes = [(c["rows"], c["columns"]) for c in utilities.test_relative_position_bias.cases(seed)]
+    ways = [(m.name, way["labels"]) for m in relative.MISTAKES for way in m.ways if "labels" in way]
+    for name, labels in ways:
+        right = (partition(relative.SIGNED(*size)) for size in sizes)
+        wrong = (partition(labels(*size)) for size in sizes)
+        assert any(not np.array_equal(r, w) for r, w in zip(right, wrong, strict=True)), name
 
 
 def test_gradients_agree_with_tensorflow():

@@ -152,6 +152,7 @@ COLLIDING = (
     lambda dr, dc, rows, columns: dr * (2 * columns - 2) + dc,
 )
 SIZE = ("size of the table", "entries never used")
+ELSEWHERE = "it can only be made by a layer whose weights are others"
 MISTAKES = [
     Mistake(
         "no bias",
@@ -269,6 +270,7 @@ MISTAKES = [
         "Weights are made once: in __init__ or in build.",
         entails=("table made in every call",),
         use="made anew",
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "heads last",

@@ -16,6 +16,7 @@ from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.shared import spare
 from utilities.checks.lessons.transformer.mlp import (
     ALWAYS_ON,
+    DRAWN,
     KEEP_RATE,
     LINEAR,
     NO_DROPOUT,
@@ -512,28 +513,33 @@ INSIDE = [
         NO_DROPOUT,
         {"after_attention": False, "inside_mlp": False, "after_mlp": ((),)},
         {"after_attention": False, "after_mlp": ((),)},
+        unseen=DRAWN,
     ),
     Mistake(
         "no dropout after attention",
         "In training, nothing of the output of attention is dropped before it is added.",
         after_attention=False,
+        unseen=DRAWN,
     ),
     Mistake(
         "no dropout inside the MLP",
         "In training, nothing is dropped inside the MLP. Does it get the rate that the block is given?",
         inside_mlp=False,
+        unseen=DRAWN,
     ),
     Mistake(
         "no dropout after the MLP",
         "In training, nothing of the output of the MLP is dropped before it is added.",
         {"after_mlp": ((),)},
         {"after_mlp": ((),), "inside_mlp": False},
+        unseen=DRAWN,
     ),
     Mistake(
         "keep rate for drop rate",
         KEEP_RATE,
         rate=lambda rate, seen: 1 - rate,
         mlp_rate=lambda rate, seen: 1 - rate,
+        unseen=DRAWN,
     ),
     Mistake(
         "rate ignored",
@@ -541,9 +547,10 @@ INSIDE = [
         {"rate": _fixed, "mlp_rate": _fixed},
         {"mlp_rate": _fixed},
         {"rate": _fixed},
+        unseen=DRAWN,
     ),
-    Mistake("not scaled", NOT_SCALED, scaled=False),
-    Mistake("dropout always on", ALWAYS_ON, always=True),
+    Mistake("not scaled", NOT_SCALED, scaled=False, unseen=DRAWN),
+    Mistake("dropout always on", ALWAYS_ON, always=True, unseen=DRAWN),
 ]
 
 # --- what only the kernel can know -----------------------------------------------------------------

@@ -151,6 +151,7 @@ USED_ONCE = (
     "changing it afterwards changes nothing. What is computed in __init__ from a weight is a copy that "
     "training never reaches: compute it in call."
 )
+ELSEWHERE = "it can only be made by a layer whose weights are others"
 MISTAKES = [
     Mistake(
         "class token last",
@@ -166,6 +167,7 @@ MISTAKES = [
         {"join": _patches_alone, "add": _last_rows},
         {"join": _patches_alone, "add": _unchanged},
         entails=("class token not trainable", "weights too few"),
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "class token added",
@@ -188,6 +190,7 @@ MISTAKES = [
         "Your tokens carry no positions: without them the transformer cannot tell where a patch was.",
         entails=("positions not trainable", "weights too few"),
         add=_unchanged,
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "positions multiplied",
@@ -264,6 +267,7 @@ MISTAKES = [
         "Numbers are dropped from your tokens at each call, outside training too. No dropout is asked "
         "for here.",
         finish=_dropped,
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "weights too many",
