@@ -153,13 +153,13 @@ class _Cutting(layers.Layer):
         return number, self.patch_size**2 * channels
 
 
-@wrong("patch_extractor", told=NOT_ATTEMPTED)
+@wrong("patch_extractor", told=NOT_ATTEMPTED, slips=0)
 class ExtractorStub(layers.Layer):
     def __init__(self, patch_size):
         raise NotImplementedError
 
 
-@wrong("patch_extractor", told=NOT_ATTEMPTED)
+@wrong("patch_extractor", told=NOT_ATTEMPTED, slips=0)
 class ExtractorForgotReturn(_Cutting):
     def call(self, images):
         tf.reshape(self.cut(images), (-1, *self.sizes(images)))
@@ -252,9 +252,9 @@ class StrideOnePadded(_Cutting):
         return tf.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
 
 
-@wrong("patch_extractor", told="number of patches unknown")
+@correct("patch_extractor")
 class NumberUnknown(_Cutting):
-    """The Keras example of 2021: right numbers, but −1 for the number of patches."""
+    """The Keras example of 2021, −1 for the number of patches: no task asks for the static shape."""
 
     def call(self, images):
         window = [1, self.patch_size, self.patch_size, 1]
@@ -310,15 +310,15 @@ class PixelsScaled(_Cutting):
         return PatchExtractor(self.patch_size)(tf.cast(images, tf.float32) / 255.0)
 
 
-@wrong("patch_extractor", told=RAISED)
-class SquareOnly(_Cutting):
+@wrong("patch_extractor", told=None, slips=2)
+class SquareAndUnstacked(_Cutting):
     def call(self, images):
         x = tf.transpose(self.cut(images), (0, 1, 3, 2, 4, 5))
         side = images.shape[1] // self.patch_size
         return tf.stack([tf.reshape(image, (side**2, -1)) for image in tf.unstack(x)])
 
 
-@wrong("patch_extractor", told=RAISED)
+@wrong("patch_extractor", told="bytes refused")
 class BytesRefused(_Cutting):
     def call(self, images):
         kernel_size = self.patch_size**2 * images.shape[-1]
@@ -329,13 +329,76 @@ class BytesRefused(_Cutting):
         return tf.reshape(x, (-1, *self.sizes(images)))
 
 
-@wrong("patch_extractor", told=WRONG_TYPE)
+@wrong("patch_extractor", told=WRONG_TYPE, slips=0)
 class NumpyPatches:
     def __init__(self, patch_size):
         self.patch_size = patch_size
 
     def __call__(self, images):
         return PatchExtractor(self.patch_size)(images).numpy()
+
+
+@wrong("patch_extractor", told="square images only")
+class SquareOnly(_Cutting):
+    def call(self, images):
+        x = tf.transpose(self.cut(images), (0, 1, 3, 2, 4, 5))
+        side = images.shape[1] // self.patch_size
+        return tf.reshape(x, (-1, side**2, self.sizes(images)[1]))
+
+
+@wrong("patch_extractor", told="bytes refused")
+class EinsumOfBytes(_Cutting):
+    """TensorFlow's einsum moves no whole numbers of one byte."""
+
+    def call(self, images):
+        return tf.reshape(tf.einsum("brpcqk->brcpqk", self.cut(images)), (-1, *self.sizes(images)))
+
+
+@wrong("patch_extractor", told="one pixel refused")
+class SpaceToDepthAlone(_Cutting):
+    def call(self, images):
+        return tf.reshape(tf.nn.space_to_depth(images, self.patch_size), (-1, *self.sizes(images)))
+
+
+@wrong("patch_extractor", told="patch size ignored")
+class SizeWrittenIn(layers.Layer):
+    def __init__(self, patch_size, **kwargs):
+        super().__init__(**kwargs)
+
+    def call(self, images):
+        return PatchExtractor(16)(images)
+
+
+@wrong("patch_extractor", told="image passed on", slips=0)
+class ImagePassedOn(_Cutting):
+    def call(self, images):
+        return images
+
+
+@wrong("patch_extractor", told="pixels scaled", slips=2)
+class ColumnByColumnAndScaled(PatchesColumnByColumn):
+    def call(self, images):
+        return super().call(tf.cast(images, tf.float32) / 255.0)
+
+
+@wrong("patch_extractor", told=WRONG_TYPE, slips=0)
+def extractor_of_keras_3(patch_size):
+    import keras
+
+    class Extractor(keras.layers.Layer):
+        def call(self, images):
+            return PatchExtractor(patch_size)(images)
+
+    return Extractor()
+
+
+@correct("patch_extractor")
+class BatchByShape(_Cutting):
+    """Everything dynamic but the length of a patch."""
+
+    def call(self, images):
+        blocks = tf.transpose(self.cut(images), (0, 1, 3, 2, 4, 5))
+        return tf.reshape(blocks, (tf.shape(images)[0], -1, self.sizes(images)[1]))
 
 
 # --- encoding, right -------------------------------------------------------------------------
@@ -486,13 +549,13 @@ class _Encoding(layers.Layer):
         return self.tokens(patches) + self.table()
 
 
-@wrong("patch_encoder", told=NOT_ATTEMPTED)
+@wrong("patch_encoder", told=NOT_ATTEMPTED, slips=0)
 class EncoderStub(_Encoding):
     def call(self, patches):
         raise NotImplementedError
 
 
-@wrong("patch_encoder", told=NOT_ATTEMPTED)
+@wrong("patch_encoder", told=NOT_ATTEMPTED, slips=0)
 class EncoderForgotReturn(_Encoding):
     def call(self, patches):
         self.tokens(patches)
@@ -679,13 +742,13 @@ class TokenOfFixedBatch(_Encoding):
         return tf.tile(self.class_token, [x.shape[0], 1, 1])
 
 
-@wrong("patch_encoder", told=RAISED)
+@wrong("patch_encoder", told=RAISED, because="widths do not fit: nothing can be computed")
 class NotProjected(_Encoding):
     def tokens(self, patches):
         return tf.concat([self.repeated(patches), patches], axis=1)
 
 
-@wrong("patch_encoder", told="weights too many")
+@wrong("patch_encoder", told="weights too many", because="the values of another network")
 class TwoProjections(_Encoding):
     def __init__(self, num_patches, proj_dim):
         super().__init__(num_patches, proj_dim)
@@ -700,6 +763,72 @@ class Normalised(_Encoding):
 
     def call(self, patches):
         return self.norm(super().call(patches))
+
+
+@wrong("patch_encoder", told="class token made and not used")
+class TokenCopiedInInit(_Encoding):
+    def __init__(self, num_patches, proj_dim):
+        super().__init__(num_patches, proj_dim)
+        self.copy = tf.identity(self.class_token)
+
+    def repeated(self, x):
+        return tf.repeat(self.copy, tf.shape(x)[0], axis=0)
+
+
+@wrong("patch_encoder", told="positions made and not used")
+class PositionsLookedUpInInit(_Encoding):
+    def __init__(self, num_patches, proj_dim):
+        super().__init__(num_patches, proj_dim)
+        self.looked_up = self.positions(tf.range(num_patches + 1))
+
+    def table(self):
+        return self.looked_up
+
+
+@wrong("patch_encoder", told="dropout in the encoding")
+class DropoutInTraining(_Encoding):
+    def call(self, patches, training=None):
+        return tf_keras.layers.Dropout(0.1)(super().call(patches), training=training)
+
+
+@wrong("patch_encoder", told="tokens scaled")
+class TokensScaled(_Encoding):
+    def call(self, patches):
+        return self.tokens(patches) * self.proj_dim**0.5 + self.table()
+
+
+@wrong("patch_encoder", told="class token last", slips=2)
+class TokenLastWithoutBias(TokenLast):
+    def __init__(self, num_patches, proj_dim):
+        super().__init__(num_patches, proj_dim, use_bias=False)
+
+
+@wrong("patch_encoder", told="weights made anew when frozen")
+class MadeAnewWhenFrozen(_Encoding):
+    def table(self):
+        if not self.trainable_weights:
+            self.positions = layers.Embedding(self.num_patches + 1, self.proj_dim)
+        return super().table()
+
+
+@wrong("patch_encoder", told=WRONG_TYPE, slips=0)
+class DenseOfKeras3(_Encoding):
+    def __init__(self, num_patches, proj_dim):
+        import keras
+
+        super().__init__(num_patches, proj_dim)
+        self.projection = keras.layers.Dense(proj_dim)
+
+
+@wrong("patch_encoder", told=WRONG_TYPE, slips=0)
+def encoder_of_keras_3(num_patches, proj_dim):
+    import keras
+
+    class Encoder(keras.layers.Layer):
+        def call(self, patches):
+            return patches
+
+    return Encoder()
 
 
 # --- the classifier's earlier steps ----------------------------------------------------------
@@ -1526,3 +1655,10 @@ def model_of_keras_3(**sizes):
     import keras
 
     return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(sizes["num_classes"])])
+
+
+@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
+def dense_of_keras_3(**sizes):
+    import keras
+
+    return _classifier(**sizes, read=lambda tokens: keras.layers.Dense(8)(tokens[:, 0]))

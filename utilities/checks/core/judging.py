@@ -134,7 +134,7 @@ class Judgement:
         evidence = sorted(set(evidence), key=lambda i: (self._fits(i, {}), self.pairs[i][0].size))
         finite = [i for i in evidence if self._is_finite(i)]
         for considered in [evidence] if finite == evidence else [evidence, finite]:
-            for candidate in self._candidates() if considered else ():
+            for candidate in self._candidates(considered[0]) if considered else ():
                 if self._explains(candidate, considered):
                     return candidate
         return None
@@ -153,17 +153,33 @@ class Judgement:
             np.all(np.isfinite(value)) for value in expected.computed if value.dtype.kind == "f"
         )
 
-    def _candidates(self) -> Iterator[Explanation]:
-        """Yield the right formula, then those with one mistake, then with two."""
+    def _candidates(self, first: int) -> Iterator[Explanation]:
+        """Yield the right formula, then those with one mistake, then with two that matter in a case."""
         ways = [(mistake, way) for mistake in self.check.mistakes for way in mistake.ways]
-        two = [
-            (one, other)
-            for one, other in combinations(ways, 2)
-            if one[0] is not other[0] and not set(one[1]) & set(other[1])
-        ]
-        for several in ([()], [(way,) for way in ways], two):
-            for choice in (None, *self.check.choices):
+        choices = (None, *self.check.choices)
+        for several in ([()], [(way,) for way in ways]):
+            for choice in choices:
                 yield from (Explanation(some, choice) for some in several)
+        for choice in choices:
+            yield from (Explanation(two, choice) for two in self._pairs(ways, choice, first))
+
+    def _pairs(self, ways: list[Way], choice: Choice | None, first: int) -> Iterator[tuple[Way, Way]]:
+        """Yield two mistakes together; one that changes nothing in a case leaves it to the other."""
+        base = Explanation((), choice).base
+        settings = [{**base, **way} for _, way in ways]
+        shows = [self._changes(first, base, turned) for turned in settings]
+        fits = [self._fits(first, turned) for turned in settings]
+        for i, j in combinations(range(len(ways)), 2):
+            (one, way), (other, another) = ways[i], ways[j]
+            if one is other or set(way) & set(another):
+                continue
+            if (shows[i] or fits[j]) and (shows[j] or fits[i]):
+                yield ways[i], ways[j]
+
+    def _changes(self, i: int, base: Settings, turned: Settings) -> bool:
+        """Return whether settings change what is expected in a case."""
+        right, wrong = self._expect(i, base), self._expect(i, turned)
+        return right is None or wrong is None or self._differ(i, right, wrong, tuple(right))
 
     @property
     def _ways(self) -> tuple[Way, ...]:
@@ -469,9 +485,13 @@ class Judgement:
         if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
         expected = self._expect(i, self.explanation.base if self.explanation else {})
-        for name, value in (expected or {}).items():
-            if name in (line.of or expected or {}) and not self._agrees(i, name, value):
-                label = name.replace("_", " ")
+        for name in [name for name in expected or () if name in (line.of or expected or ())]:
+            label = name.replace("_", " ")
+            try:
+                value = (expected or {})[name]
+            except UNDEFINED:
+                return WRONG_VALUE, f"The {label} is not one of those that can come about."
+            if not self._agrees(i, name, value):
                 if name not in observation.values:
                     return WRONG_VALUE, f"The {label} is missing."
                 return _how_it_differs(label, observation[name], value, case, self._depths[id(case)])

@@ -5,7 +5,6 @@ It stands on the kernel's side, where notebooks import it; what judges is import
 
 import importlib
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,7 +24,6 @@ that does not hold raises `CheckFailed`; with points=6 nothing is raised and the
 to 6 in halves, are returned.
 """
 LESSONS, KERNEL = "utilities.checks.lessons", "utilities.checks.kernel"
-UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 SANDBOX = "LAB_SANDBOX"  # set in the grader's sandbox, where nothing is judged
 
 
@@ -140,12 +138,8 @@ class Exercise:
             others = [culprit for culprit in culprits if culprit != name]
             if others and with_trusted(others).fraction >= trusted.fraction:
                 culprits = others
-        undefined = _undefined(own)
-        note = (
-            _run_first(self.name, undefined)
-            if undefined
-            else _fix_first(self.name, culprits, trusted.passed)
-        )
+        missing = [name for name in self.builds_on if _is_told_missing(own, name)]
+        note = _run_first(missing) if missing else _fix_first(self.name, culprits, trusted.passed)
         trusted.notes.append(note)
         return trusted
 
@@ -180,23 +174,23 @@ def _settings_reset(names: Sequence[str]) -> str:
     )
 
 
+def _is_told_missing(report: "Report", name: str) -> bool:
+    """Return whether a report tells that an earlier step is not there at all."""
+    return any(f"name '{name}' is not defined" in finding.message for finding in report.findings)
+
+
+def _run_first(missing: Sequence[str]) -> str:
+    verb, cells = ("is", "its cell") if len(missing) == 1 else ("are", "their cells")
+    return (
+        f"{' and '.join(missing)} {verb} not defined: run {cells}, then this one again. After a "
+        "restart of the notebook nothing is there until its cell has run."
+    )
+
+
 def _fix_first(name: str, culprits: Sequence[str], passed: bool) -> str:
     steps = " and ".join(culprits)
     verdict = "is right" if passed else "does better"
     return (
         f"Your {name} {verdict} with a correct {steps} in place of yours, so it was judged that way. "
         f"Fix your {steps} first: go back to {'its check' if len(culprits) == 1 else 'their checks'}."
-    )
-
-
-def _undefined(report: "Report") -> str:
-    """Return the name that was not defined when the student's own steps ran, or nothing."""
-    found = (UNDEFINED.search(finding.message) for finding in report.findings)
-    return next((match[1] for match in found if match), "")
-
-
-def _run_first(name: str, undefined: str) -> str:
-    return (
-        f"{undefined} is not defined, so your {name} was judged with correct earlier steps in place of "
-        f"yours. After a restart no cell has run: run the cell that defines {undefined}."
     )

@@ -34,7 +34,6 @@ KERAS_3 = (
     " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
     "from tf_keras (import tf_keras)."
 )
-RUN_ITS_CELL = " Is it spelled right, and has the cell that defines it been run since the last restart?"
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
 NUMBERS = (np.ndarray, np.generic, int, float)
 KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
@@ -166,16 +165,18 @@ def problem_of(error: BaseException) -> Problem:
     if type(error) is NotImplementedError and "symbolic" not in str(error):
         # neither what input() raises in a run without a user, nor what NumPy does to a tensor
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
-    hint = (
-        RUN_ITS_CELL
-        if isinstance(error, NameError) and not isinstance(error, UnboundLocalError)
-        else ""
-    )
+    told = KERAS_3 if _stopped_in_keras_3(error.__traceback__) else ""
     return Problem(
         RAISED,
-        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{hint}",
+        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{told}",
         _own_traceback(error.__traceback__),
     )
+
+
+def _stopped_in_keras_3(trace: TracebackType | None) -> bool:
+    """Return whether an error was raised inside Keras 3, which cannot work on this course's tensors."""
+    modules = (str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(trace))
+    return any(name.split(".")[0] == "keras" for name in modules)
 
 
 @contextlib.contextmanager

@@ -176,11 +176,11 @@ def among(weights: Iterable[tf.Variable], others: Iterable[tf.Variable]) -> np.n
 
 def freezes(layer: Any, call: Callable[[], Any]) -> np.ndarray:
     """Return whether a layer keeps its weights and its result when it is frozen."""
-    before, weights = as_arrays(call()), [id(w) for w in layer.weights]
+    before, weights = as_arrays(call()), {id(w) for w in layer.weights}
     layer.trainable = False
     try:
         after = as_arrays(call())
-        kept = [id(w) for w in layer.weights] == weights and not layer.trainable_weights
+        kept = {id(w) for w in layer.weights} == weights and not layer.trainable_weights
         return np.array(kept and all(map(np.array_equal, before, after)))
     finally:
         layer.trainable = True
@@ -190,3 +190,10 @@ def as_arrays(result: Any) -> list[np.ndarray]:
     """Return one tensor or several as arrays."""
     several = result if isinstance(result, (tuple, list)) else [result]
     return [as_array(part) for part in several]
+
+
+def refuse_keras_3(layer: Any) -> None:
+    """Stop where a layer holds a piece of Keras 3: its weights would be neither trained nor saved."""
+    for name, value in vars(layer).items():
+        if told := from_keras_3(value):
+            raise Stopped(WRONG_TYPE, f"In your layer, {name} is {describe(value)}.{told}")
