@@ -1,38 +1,13 @@
 """The checks of the lab on inductive bias: what they must let pass, and what no seed may hide."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
 import utilities
-from utilities.checks.inductive_bias import formulas, judge_relative
 from utilities.checks.kernel.case import Observation
 from utilities.checks.lessons.inductive_bias import vital_signs
-
-SEEDS = range(5)
-
-
-def labels_of(rows, columns, label=judge_relative._signed):
-    return judge_relative._partition(label(rows, columns))
-
-
-def test_pairs_with_the_same_offset_and_no_others_share():
-    shared = labels_of(3, 4)
-    row, column = formulas.places(3, 4)
-    for i, j in np.ndindex(12, 12):
-        for k, m in np.ndindex(12, 12):
-            same = (row[i] - row[j], column[i] - column[j]) == (row[k] - row[m], column[k] - column[m])
-            assert (shared[i, j] == shared[k, m]) == same
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_wrong_way_to_share_shows_in_some_case(seed):
-    cases = utilities.test_relative_position_bias.cases(seed)
-    sizes = [(case["rows"], case["columns"]) for case in cases]
-    for name, _, label in judge_relative.LABELS:
-        assert any(not np.array_equal(labels_of(*s), labels_of(*s, label)) for s in sizes), name
 
 
 def test_gradients_agree_with_tensorflow():
