@@ -71,7 +71,7 @@ def test_a_step_that_was_not_run_after_a_restart_is_told_as_that(monkeypatch):
     monkeypatch.delattr(catalogue, "scaled_dot_product_attention")
     report = CLASSIFIER.report(catalogue.create_vit_classifier)
     assert report.passed, str(report)
-    assert "run the cell that defines scaled_dot_product_attention" in report.notes[0]
+    assert "scaled_dot_product_attention is not defined: run its cell" in report.notes[0]
 
 
 def test_broken_classifier_is_not_excused_by_a_broken_earlier_step(monkeypatch):

@@ -16,7 +16,6 @@ from utilities.checks.kernel.observing import (
     as_array,
     describe,
     from_keras_3,
-    of_keras_3,
     refuse_nothing,
 )
 
@@ -26,12 +25,8 @@ FACTOR = 3.0  # by which the weights of the last layer grow
 
 def made(create: Callable[[], Any], images: np.ndarray) -> tf_keras.Model:
     """Return the model that a student's function makes, its weights made, or stop and say what came."""
-    try:
+    with models.refusing_keras_3():
         model = create()
-    except Exception as error:
-        if told := of_keras_3(error):
-            raise Stopped(WRONG_TYPE, told) from None
-        raise
     refuse_nothing(model, "result")
     if not isinstance(model, tf_keras.Model):
         raise Stopped(
