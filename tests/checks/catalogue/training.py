@@ -425,7 +425,7 @@ def learning_rate_of_its_own(*arguments, **settings):
     return run.all(compiled={"optimizer": optimizer})
 
 
-@wrong("run_experiment", told="learning rate ignored")
+@wrong("run_experiment", told="learning rate ignored", slips=2)
 def optimizer_by_name(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"optimizer": "adam"})
 

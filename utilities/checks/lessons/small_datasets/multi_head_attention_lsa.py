@@ -359,6 +359,8 @@ MISTAKES = [
     Mistake(
         "softmax over heads",
         "Your softmax runs over the heads. Each token shares its attention among the other tokens.",
+        # a large negative number, since nothing but −inf along the axis gives nan
+        hide=lambda scores, mask: np.where(mask, scores, -1e9),
         normalise=partial(softmax, axis=1),
     ),
     Mistake(
@@ -414,6 +416,7 @@ MISTAKES = [
         "Your temperature does not start at √key_dim, where a new layer scales as plain attention "
         "does.",
         start=lambda case, seen: seen,
+        unseen="wherever it starts is read off what was observed",
     ),
 ]
 

@@ -12,6 +12,7 @@ from utilities.checks.lessons.training import run_facts, runs
 from utilities.checks.lessons.training.run_cases import run_cases
 
 KERAS_WEIGHT_DECAY = 0.004  # what AdamW does if nothing else is said
+STEPS_TOLD = 4  # of a run, by which a wrong loss is told
 SHORTEST_STEP = 1e-5  # a step below it is rounding
 # (case, seen, steps (s,), the first step's change at a rate of one) → learning rates (s,)
 Rates = Callable[[Case, Observation, np.ndarray, Callable[[], np.ndarray]], np.ndarray]
@@ -38,13 +39,18 @@ def formula(
     ]
     steps = np.arange(len(gradients))
 
-    def first_at_rate_one() -> np.ndarray:
-        return oracles.adamw(kernel, gradients[:1], np.ones(1))[0] - kernel
+    decays = decay(case)
 
-    used, decays = rates(case, seen, steps, first_at_rate_one), decay(case)
+    def first_at_rate_one() -> np.ndarray:
+        return oracles.adamw(kernel, gradients[:1], np.ones(1), decays)[0] - kernel
+
+    used = rates(case, seen, steps, first_at_rate_one)
     if update is not None:
         return {"weight_changes": update(kernel, gradients, used, decays) - kernel}
-    return {"weight_changes": _adamw(kernel, gradients, used, decays, seen)}
+    changes = _adamw(kernel, gradients, used, decays, seen)
+    if of_logits is not None:  # later steps of a wrong loss hang on rounding where it is cut off
+        changes[STEPS_TOLD:] = seen["weight_changes"][STEPS_TOLD:]
+    return {"weight_changes": changes}
 
 
 def _adamw(
@@ -141,6 +147,7 @@ MISTAKES = [
         "Your steps are Adam's, but of another length than the learning rate says. Does a number "
         "of your own, or Keras' default, stand where the argument should?",
         rates=_own,
+        unseen="the rate is read off the first step that was observed",
     ),
     Mistake(
         "gradient descent",
