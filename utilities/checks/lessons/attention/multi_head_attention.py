@@ -9,7 +9,7 @@ from utilities.checks.core import oracles
 from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.core.oracles import project, softmax
-from utilities.checks.kernel.attention.multi_head_attention import WEIGHTS
+from utilities.checks.kernel.attention.protocol import WEIGHTS
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.lessons.attention.scaled_dot_product_attention import (
     INSIDE,
@@ -44,9 +44,10 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("config", 3, 2, batch=4, n_q=6, n_k=5, d_q=9, d_k=9, d_v=9),
     ]
     for _ in range(2 * thorough):
-        sizes = [int(length) for length in rng.permutation(np.arange(2, 10))]
-        drawn.append(draw("heads", *sizes))
-        drawn.append(draw("mask", *sizes, mask=(sizes[3], sizes[4])))
+        names = ("num_heads", "proj_dim", "batch", "n_q", "n_k", "d_q", "d_k", "d_v")
+        sizes = dict(zip(names, map(int, rng.permutation(np.arange(2, 10))), strict=True))
+        drawn.append(draw("heads", **sizes))
+        drawn.append(draw("mask", **sizes, mask=(sizes["n_q"], sizes["n_k"])))
     return drawn
 
 
@@ -85,19 +86,31 @@ def _case(
 
 
 def formula(
-    case: Case, seen: Observation, *, width: Any = None, swapped: bool = False, **settings: Any
+    case: Case,
+    seen: Observation,
+    *,
+    width: Any = None,
+    swapped: bool = False,
+    alone: bool = False,
+    **settings: Any,
 ) -> Arrays:
     """Return weights and output, as far as the stage looks at them.
 
     width: what the scores are divided by the root of, from the sizes of the layer, if not d_k.
-    swapped: where both are returned, the weights come first. The other settings are the oracles'.
+    swapped: where both are returned, the weights come first. alone: they never come. The other
+    settings are the oracles'.
     """
-    inputs = (case[name].astype(np.float64) for name in ("q", "k", "v", *WEIGHTS))
+    q, k, v = (case[name].astype(np.float64) for name in "qkv")
+    W_q, W_k, W_v, W_o = (case[name].astype(np.float64) for name in WEIGHTS)
     if width:
         settings["divisor"] = lambda q, k, v: np.sqrt(width(case))
-    output, weights = oracles.multi_head_attention(*inputs, case["mask"], **settings)
+    output, weights = oracles.multi_head_attention(
+        q, k, v, W_q, W_k, W_v, W_o, case["mask"], **settings
+    )
     values = {"attention_weights": weights, "output": output}
     compared = COMPARED.get(case.stage, tuple(values))
+    if alone and len(compared) == 2:
+        compared = ("output",)
     if swapped and len(compared) == 2:
         values = {"attention_weights": output, "output": weights}
     return {name: values[name] for name in compared}
@@ -149,8 +162,14 @@ SPLIT = (
     "stand in the order (B, n, h, p): reshape to that first, then move the axis of the heads."
 )
 MISTAKES = [
-    *INSIDE,
+    *(m for m in INSIDE if m.name != "divided by √d_v"),  # inside a head d_v is d_k
     Mistake("results swapped", SWAPPED, swapped=True),
+    Mistake(
+        "weights not returned",
+        "Your layer returns the output alone, also where it was made with "
+        "return_attention_weights=True. Which two values are to come then?",
+        alone=True,
+    ),
     Mistake(
         "keys and values swapped",
         "The keys and the values have changed places: the scores come from queries and values, and "
