@@ -1,6 +1,7 @@
 """The checks of the lab on inductive bias: what they must let pass, and what no seed may hide."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras
 from tf_keras import layers

@@ -416,7 +416,7 @@ class KeptInADictionary(CosineAttention):
         return self.parts["W_o"](self.merge(self.attend(q, q, v)))
 
 
-@wrong("cosine_attention", told="not attempted")
+@wrong("cosine_attention", told="not attempted", slips=0)
 class CosineNotWritten(layers.Layer):
     def __init__(self, num_heads, key_dim, **kwargs):
         super().__init__(**kwargs)
@@ -526,14 +526,14 @@ class NoOutputProjection(CosineAttention):
         return output + 0.0 * tf.reduce_sum(self.W_o(output))
 
 
-@wrong("cosine_attention", told="wrong type")
+@wrong("cosine_attention", told="bias missing")
 class WithoutBias(CosineAttention):
     def build(self, input_shape):
         super().build(input_shape)
         self.W_q = layers.Dense(self.num_heads * self.key_dim, use_bias=False)
 
 
-@wrong("cosine_attention", told="wrong shape")
+@wrong("cosine_attention", told="heads share the width")
 class HeadsShareTheWidth(CosineAttention):
     """key_dim taken for the width of all heads together."""
 
@@ -557,6 +557,45 @@ class NewWeightsEachCall(CosineAttention):
 class NoConfig(CosineAttention):
     def get_config(self):
         raise NotImplementedError
+
+
+@wrong("cosine_attention", told="output projection missing")
+class ReturnsHeads(CosineAttention):
+    """W_o is made and never called."""
+
+    def call(self, x):
+        q, k, v = (self.split(y) for y in self.project(x))
+        return self.merge(self.attend(q, k, v))
+
+
+@wrong("cosine_attention", told="queries from W_v")
+class QueriesFromValues(CosineAttention):
+    """W_q is made and never called."""
+
+    def project(self, x):
+        v = self.W_v(x)
+        return v, v, v
+
+
+@wrong("cosine_attention", told="softmax not left out")
+class SoftmaxAtATemperature(CosineAttention):
+    def scores(self, q, k):
+        return tf.nn.softmax(super().scores(q, k) * 10.0)
+
+
+@wrong("cosine_attention", told="softmax not left out", slips=2)
+class SoftmaxAndMergedTooEarly(KeepsSoftmax):
+    def merge(self, heads):
+        _, h, N, p = heads.shape
+        return tf.reshape(heads, (-1, N, h * p))
+
+
+@wrong("cosine_attention", told="start that cannot learn")
+class AllZeroAtFirst(CosineAttention):
+    def build(self, input_shape):
+        super().build(input_shape)
+        for part in (self.W_q, self.W_v, self.W_o):
+            part.kernel_initializer = tf_keras.initializers.Zeros()
 
 
 # --- linear attention ------------------------------------------------------------------------
@@ -636,7 +675,7 @@ class CompiledInside(LinearAttention):
         return tf.matmul(q, summary) / tf.linalg.matvec(q, total)[..., None]
 
 
-@wrong("linear_attention", told="not attempted")
+@wrong("linear_attention", told="not attempted", slips=0)
 class LinearNotWritten(layers.Layer):
     def __init__(self, num_heads, key_dim, **kwargs):
         raise NotImplementedError
@@ -792,10 +831,51 @@ class GradientStopped(LinearAttention):
         return super().attend(tf.stop_gradient(q), k, v)
 
 
-@wrong("linear_attention", told="wrong type")
+@wrong("linear_attention", told="wrong type", slips=0)
 class ThroughNumPy(LinearAttention):
     def call(self, x):
         return np.asarray(x)
+
+
+@wrong("linear_attention", told="output projection missing")
+class LinearReturnsHeads(LinearAttention):
+    def call(self, x):
+        q, k, v = (self.split(y) for y in self.project(x))
+        return self.merge(self.attend(q, k, v))
+
+
+@wrong("linear_attention", told="queries from W_k")
+class QueriesFromKeys(LinearAttention):
+    """W_q is made and never called."""
+
+    def project(self, x):
+        k = self.W_k(x)
+        return k, k, self.W_v(x)
+
+
+@wrong("linear_attention", told="scaled by √p")
+class BothScaled(LinearAttention):
+    def feature(self, x):
+        return super().feature(x * self.key_dim**-0.25)
+
+
+@wrong("linear_attention", told="ReLU for φ")
+class ReLUAndALittle(ReLUFeatures):
+    def feature(self, x):
+        return tf.nn.relu(x) + 1e-3
+
+
+@wrong("linear_attention", told="bias missing")
+class OneBiasMissing(LinearAttention):
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.W_k = layers.Dense(self.num_heads * self.key_dim, use_bias=False)
+
+
+@wrong("linear_attention", told="elu without + 1", slips=2)
+class EluAloneNotDivided(EluAlone):
+    def normaliser(self, q, k):
+        return 1.0
 
 
 # --- the constraint --------------------------------------------------------------------------
