@@ -53,8 +53,6 @@ CONNECTION = "connection.json"
 NEEDED = ("bwrap", "prlimit")
 DEVICES = "/dev"
 
-# Of the checks, the sandbox gets the kernel's side alone: one folder, and what finds it.
-LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
 OUTSIDE = ("grading", "checks", "__pycache__")
 
 
@@ -140,17 +138,11 @@ def kit_folder(linked: bool = False) -> Path:
         (folder / FILTER).write_bytes(refused)
     package = folder / "utilities"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(*OUTSIDE))
-    checks = PACKAGE / "checks"
+    checks = PACKAGE / "checks"  # of these, the kernel's folder alone, and what names the exercises
     shutil.copytree(
         checks / "kernel", package / "checks" / "kernel", ignore=shutil.ignore_patterns(*OUTSIDE)
     )
-    for path in [
-        checks / "__init__.py",
-        *(path for path in checks.glob("*/*.py") if path.name in LESSON_SIDE),
-    ]:
-        target = package / path.relative_to(PACKAGE)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    shutil.copy(checks / "__init__.py", package / "checks")
     if linked and DATA.exists():
         (folder / "data").symlink_to(DATA.resolve())
     else:
