@@ -228,8 +228,8 @@ def _cost(case: Case, seen: Observation) -> Wrong | None:
     return Wrong(
         "quadratic cost",
         f"Twice the tokens make your arrays {growth:.1f} times as large. With {int(LENGTHS[-1])} "
-        f"tokens the largest has shape ({shape}). Put the brackets elsewhere, so that no array has an entry "
-        "for each pair of tokens.",
+        f"tokens the largest has shape ({shape}). Put the brackets elsewhere, so that no array has "
+        "an entry for each pair of tokens.",
     )
 
 
@@ -246,7 +246,8 @@ CHECK = Check(
         Sign(
             "weights sum to 0",
             "Your output is not a number: some query's weights sum to 0, or nearly. With φ(x) = elu(x) "
-            "+ 1 they cannot, since all of them are positive. What is your φ, and what do you divide by?",
+            "+ 1 they cannot, since all of them are positive. What is your φ, and what do you "
+            "divide by?",
             lambda case, seen: not np.all(np.isfinite(seen["output"])),
         ),
         *self_attention.shared_signs(),
