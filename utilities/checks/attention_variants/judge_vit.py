@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from utilities.checks.core import oracles
 from utilities.checks.attention_variants import formulas
 from utilities.checks.attention_variants.formulas import Array
-from utilities.checks.kernel.case import WRONG_SHAPE, WRONG_VALUE, Case, Observation
+from utilities.checks.core import oracles
+from utilities.checks.core.report import Finding
 from utilities.checks.judging import (
     Mistake,
     Oracle,
@@ -25,7 +25,7 @@ from utilities.checks.judging import (
     recognise,
     when,
 )
-from utilities.checks.core.report import Finding
+from utilities.checks.kernel.case import WRONG_SHAPE, WRONG_VALUE, Case, Observation
 from utilities.checks.transformer.formulas import ACCEPTED, MIXED
 
 Pairs = Sequence[tuple[Case, Observation]]

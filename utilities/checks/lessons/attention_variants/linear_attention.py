@@ -38,7 +38,13 @@ def _scaled(x: np.ndarray, power: float) -> np.ndarray:
 
 
 def _sums(weights: np.ndarray) -> np.ndarray:
-    return weights.sum(axis=-1, keepdims=True)
+    """Return each query's sum of weights (…, N, 1), nan where terms of both signs nearly cancel.
+
+    With φ as it should be all weights are positive; with another the rest is rounding.
+    """
+    sums = weights.sum(axis=-1, keepdims=True)
+    clear = np.abs(sums) >= 0.02 * np.abs(weights).sum(axis=-1, keepdims=True)
+    return np.where(clear, sums, np.nan)
 
 
 def formula(
@@ -74,7 +80,7 @@ def formula(
 
 def _sums_or_one(weights: np.ndarray) -> np.ndarray:
     """Return each query's sum of weights (…, N, 1), 1 where it is 0."""
-    sums = _sums(weights)
+    sums = weights.sum(axis=-1, keepdims=True)
     return np.where(sums == 0, 1.0, sums)
 
 
