@@ -8,7 +8,7 @@ DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
 
-.PHONY: help lab test release data grade-demo handout bench hooks audit pictures system
+.PHONY: help lab test check release data grade-demo handout bench map interfaces hooks audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,22 @@ lab: $(READY)  ## environment, data, JupyterLab on the student notebooks
 
 test: $(READY) system  ## environment and the whole test suite
 	$(BIN)/python -m pytest
+
+# Lint, types, layout, documents, form of the notebooks, release drift, the core's solution, and the
+# catalogue of two exercises, one on NumPy and one on TensorFlow. Types are looked at beside the tests.
+CHECKED := tests/setup/test_layout.py tests/setup/test_documents.py \
+	tests/notebooks/test_form.py tests/notebooks/test_interfaces.py tests/notebooks/test_readme.py \
+	tests/notebooks/test_release.py::test_is_current \
+	"tests/notebooks/test_solutions.py::test_passes_every_check[vision_transformer-42-False]"
+SAMPLED := "gaussian or orthonormal"
+
+check: $(READY)  ## a minute's worth of the tests, for after each change
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@$(BIN)/mypy & types=$$!; \
+	$(BIN)/python -m pytest -n 0 --durations 0 $(CHECKED); checked=$$?; \
+	$(BIN)/python -m pytest -n 0 --durations 0 tests/checks/test_catalogue.py -k $(SAMPLED); sampled=$$?; \
+	wait $$types && exit $$((checked + sampled))
 
 release: $(READY)  ## generate lab/ from solutions/
 	$(BIN)/python -m utilities.grading.release
@@ -33,13 +49,19 @@ handout: $(READY)  ## dist/: the zip for students
 bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
 	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)
 
+map: $(READY)  ## renew the README's map of the rooms
+	$(BIN)/python tools/readme_map.py
+
+interfaces: $(READY)  ## renew docs/interfaces.md and the notebooks' docstrings
+	$(BIN)/python tools/interfaces.py
+
 hooks: $(READY)  ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install
 
 audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
 	$(BIN)/python tools/audit.py
 
-data: $(READY)  ## bring the full CIFAR-10 and CIFAR-100 onto this machine
+data: $(READY)  ## download the full CIFAR-10 and CIFAR-100
 	$(BIN)/lab data
 
 pictures: $(READY) system  ## the README's pictures, as the browser tests see them

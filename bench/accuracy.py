@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from bench.measuring import Row, Settings
 from tests.course import ROOT
-from utilities.profile import FIRST_VIT, SMALL_VIT, Profile, Training, ViTSize, load_profile
+from utilities.models.sizes import FIRST_VIT, SMALL_VIT, ViTSize
+from utilities.training.profiles import Profile, Training, load_profile
 
 TITLE = "accuracy against processor time"
 STANDARD, OLD = "standard profile", "old settings"

@@ -62,7 +62,7 @@ def grade_with_kit(blank: Path) -> Cost:
     """Return the seconds that `lab grade` takes; all submissions must earn the same, above 0."""
     with _copy(blank) as course:
         cost = _cost_of(
-            [sys.executable, "-m", "utilities.cli", "grade", CORE.stem, "--workers", "2",
+            [sys.executable, "-m", "utilities.commands.lab", "grade", CORE.stem, "--workers", "2",
              "--json", "table.json"],
             course,
         )  # fmt: skip

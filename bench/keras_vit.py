@@ -4,8 +4,7 @@ import numpy as np
 import tf_keras
 from tf_keras import layers
 
-from utilities.profile import ViTSize
-from utilities.training import CIFAR10_NUM_CLASSES, CIFAR10_SHAPE
+from utilities.models.sizes import CIFAR10_NUM_CLASSES, CIFAR10_SHAPE, ViTSize
 
 
 def build_keras_vit(size: ViTSize) -> tf_keras.Model:

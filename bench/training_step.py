@@ -10,8 +10,9 @@ import tf_keras
 from bench.keras_vit import build_keras_vit, copy_weights
 from bench.measuring import Row, Settings, interleave, row, timed
 from bench.solution import reference
-from utilities.profile import SMALL_VIT, ViTSize, load_profile
-from utilities.training import CIFAR10_NUM_CLASSES, CIFAR10_SHAPE, make_dataset, vit_arguments
+from utilities.models.sizes import CIFAR10_NUM_CLASSES, CIFAR10_SHAPE, SMALL_VIT, ViTSize, vit_arguments
+from utilities.training.loop import make_dataset
+from utilities.training.profiles import load_profile
 
 REPETITIONS = 9
 STEPS = 4  # of one repetition, and of one execution where several are run at once

@@ -1,0 +1,1 @@
+"""The tests, in the same rooms as the kit; `checks/catalogue/`: right and wrong implementations."""

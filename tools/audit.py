@@ -1,7 +1,7 @@
 """Ask the advisory service about every pin of requirements.lock: `make audit`.
 
 pip-audit by itself says "no known vulnerabilities" also where the service knew none of the
-packages, as behind a mirror that has no advisories; here that is told apart.
+packages, as behind a mirror that has no advisories; which is reported as such.
 """
 
 import json
@@ -34,7 +34,7 @@ def verdict(pins: list[dict]) -> tuple[int, list[str]]:
     skipped = [pin for pin in pins if "skip_reason" in pin]
     audited = len(pins) - len(skipped)
     lines = [
-        f"{pin['name']} {pin['version']}: {hole['id']}, mended in {' or '.join(hole['fix_versions'])}"
+        f"{pin['name']} {pin['version']}: {hole['id']}, fixed in {' or '.join(hole['fix_versions'])}"
         for pin in pins
         for hole in pin.get("vulns", [])
     ]
@@ -45,7 +45,7 @@ def verdict(pins: list[dict]) -> tuple[int, list[str]]:
         return NOT_ASKED, [
             f"Not audited: the advisory service knows nothing of {len(skipped)} of {len(pins)} pins "
             f"({names}).",
-            "A package mirror may stand in its place: try again on a machine with internet access.",
+            "A package mirror may answer in its place: try again on a machine with internet access.",
         ]
     return SAFE, [f"No known vulnerability in {audited} pins."]
 

@@ -76,8 +76,8 @@ def _paths(kit: Path) -> Iterator[str]:
     yield from WHOLE_FILES
     for path in sorted((kit / "lab").glob("*/*.ipynb")):
         yield path.relative_to(kit).as_posix()
-    for path in sorted((kit / "utilities").rglob("*.py")):
-        if "grading" not in path.relative_to(kit).parts:
+    for path in sorted((kit / "utilities").rglob("*.py*")):
+        if not {"grading", "__pycache__"} & set(path.relative_to(kit).parts):
             yield path.relative_to(kit).as_posix()
     for path in sorted((kit / "data").rglob("*")):
         parts = path.relative_to(kit).parts

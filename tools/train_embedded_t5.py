@@ -29,7 +29,7 @@ import tensorflow as tf
 import tf_keras
 from transformers import T5Config, T5Tokenizer, TFT5ForConditionalGeneration
 
-from utilities.pretrained import EMBEDDED_T5, load_text
+from utilities.models.pretrained import EMBEDDED_T5, load_text
 
 PREFIX = "summarize: "  # T5's own word for the task
 VOCABULARY = 600
@@ -63,7 +63,7 @@ def t5_config(vocabulary: int) -> T5Config:
 
 
 def passage(rng: np.random.Generator, paragraphs: list[list[str]]) -> tuple[str, str]:
-    """Two to five successive sentences, and the first of them."""
+    """Return two to five successive sentences, and the first of them."""
     sentences = paragraphs[rng.integers(len(paragraphs))]
     start = int(rng.integers(len(sentences) - 1))
     stop = int(rng.integers(start + 2, len(sentences) + 1))
@@ -131,7 +131,7 @@ def train(model, tokenizer, sentences, rng, steps: int) -> float:
 
 
 def share_recited(model, tokenizer, paragraphs, sentences) -> int:
-    """How many whole paragraphs are answered with exactly their first sentence (beams of 4)."""
+    """Return how many whole paragraphs are answered with exactly their first sentence (beams of 4)."""
     right = 0
     for paragraph, (first, *_) in zip(paragraphs, sentences, strict=True):
         source = tokenizer(PREFIX + paragraph, return_tensors="tf")

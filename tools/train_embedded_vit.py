@@ -33,9 +33,9 @@ import tf_keras
 from tf_keras import layers
 from transformers import TFViTForImageClassification, ViTConfig, ViTImageProcessor
 
-from utilities.comparison import accuracy_of
-from utilities.datasets import CIFAR10_CLASSES
-from utilities.pretrained import EMBEDDED_VIT, image_classifier, load_vit
+from utilities.training.loop import accuracy_of
+from utilities.datasets.classes import CIFAR10_CLASSES
+from utilities.models.pretrained import EMBEDDED_VIT, image_classifier, load_vit
 
 IMAGE_SIZE = 32
 CROP_PIXELS = 4
@@ -49,7 +49,7 @@ MIXED = "mixed_bfloat16"  # activations in bfloat16, weights in float32
 
 
 def vit_config() -> ViTConfig:
-    """The student: 811,146 parameters, 65 tokens of 128 numbers, 6 layers of 4 heads."""
+    """Return the student: 811,146 parameters, 65 tokens of 128 numbers, 6 layers of 4 heads."""
     return ViTConfig(
         image_size=IMAGE_SIZE,
         patch_size=4,
@@ -67,7 +67,7 @@ def vit_config() -> ViTConfig:
 
 
 def build_teacher(width: int = TEACHER_WIDTH) -> tf_keras.Model:
-    """A residual network of 8 convolutions that returns logits; (B, 32, 32, 3) -> (B, 10)."""
+    """Return a residual network of 8 convolutions that returns logits; (B, 32, 32, 3) -> (B, 10)."""
 
     def convolution(x, filters, pool=False):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
@@ -88,7 +88,7 @@ def build_teacher(width: int = TEACHER_WIDTH) -> tf_keras.Model:
 
 
 def build_student(seed: int) -> TFViTForImageClassification:
-    """The Vision Transformer at its mimetic start."""
+    """Return the Vision Transformer at its mimetic start."""
     student = TFViTForImageClassification(vit_config())
     student(tf.zeros((1, 3, IMAGE_SIZE, IMAGE_SIZE)))
     start_mimetic(student, np.random.default_rng(seed))
@@ -120,7 +120,7 @@ def start_mimetic(student: TFViTForImageClassification, rng: np.random.Generator
 def factorise(
     rng: np.random.Generator, width: int, noise: float, identity: float, rank: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Two (width, rank) matrices L, R with L Rᵀ close to noise·Z + identity·I."""
+    """Return two (width, rank) matrices L, R with L Rᵀ close to noise·Z + identity·I."""
     target = noise * rng.normal(0, width**-0.5, (width, width)) + identity * np.eye(width)
     left, strengths, right = np.linalg.svd(target)
     root = np.sqrt(strengths[:rank])
@@ -128,7 +128,7 @@ def factorise(
 
 
 def sinusoidal_positions(side: int, width: int) -> np.ndarray:
-    """Sines and cosines of row and column, (side², width); arXiv 2104.02057 uses the same."""
+    """Return sines and cosines of row and column, (side², width); arXiv 2104.02057 uses the same."""
     frequencies = 100.0 ** -(np.arange(width // 4) / (width // 4))
     angles = np.arange(side)[:, np.newaxis] * frequencies
     waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)  # (side, width/2)
@@ -143,7 +143,7 @@ def standardise(images: np.ndarray) -> np.ndarray:
 def augmented_batches(
     images: np.ndarray, labels: np.ndarray, batch_size: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """One epoch in a new order: each image shifted by up to 4 pixels, half of them mirrored."""
+    """Yield one epoch in a new order: each image shifted by up to 4 pixels, half of them mirrored."""
     edge = (CROP_PIXELS, CROP_PIXELS)
     padded = np.pad(images, ((0, 0), edge, edge, (0, 0)), mode="reflect")
     order = rng.permutation(len(images))
@@ -158,7 +158,7 @@ def augmented_batches(
 
 
 def cosine_rate(peak: float, progress: float, warmup: float) -> float:
-    """The learning rate after the share `progress` of the training, `warmup` of it rising."""
+    """Return the learning rate after the share `progress` of the training, `warmup` of it rising."""
     if progress < warmup:
         return peak * progress / warmup
     return peak * 0.5 * (1 + np.cos(np.pi * (progress - warmup) / (1 - warmup)))
@@ -212,7 +212,7 @@ def logits_of(student, images, training: bool = False):
 
 
 def evaluate(predict: Callable, images: np.ndarray, labels: np.ndarray) -> float:
-    """The share of images whose largest logit is the label's."""
+    """Return the share of images whose largest logit is the label's."""
     hits = 0
     for start in range(0, len(images), 500):
         logits = predict(tf.constant(standardise(images[start : start + 500])))

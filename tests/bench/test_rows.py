@@ -11,8 +11,8 @@ from bench.keras_vit import build_keras_vit, copy_weights
 from bench.measuring import Settings
 from bench.solution import reference
 from tests.course import SOLUTIONS
-from utilities.profile import SMALL_VIT, load_profile
-from utilities.training import vit_arguments
+from utilities.models.sizes import SMALL_VIT, vit_arguments
+from utilities.training.profiles import load_profile
 
 ONCE = Settings(repetitions=1, submissions=1)
 TINY = replace(

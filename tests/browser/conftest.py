@@ -12,12 +12,12 @@ from tests.browser import course
 from tests.browser.jupyter import JupyterServer, Lab
 from tests.browser.pictures import Pictures
 from tests.course import ROOT
-from utilities.doctor import BROWSERS
+from utilities.commands.probes.software import BROWSERS
 
 VIEWPORT = {"width": 1300, "height": 900}
-PATIENCE = 120_000  # milliseconds that an expectation waits on a busy machine
+TIMEOUT = 120_000  # milliseconds that an expectation waits on a busy machine
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT)
 
 
 def chromium() -> str | None:
@@ -72,7 +72,7 @@ def student_lab(browser, student_server) -> Iterator[Lab]:
 def in_page(browser: Browser, server: JupyterServer) -> Iterator[Lab]:
     """Yield JupyterLab in a fresh page, and close the page afterwards."""
     context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     yield Lab(context.new_page(), server)
     context.close()
 

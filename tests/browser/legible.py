@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Locator
 
-LEAST_CONTRAST = 4.5  # for text of ordinary size, level AA
+MIN_CONTRAST = 4.5  # for text of ordinary size, level AA
 
 # Every element with text of its own, its colour and the colour behind it, both as they come out.
 _CONTRASTS = """root => {

@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell
 from playwright.sync_api import expect
 
 from tests.browser import course
-from tests.browser.legible import LEAST_CONTRAST, contrasts
+from tests.browser.legible import MIN_CONTRAST, contrasts
 
 LIMIT = 600_000  # milliseconds: a training of three models on a busy machine
 QUICK = new_code_cell("%env LAB_PROFILE=quick", id="profile")  # as the notebook says
@@ -53,4 +53,4 @@ def test_what_is_shown_is_legible(executed, student_lab, theme):
         shown = executed.page.locator(".jp-OutputArea-output")
         found = [pair for output in shown.all() for pair in contrasts(output)]
     assert len(found) > 100
-    assert [(text, ratio) for text, ratio in found if ratio < LEAST_CONTRAST] == []
+    assert [(text, ratio) for text, ratio in found if ratio < MIN_CONTRAST] == []

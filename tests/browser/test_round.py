@@ -72,8 +72,8 @@ def wrong_notebook(fetched, student_lab):
 
 
 @pytest.fixture(scope="module")
-def told(wrong_notebook, pictures):
-    """What Validate says of the wrong notebook, and of the mended one."""
+def validated(wrong_notebook, pictures):
+    """What Validate says of the wrong notebook, and of the corrected one."""
     page = wrong_notebook.page
     wrong = validate(page, lambda: pictures.keep(page, "validate.png"))
     wrong_notebook.write(EXERCISE, course.answers()[EXERCISE])
@@ -81,7 +81,7 @@ def told(wrong_notebook, pictures):
 
 
 @pytest.fixture(scope="module")
-def submitted(told, student_lab):
+def submitted(validated, student_lab):
     """The student's list of submissions."""
     lists = assignment_lists(student_lab)
     lists["fetched"].get_by_role("button", name="Submit").click()
@@ -94,7 +94,7 @@ def graded(submitted, formgrader, instructor_server):
     """The submission, collected with the formgrader and graded with `lab grade`; its table."""
     formgrader.manage(course.ASSIGNMENT, "collect", "Successfully collected")
     done = subprocess.run(
-        [sys.executable, "-m", "utilities.cli", "grade", course.ASSIGNMENT],
+        [sys.executable, "-m", "utilities.commands.lab", "grade", course.ASSIGNMENT],
         cwd=instructor_server.folder,
         env={**os.environ, "COLUMNS": "120"},
         capture_output=True,
@@ -151,16 +151,16 @@ def test_the_released_notebook_reaches_the_student(fetched, student_lab):
     assert "SOLUTION" not in text and "HIDDEN" not in text and "Marking scheme" not in text
 
 
-def test_validate_names_the_mistake(told):
-    wrong, _ = told
+def test_validate_names_the_mistake(validated):
+    wrong, _ = validated
     assert "The following cell failed" in wrong
     assert "the scores are not divided by √d_k" in wrong
     assert "test_gaussian" not in wrong
 
 
-def test_validate_passes_the_mended_notebook(told):
-    _, mended = told
-    assert "Success! Your notebook passes all the tests." in mended
+def test_validate_passes_the_corrected_notebook(validated):
+    _, corrected = validated
+    assert "Success! Your notebook passes all the tests." in corrected
 
 
 def test_the_submission_is_graded_in_the_sandbox(graded, instructor_server):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import course
-from tests.browser.legible import LEAST_CONTRAST, contrasts, cut_off
+from tests.browser.legible import MIN_CONTRAST, contrasts, cut_off
 from tests.browser.pictures import READ, SEE, WRITE
 
 EXERCISE, CHECK = "scaled-dot-product-attention", "check-scaled-dot-product-attention"
@@ -79,7 +79,7 @@ def test_a_mistake_is_told_by_its_name(wrong_report):
 def test_a_report_is_legible(wrong_report, slider, notebook, theme, pictures):
     for shown in (wrong_report, slider.locator(".jupyter-widgets").first):
         found = contrasts(shown)
-        assert found and [(t, c) for t, c in found if c < LEAST_CONTRAST] == []
+        assert found and [(t, c) for t, c in found if c < MIN_CONTRAST] == []
     exercise, check = notebook.cell(EXERCISE), notebook.cell(CHECK)
     pictures.keep(notebook.page, f"report-wrong-{theme}.png", exercise, check)
     if theme == "light":

@@ -42,7 +42,7 @@ def test_heads_earn_their_points_with_broken_attention(broken, monkeypatch):
     monkeypatch.setattr(attention, "scaled_dot_product_attention", broken)
     report = HEADS.report(attention.WithEinsum)
     assert report.passed, str(report)
-    assert "Mend your scaled_dot_product_attention first" in report.notes[0]
+    assert "Fix your scaled_dot_product_attention first" in report.notes[0]
     assert attention.scaled_dot_product_attention is broken
 
 

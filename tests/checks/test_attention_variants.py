@@ -8,14 +8,14 @@ import tensorflow as tf
 from tf_keras import layers
 
 from tests.checks.catalogue import attention_variants as catalogue
-from utilities.checks.attention_variants import formulas, judge_vit
 from utilities.checks.core import oracles
 from utilities.checks.kernel.case import Observation
 from utilities.checks.lessons.attention_variants import linear_attention as LINEAR
 from utilities.checks.lessons.attention_variants import orthonormal
-from utilities.profile import KERAS_VIT
-from utilities.scaling import arrays_made, fit_exponent, measure_memory, measure_times
-from utilities.self_attention import SelfAttention
+from utilities.checks.lessons.vit_family import Sizes, parameter_count
+from utilities.models.self_attention import SelfAttention
+from utilities.models.sizes import KERAS_VIT
+from utilities.training.cost import arrays_made, fit_exponent, measure_memory, measure_times
 
 RNG = np.random.default_rng(0)
 LENGTHS = (256, 512, 1024)
@@ -25,9 +25,8 @@ LENGTHS = (256, 512, 1024)
 def test_parameter_count_of_the_published_models(attention, count):
     """Without the 7 numbers of the Normalization layer."""
     size = KERAS_VIT
-    formula = formulas.vit_parameter_count(
-        108, size.num_patches, 64, 8, size.mlp_units, size.head_units, 100, attention
-    )
+    sizes = Sizes(6, 64, 8, tuple(size.mlp_units), tuple(size.head_units), 100)
+    formula = parameter_count(sizes, (72, 72, 3), 8 * attention, 17, lambda n, d: n * d)
     assert formula == count
 
 
@@ -55,33 +54,6 @@ def test_constraint_acts_on_singular_values_alone():
     s = np.linalg.svd(w, compute_uv=False)
     after = np.linalg.svd(orthonormal.step(w, orthonormal.cube(w), beta), compute_uv=False)
     np.testing.assert_allclose(np.sort(after), np.sort((1 + beta) * s - beta * s**3))
-
-
-def test_blocks_gone_wrong_differ_from_the_right_one():
-    x, W = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(4, 4))
-    steps = (
-        lambda x: x[:, ::-1] / 2,
-        lambda x: oracles.gelu(x @ W),
-        lambda x: oracles.layer_norm(x, 1.0, 0.3),
-    )
-    right = formulas.pre_norm_block(x, *steps)
-    wrong = [b for n, b in vars(judge_vit).items() if callable(b) and n in BLOCKS]
-    assert len(wrong) == len(BLOCKS)
-    assert all(not np.allclose(block(x, *steps), right, atol=1e-2) for block in wrong)
-
-
-BLOCKS = {
-    "_post_norm",
-    "_no_residuals",
-    "_no_attention_residual",
-    "_no_mlp_residual",
-    "_residual_of_normalised",
-    "_attention_of_normalised",
-    "_mlp_of_normalised",
-    "_first_residual_twice",
-    "_parallel",
-    "_mlp_first",
-}
 
 
 def test_self_attention_with_standard_scores_is_that_of_keras():

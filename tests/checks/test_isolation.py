@@ -124,7 +124,7 @@ def test_later_step_earns_its_points_and_the_note_names_the_culprit(later, step,
     report = exercise_of(later).report(implementation)
     assert report.passed, str(report)
     assert report.earned(6) == 6
-    assert f"Mend your {step} first" in report.notes[0]
+    assert f"Fix your {step} first" in report.notes[0]
 
 
 def test_every_broken_step_is_named_where_several_are(monkeypatch):
@@ -135,7 +135,7 @@ def test_every_broken_step_is_named_where_several_are(monkeypatch):
     implementation = right_one_that_needs("transformer_block", steps, monkeypatch)
     report = exercise_of("transformer_block").report(implementation)
     assert report.passed, str(report)
-    assert "Mend your scaled_dot_product_attention and mlp first" in report.notes[0]
+    assert "Fix your scaled_dot_product_attention and mlp first" in report.notes[0]
 
 
 def test_right_earlier_steps_bring_no_note():

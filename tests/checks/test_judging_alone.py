@@ -15,14 +15,13 @@ import numpy
 from utilities import checks
 
 names = [module.name for module in pkgutil.walk_packages(checks.__path__, "utilities.checks.")]
-rooms = ("judge", "judging", "oracles", "mistakes", "cases")
-trusted = [name for name in names if name.split(".")[-1].startswith(rooms)]
+trusted = [name for name in names if ".lessons." in name or ".core." in name]
 for name in trusted:
-    importlib.import_module(name)
-other_side = [name for name in sys.modules if "observe" in name or "references" in name]
-assert other_side == []
+    if not name.endswith(".references"):
+        importlib.import_module(name)
+assert "utilities.checks.kernel.observing" not in sys.modules
 
-from utilities.checks.attention import test_scaled_dot_product_attention as check
+from utilities.checks import test_scaled_dot_product_attention as check
 from utilities.checks.kernel.case import Observation
 from utilities.checks.core.oracles import scaled_dot_product_attention
 

@@ -1,10 +1,13 @@
 """What a student reads: seven different problems, plain words, their own traceback and no other."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import utilities
+from utilities.checks.core.report import CheckFailed
 from utilities.checks.kernel.case import (
     INPUT_CHANGED,
     NOT_ATTEMPTED,
@@ -14,7 +17,6 @@ from utilities.checks.kernel.case import (
     WRONG_TYPE,
     WRONG_VALUE,
 )
-from utilities.checks.core.report import CheckFailed
 
 
 def right(q, k, v, kernel, sigma=1.0):
@@ -35,8 +37,8 @@ def divides_by_a_name_that_is_not_there(q, k, v, kernel, sigma=1.0):
     return right(q, k, v, kernel, sigma) / total  # noqa: F821
 
 
-def returns_lists(q, k, v, kernel, sigma=1.0):
-    return tuple(part.tolist() for part in right(q, k, v, kernel, sigma))
+def returns_names(q, k, v, kernel, sigma=1.0):
+    return "prediction", "weights"
 
 
 def sums_over_queries(q, k, v, kernel, sigma=1.0):
@@ -65,7 +67,7 @@ def one_too_many(q, k, v, kernel, sigma=1.0):
         (unwritten, NOT_ATTEMPTED, "not written yet"),
         (forgot_to_return, NOT_ATTEMPTED, "forget to return"),
         (divides_by_a_name_that_is_not_there, RAISED, "NameError: name 'total' is not defined"),
-        (returns_lists, WRONG_TYPE, "is a list"),
+        (returns_names, WRONG_TYPE, "is a str"),
         (sums_over_queries, WRONG_SHAPE, "is expected"),
         (zero_by_zero, NOT_FINITE, "nan"),
         (scales_in_place, INPUT_CHANGED, "changes its input q in place"),
@@ -80,7 +82,7 @@ def test_each_problem_has_its_own_message(implementation, kind, words):
 
 
 def test_all_problems_are_told_apart():
-    implementations = [unwritten, divides_by_a_name_that_is_not_there, returns_lists]
+    implementations = [unwritten, divides_by_a_name_that_is_not_there, returns_names]
     implementations += [sums_over_queries, zero_by_zero, scales_in_place, one_too_many]
     reports = [utilities.test_nadaraya_watson.report(function) for function in implementations]
     firsts = [next(f for f in report.findings if not f.held) for report in reports]
@@ -111,8 +113,30 @@ def test_what_was_said_once_is_pointed_back_to_in_a_word():
 
     report = utilities.test_gaussian.report(without_two)
     for shown in (str(report), report._repr_html_()):
-        assert shown.count("the same as above") == len(report.findings) - 1
+        assert shown.count("apart from: factor 2 missing") == len(report.findings) - 2
     assert report._repr_html_().count("<pre") == 1
+
+
+def test_a_difference_that_nobody_can_name_is_shown_once_and_can_be_pasted():
+    def shifted(distance, sigma=1.0):
+        return np.exp(-np.square(distance) / (2 * sigma**2)) + 0.1 * np.sin(distance)
+
+    text = str(utilities.test_gaussian.report(shifted))
+    assert text.count("distance = ") == 2 and text.count("the same as above") == 3
+    scope = {"np": np}
+    lines = [line.strip() for line in text.splitlines()]
+    exec("\n".join(line for line in lines if re.match(r"(distance|sigma) = (np|[\d.]+$)", line)), scope)
+    assert np.ndim(scope["distance"]) == 0 and scope["sigma"] == 1.0
+
+
+def test_what_cannot_be_judged_yet_stands_last_and_without_a_cross():
+    def stops(q, k, v, mask=None):
+        raise ValueError("no")
+
+    text = str(utilities.test_scaled_dot_product_attention.report(stops))
+    lines = text.splitlines()
+    assert sum("✗" in line for line in lines) == 1
+    assert "not judged yet: first get" in lines[-1]
 
 
 def test_nbgraders_validate_is_told_what_a_notebook_would_show(monkeypatch, capsys):

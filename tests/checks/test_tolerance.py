@@ -5,10 +5,9 @@ import pytest
 
 import utilities
 from tests.checks.catalogue import entries
-from utilities.checks import judging
 from utilities.checks.core import oracles
+from utilities.checks.core.tolerance import coarsest_dtype, tolerance
 from utilities.checks.kernel.case import WRONG_VALUE
-from utilities.checks.judging import tolerance
 
 SEEDS = range(20)
 NAME = "scaled_dot_product_attention"
@@ -28,7 +27,7 @@ def worst_ratio(implementation, seed, stages) -> float | None:
             observed = seen[name]
             if observed.shape != expected.shape or not np.all(np.isfinite(observed)):
                 return np.inf
-            dtype = judging._coarsest_dtype(case)
+            dtype = coarsest_dtype(case)
             limit = tolerance(expected, dtype, case.longest_axis)
             ratios.append(float(np.max(np.abs(observed - expected)) / limit))
     return max(ratios, default=None)

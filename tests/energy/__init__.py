@@ -1,0 +1,1 @@
+"""Sensors recorded and simulated, the meter around a training, saved reports."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tf_keras
 
-from utilities.baselines import build_small_cnn
 from utilities.energy import EnergyMeter
+from utilities.models.small_cnn import build_small_cnn
 
 SETTINGS = {"simulate": {"cpu": 100.0}, "update_interval": 0.001}
 

@@ -243,7 +243,7 @@ def test_a_meter_serves_one_run(clock):
 
 
 def test_real_clock_and_real_component():
-    """No stand-in for the clock: the metered time is the time that passed."""
+    """With the real clock, the metered time is the time that passed."""
     start = time.time()
     with EnergyMeter("run", simulate=HUNDRED_WATTS) as meter:
         time.sleep(0.05)
@@ -311,7 +311,7 @@ class TestTracker:
 def test_import_brings_no_tensorflow():
     code = (
         "import sys, utilities.energy as e; e.EnergyMeter('x'); e.make_tracker;"
-        "import utilities.energy_table; print('tensorflow' in sys.modules)"
+        "import utilities.commands.energy; print('tensorflow' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.stdout.strip(), result.stderr) == ("False", "")

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from utilities import cli
-from utilities.energy import EnergyReport, compare_energy, describe_energy, energy_equivalents
+from utilities.commands.lab import main as lab
+from utilities.energy import EnergyReport
+from utilities.energy.equivalents import energy_equivalents
 from utilities.energy.report import ComponentRecord, Span
 from utilities.energy.units import format_carbon, format_energy, format_interval, format_seconds
+from utilities.figures.energy import compare_energy, describe_energy
 
 CPU = ComponentRecord("cpu", ("AMD EPYC",), "nominal power", "estimated", 0.4, 2.0)
 GPU = ComponentRecord("gpu", ("H200",), "NVML", "measured", 0.95, 1.05)
@@ -93,14 +95,14 @@ def test_bad_file_is_one_clear_error(tmp_path, capsys, reason):
     bad.write_text(BAD_FILES[reason](good.read_text()))
     with pytest.raises(ValueError, match=f"bad.json: .*{reason.strip()}"):
         EnergyReport.load(bad)
-    assert cli.main(["energy", str(good), str(bad)]) == 2
+    assert lab(["energy", str(good), str(bad)]) == 2
     output = capsys.readouterr()
     assert output.out == "" and output.err.startswith("lab energy: ")
     assert output.err.count("\n") == 1 and "bad.json" in output.err
 
 
 def test_missing_file(tmp_path, capsys):
-    assert cli.main(["energy", str(tmp_path / "none.json")]) == 2
+    assert lab(["energy", str(tmp_path / "none.json")]) == 2
     assert "none.json: cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
@@ -111,7 +113,7 @@ def test_table(tmp_path, capsys, monkeypatch):
         report_of("CNN", components=(CPU,), epochs=1, notes=("a note",)).save(tmp_path / "b.json"),
         report_of("dark", components=()).save(tmp_path / "c.json"),
     ]
-    assert cli.main(["energy", "--epochs", *map(str, files)]) == 0
+    assert lab(["energy", "--epochs", *map(str, files)]) == 0
     output, error = capsys.readouterr()
     rows = [
         [cell.strip() for cell in line.split("│")[1:-1]]

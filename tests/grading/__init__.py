@@ -1,0 +1,1 @@
+"""The sandbox, attacks, damaged hand-ins, and the grades that come out."""

@@ -15,6 +15,7 @@ import numpy as np
 from nbformat.notebooknode import NotebookNode
 
 import utilities
+from tests.course import run_exercises
 from tests.grading import course as stand_in
 from tests.grading import forgeries
 from utilities.checks.core import oracles
@@ -28,6 +29,8 @@ STEPS = {  # points, and the name of the student's function or class
 }
 POINTS = {f"check_{step}": float(points) for step, (points, _) in STEPS.items()}
 RECORDED = "answers.npz"
+CORE = stand_in.ROOT / "solutions" / "vision_transformer" / "vision_transformer.ipynb"
+SEEDS = ((42, False), (1009, True))  # the forger knows the seeds of the hidden tests, too
 IMPORTS = """import utilities
 
 import numpy as np
@@ -96,6 +99,9 @@ def attack(name: str, code: str, spoil: Callable[[Path], object] | None = None) 
 
 
 def _forger(folder: Path) -> None:
+    right = run_exercises(nbformat.read(CORE, as_version=4))
+    checks = {getattr(utilities, f"test_{step}"): right[name] for step, (_, name) in STEPS.items()}
+    forgeries.record(folder, checks, SEEDS)
     (folder / "forgeries.py").write_text(Path(forgeries.__file__).read_text())
 
 
@@ -151,8 +157,7 @@ def scaled_dot_product_attention(q, k, v, mask=None):
 
 def source_notebook() -> NotebookNode:
     """Return the instructor's notebook: four steps of the core with its solutions, each checked."""
-    core = stand_in.ROOT / "solutions" / "vision_transformer" / "vision_transformer.ipynb"
-    written = nbformat.read(core, as_version=4)
+    written = nbformat.read(CORE, as_version=4)
     names = ", ".join(f"test_{step}" for step in STEPS)
     cells = [("imports", IMPORTS.format(names), {"locked": True})]
     for step, (points, implementation) in STEPS.items():

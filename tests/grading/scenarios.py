@@ -2,12 +2,15 @@
 """Faults in otherwise right submissions: what each does, and which points it may cost.
 
 One entry a fault. `lost` names the checks whose points the fault touches; all others must be
-earned in full. `says` is what the student must be able to read about it.
+earned in full. `says` is what the student must be able to read about it; where nothing is said,
+there must be no remark but those on kernels that were started again. `asks` is what a person is asked;
+where nothing is asked, nobody must be.
 """
 
 import io
 import json
 import re
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
 from tests.grading.course import NOTEBOOK, cell_named
+from tests.grading.hogs import SAID, TALKERS
 
 GAUSSIAN, REGRESSION = "check_gaussian", "check_nadaraya_watson"
 BOTH = {GAUSSIAN, REGRESSION}
@@ -36,6 +40,7 @@ class Scenario:
     spoil: Spoil | None = None
     lost: frozenset[str] = frozenset()
     says: str = ""
+    asks: str = ""
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -47,9 +52,10 @@ def fault(
     spoil: Spoil | None = None,
     lost: set[str] | None = None,
     says: str = "",
+    asks: str = "",
 ) -> None:
     assert name not in SCENARIOS
-    SCENARIOS[name] = Scenario(name, change, spoil, frozenset(lost or ()), says)
+    SCENARIOS[name] = Scenario(name, change, spoil, frozenset(lost or ()), says, asks)
 
 
 def inside(body: str, right: bool = False) -> Change:
@@ -265,7 +271,8 @@ fault("all checks deleted", lambda nb: [_without(n)(nb) for n in BOTH], says="pu
 fault("imports deleted", _without("imports"), says="put back")
 fault("answer deleted", _without("gaussian"), lost={GAUSSIAN}, says="was missing")
 fault("question deleted", _without("question_01"), says="was missing")
-fault("check copied", lambda nb: nb.cells.append(cell_named(nb, GAUSSIAN).copy()))
+fault("check copied", lambda nb: nb.cells.append(cell_named(nb, GAUSSIAN).copy()),
+      says="put back in place")  # fmt: skip
 fault("answer copied", lambda nb: nb.cells.insert(3, cell_named(nb, "gaussian").copy()))
 fault(
     "first copy empty",
@@ -333,6 +340,18 @@ fault(
 )
 fault("attachments and odd metadata", on_cell("question_01", lambda c: c.update(
     attachments={"a.png": {"image/png": "AAAA"}})))  # fmt: skip
+fault("a picture in an answer", on_cell("question_01", lambda c: c.update(
+    source="see ![plot](attachment:a.png)", attachments={"a.png": {"image/png": "AAAA"}})),
+    says="attachment:a.png")  # fmt: skip
+fault("an attachment that is no picture", on_cell("question_01", lambda c: c.update(
+    source="see ![x](attachment:a.svg)", attachments={"a.svg": {"image/svg+xml": "<svg/>"}})),
+    says="Left out of the attachments: a.svg")  # fmt: skip
+fault("an answer that reads like markup", on_cell("question_01", lambda c: c.update(
+    source="For i<b and j>i, List<int> and <!-- this")))  # fmt: skip
+fault("a script in an answer", on_cell("question_01", lambda c: c.update(
+    source="Words <script>alert(1)</script>, [x](javascript:y)")), says="not all is shown")  # fmt: skip
+fault("an answer of half a megabyte", on_cell("question_01", lambda c: c.update(
+    source="<div>" * 100_000)), says="stands as plain text")  # fmt: skip
 
 
 def _version_3(data: bytes) -> bytes:
@@ -369,6 +388,12 @@ def _zipped(times: int) -> Spoil:
     return spoil
 
 
+def _tarred(path: Path) -> None:
+    with tarfile.open(path.with_name("lab.tar.gz"), "w:gz") as archive:
+        archive.add(path, "lab/kernels.ipynb")
+    path.unlink()
+
+
 def _bomb(folder: Path) -> None:
     with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", b"\0" * (260 << 20))
@@ -386,6 +411,86 @@ def _full_of_outputs(nb: NotebookNode) -> None:
 
 # Files
 NOTHING = "Nothing could be graded"
+
+
+def _content(do: Callable[[dict], object]) -> Spoil:
+    """Change the notebook as JSON, where nbformat would not write what it refuses."""
+
+    def change(data: bytes) -> bytes:
+        content = json.loads(data)
+        do(content)
+        return json.dumps(content).encode()
+
+    return rewritten(change)
+
+
+def _cells(do: Callable[[dict], object]) -> Spoil:
+    return _content(lambda nb: [do(cell) for cell in nb["cells"]])
+
+
+def _named(name: str, *others: str) -> Spoil:
+    """Rename the notebook, with other files beside it."""
+
+    def spoil(folder: Path) -> None:
+        (folder / f"{NOTEBOOK}.ipynb").rename(folder / name)
+        for other in others:
+            (folder / other).write_text("x")
+
+    return spoil
+
+
+def _attempts(folder: Path) -> None:
+    """Leave two attempts with dates in their names; the older one is wrong."""
+    new = folder / f"{NOTEBOOK}.ipynb"
+    old = json.loads(new.read_text())
+    cell = next(
+        c for c in old["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == "gaussian"
+    )
+    cell["source"] = "def gaussian(distance, sigma=1.0): return 0"
+    (folder / "kernels_2026-11-20.ipynb").write_text(json.dumps(old))
+    new.rename(folder / "kernels_2026-11-25.ipynb")
+
+
+def _crowd(folder: Path) -> None:
+    """Lay a checkout, an environment and 2,100 files before the notebook."""
+    for name in (".git/objects/a", ".venv/pyvenv.cfg", *(f"aaa/{n}" for n in range(2100))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+fault("cell ids null", spoil=_cells(lambda cell: cell.update(id=None)))
+fault("cell ids of VS Code", spoil=_cells(lambda cell: cell.update(id="#VSC-00000000")))
+fault("cell ids that are numbers", spoil=_cells(lambda cell: cell.update(id=7)))
+fault("cells without metadata, words as code", spoil=_cells(lambda cell: cell.update(
+    {"metadata": {}, "cell_type": "code"} if cell["cell_type"] == "markdown" else {"metadata": {}})))  # fmt: skip
+fault("no outputs, no counts, no versions", spoil=_content(lambda nb: (
+    [nb.pop(key) for key in ("metadata", "nbformat", "nbformat_minor")],
+    [cell.pop(key, None) for cell in nb["cells"] for key in ("outputs", "execution_count")])))  # fmt: skip
+fault("minor version in words", spoil=_content(lambda nb: nb.update(nbformat_minor="5")))
+fault("a source that is null", spoil=_content(lambda nb: nb["cells"][0].update(source=None)))
+fault("20,000 marks of a conflict", spoil=rewritten(lambda d: b"<<<<<<< a\n" * 20_000 + d), lost=BOTH,
+      says="no valid JSON")  # fmt: skip
+fault("a web page", spoil=rewritten(lambda d: b"<!DOCTYPE html><html>x</html>"), lost=BOTH,
+      says="but a web page")  # fmt: skip
+fault("a suffix added by a browser", spoil=_named("kernels.ipynb.json"), says="was handed in as")
+fault("in capitals, with a blank", spoil=_named("KERNELS.IPYNB "), says="was handed in as")
+fault("markup in the name", spoil=_named("kernels<img src=x onerror=y>.ipynb"), says="%3Cimg src")
+fault("a script of Python, no notebook", spoil=lambda f: (
+    _named("kernels.txt")(f), (f / "kernels.txt").write_text("x = 1"), (f / "kernels.py").touch()),
+    lost=BOTH, says="What lies there: kernels.py", asks="What lies there: kernels.py")  # fmt: skip
+fault("two attempts with dates", spoil=_attempts, says="kernels_2026-11-20.ipynb lay beside it")
+fault("2,100 files around it", spoil=_crowd, says="too large or too many")
+fault("a date in words", spoil=file("timestamp.txt", "But I want to be a timestamp"),
+      says="The time in timestamp.txt cannot be read")  # fmt: skip
+fault("a date in German", spoil=file("timestamp.txt", "Mi 25. Nov 14:03:22 CET 2026"))
+fault(
+    "a date and a mark of the byte order", spoil=file("timestamp.txt", "\ufeff2026-11-25 10:00:00 UTC")
+)
+fault("a date of NULs", spoil=file("timestamp.txt", b"\0\0\0"), says="cannot be read")
+fault("tar.gz", spoil=lambda f: _tarred(f / f"{NOTEBOOK}.ipynb"), says="was unpacked")
+fault("a folder called as the notebook", spoil=lambda f: (
+    (f / "x").write_bytes((f / f"{NOTEBOOK}.ipynb").read_bytes()), (f / f"{NOTEBOOK}.ipynb").unlink(),
+    (f / f"{NOTEBOOK}.ipynb").mkdir(), (f / "x").rename(f / f"{NOTEBOOK}.ipynb" / f"{NOTEBOOK}.ipynb")))  # fmt: skip
 fault("old format 3", spoil=rewritten(_version_3))
 fault("format 4.0, no cell ids", spoil=rewritten(_version_4_0))
 fault("conflict marks", spoil=rewritten(_conflict), says="merge conflict")
@@ -442,7 +547,10 @@ fault("UTF-16", spoil=rewritten(lambda d: d.decode().encode("utf-16")), says="no
 fault("byte order mark", spoil=rewritten(lambda d: b"\xef\xbb\xbf" + d))
 fault("zip", spoil=_zipped(1), says="was unpacked")
 fault("zip of a zip", spoil=_zipped(2), says="was unpacked")
-fault("zip of a zip of a zip", spoil=_zipped(3), lost=BOTH, says="archives inside archives")
-fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"))
+fault("zip of a zip of a zip", spoil=_zipped(3), lost=BOTH, says="archives inside archives",
+      asks="What lies there")  # fmt: skip
+fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"), says="cannot be unpacked")
 fault("zip bomb beside the notebook", spoil=_bomb, says="too large")
 fault("two notebooks", spoil=lambda f: (f / "scratch.ipynb").write_text("{"))
+for _name, _source in TALKERS.items():
+    fault(_name, own_cell(_source), says=SAID[_name])

@@ -22,10 +22,13 @@ def graded(grade_class, request):
 def test_fault_costs_only_what_it_touches(graded, name):
     scenario = SCENARIOS[name]
     row, scores, notebook = graded(name)
-    assert not row.needs_a_person, row.trouble
+    assert scenario.asks in "".join(row.trouble)
+    assert row.needs_a_person == bool(scenario.asks), row.trouble
     expected = {check: 0.0 if check in scenario.lost else POINTS[check] for check in POINTS}
     assert scores == expected, (row, _text(notebook)[-2000:])
     assert scenario.says in _text(notebook)
+    on_more_than_cells = [remark for remark in row.remarks if not remark.startswith("In cell ")]
+    assert scenario.says or on_more_than_cells == []
 
 
 def test_table_is_as_long_as_promised():

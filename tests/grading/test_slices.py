@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from utilities.checks.core import references
-from utilities.checks.kernel_regression import judge
+from utilities.checks.core import judging, references
 from utilities.grading.slices import parse, slice_source
 
 SOURCE = """import math
@@ -44,7 +43,7 @@ def test_a_stand_in_brings_no_later_step_along():
 
 
 def test_threads_parse_at_the_same_time():
-    source = Path(judge.__file__).read_text()
+    source = Path(judging.__file__).read_text()
     with ThreadPoolExecutor(8) as pool:
         trees = list(pool.map(lambda _: parse(source), range(200)))
     assert len({len(tree.body) for tree in trees}) == 1

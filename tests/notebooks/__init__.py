@@ -1,0 +1,1 @@
+"""The notebooks: their form, their solutions, the release, and what autograding gives them."""

@@ -1,0 +1,1 @@
+"""The repository: layout, documents, dependencies, environment, the hand-out."""

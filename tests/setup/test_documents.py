@@ -1,7 +1,6 @@
 """What the papers of the repository say holds: licence, citation, changes, the worked example."""
 
 import ast
-import importlib
 import re
 import subprocess
 import sys
@@ -13,14 +12,17 @@ import numpy as np
 import pytest
 import yaml
 
-import utilities.checks
 from tests.checks import catalogue
 from tests.course import HIDDEN_REGION, ROOT, SOLUTION_REGION
-from utilities.cli import COMMANDS
+from tests.tools import load
+from utilities.checks import kernel, lessons
+from utilities.checks.kernel.exercise import Exercise
+from utilities.commands.lab import COMMANDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 AUTHORS = "the Attention Lab Kit authors"
 PAPERS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+readme_map = load("readme_map")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -67,6 +69,29 @@ def test_the_commands_they_name_exist(path):
     assert set(re.findall(r"(?:^|`|/)lab ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
 
 
+def test_the_readmes_map_is_made_from_the_first_lines_of_the_rooms():
+    text = (ROOT / "README.md").read_text()
+    assert readme_map.with_map(text, ROOT) == text, "make map"
+
+
+def test_the_map_follows_a_changed_first_line(tmp_path):
+    room = tmp_path / "utilities" / "attic"
+    room.mkdir(parents=True)
+    (room / "__init__.py").write_text('"""What nobody needs.\n\nMore of it."""\n')
+    (room / "box.py").write_text('"""A box."""\n')
+    text = f"before\n{readme_map.BEGIN}old\n{readme_map.END}after\n"
+    first = readme_map.with_map(text, tmp_path)
+    assert "| `utilities/attic/` | What nobody needs. |" in first and "- `box`: A box." in first
+    assert first.startswith("before\n") and first.endswith("after\n") and "old" not in first
+    (room / "box.py").write_text('"""A large box."""\n')
+    assert readme_map.with_map(first, tmp_path) == first.replace("A box.", "A large box.")
+
+
+def test_every_module_and_every_room_says_what_it_is():
+    files = sorted((ROOT / "utilities").rglob("*.py"))
+    assert [path for path in files if not readme_map.first_line(path).endswith((".", "`."))] == []
+
+
 # --- the worked example of CONTRIBUTING.md ------------------------------------------------------
 
 BLOCKS = dict(
@@ -75,26 +100,27 @@ BLOCKS = dict(
     )
 )
 NAME = "softmax_temperature"
-LESSON = "utilities.checks.temperature"
+LESSON = "temperature"
 SOLUTION, CHECK = BLOCKS["cell softmax-temperature"], BLOCKS["cell check-softmax-temperature"]
 
 
 @pytest.fixture
 def check(tmp_path, monkeypatch):
-    """The example's check, its files lying in a temporary package beside the kit's own."""
+    """The example's check, its files lying in temporary packages beside the kit's own."""
     for name, source in BLOCKS.items():
         if name.endswith(".py"):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
-    monkeypatch.setattr(
-        utilities.checks, "__path__", [*utilities.checks.__path__, str(tmp_path / "utilities/checks")]
-    )
+    for room in (lessons, kernel):
+        beside = tmp_path / room.__name__.replace(".", "/")
+        monkeypatch.setattr(room, "__path__", [*room.__path__, str(beside)])
     monkeypatch.setattr(catalogue, "ENTRIES", [])
-    yield getattr(importlib.import_module(LESSON), f"test_{NAME}")
-    for name in [name for name in sys.modules if name.startswith(LESSON)]:
-        del sys.modules[name]
-    vars(utilities.checks).pop("temperature", None)
+    yield Exercise(NAME, LESSON)
+    for room in (lessons, kernel):
+        for name in [name for name in sys.modules if name.startswith(f"{room.__name__}.{LESSON}")]:
+            del sys.modules[name]
+        vars(room).pop(LESSON, None)
 
 
 @pytest.fixture
@@ -107,12 +133,12 @@ def entries(check, tmp_path) -> list[catalogue.Entry]:
 
 def test_the_example_is_whole_and_short():
     assert [Path(name).name for name in BLOCKS] == [
-        "__init__.py", "cases.py", "observe.py", "judge.py",
+        "softmax_temperature.py", "softmax_temperature.py",
         "cell softmax-temperature", "cell check-softmax-temperature", "temperature.py",
     ]  # fmt: skip
     lines = [line for source in BLOCKS.values() for line in source.splitlines()]
     code = [line for line in lines if line.strip() and not line.strip().startswith("#")]
-    assert len(code) < 60
+    assert len(code) < 70
     assert max(map(len, lines)) <= 104
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.course import RELEASED, ROOT, SOLUTIONS, read
-from tests.notebooks.test_release import secret_lines
+from tests.course import RELEASED, ROOT, SOLUTIONS
 from tests.tools import load
+from utilities.grading.lesson import read_lesson, secret_lines
 
 INSTRUCTORS = {
     "solutions",
@@ -125,7 +125,7 @@ def test_nothing_of_the_instructors_goes_along(unpacked):
 
 def test_no_file_holds_a_solution_or_a_hidden_test(unpacked):
     """Three secret lines in a row are a leak; shorter runs, such as a model's inputs, are idiom."""
-    secret = {line for path in SOLUTIONS for line in secret_lines(read(path))}
+    secret = {line for path in SOLUTIONS for line in secret_lines(read_lesson(path))}
     assert len(secret) > 100
     texts = [path for path in unpacked.rglob("*") if path.suffix in (".py", ".md", ".ipynb")]
     assert len(texts) > 50
@@ -146,13 +146,13 @@ def as_in_a_cell(line: str) -> str:
 
 def test_a_leak_would_be_seen():
     for path in SOLUTIONS:
-        secret = secret_lines(read(path))
+        secret = secret_lines(read_lesson(path))
         lines = [as_in_a_cell(line) for line in path.read_text().splitlines()]
         assert sum(line in set(secret) for line in lines) > 0.9 * len(set(secret)), path
 
 
 def test_nothing_outside_grading_imports_it_but_two_commands_that_can_do_without():
-    may = {"cli.py", "doctor.py"}
+    may = {"lab.py", "software.py"}
     for path in python_files(ROOT):
         if "grading" in path.relative_to(ROOT).parts or path.name in may:
             continue
@@ -205,18 +205,18 @@ def test_the_first_cells_of_the_notebook_run(run):
 
 
 def test_the_command_works_and_says_that_grading_is_not_there(run):
-    assert "energy" in run("-m", "utilities.cli", "--help").stdout
-    assert run("-m", "utilities.cli", "models", "--help").returncode == 0
-    refused = run("-m", "utilities.cli", "grade", "vision_transformer")
+    assert "energy" in run("-m", "utilities.commands.lab", "--help").stdout
+    assert run("-m", "utilities.commands.lab", "models", "--help").returncode == 0
+    refused = run("-m", "utilities.commands.lab", "grade", "vision_transformer")
     assert refused.returncode == 2 and "not part of the hand-out" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 def test_the_doctor_looks_at_what_a_student_needs(run):
-    done = run("-m", "utilities.cli", "doctor", "--json")
+    done = run("-m", "utilities.commands.lab", "doctor", "--json")
     lines = json.loads(done.stdout)["lines"]
     assert {line["needed_by"] for line in lines} == {"student"} and len(lines) > 10
-    assert [line for line in lines if "cannot be told" in line["found"]] == []
+    assert [line for line in lines if "could not be checked" in line["found"]] == []
 
 
 def test_it_installs_with_pip_and_make(unpacked, run, tmp_path):
@@ -224,8 +224,10 @@ def test_it_installs_with_pip_and_make(unpacked, run, tmp_path):
     done = run("-m", "pip", "install", *options, ".")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "utilities" / "checks" / "oracles.py").is_file()
+    assert (tmp_path / "utilities" / "__init__.pyi").is_file()
     (metadata,) = tmp_path.glob("*.dist-info/entry_points.txt")
-    assert "grading" not in metadata.read_text() and "lab = utilities.cli:main" in metadata.read_text()
+    entry_points = metadata.read_text()
+    assert "grading" not in entry_points and "lab = utilities.commands.lab:main" in entry_points
     plan = subprocess.run(
         ["make", "--dry-run", "lab", f"PYTHON={sys.executable}"],
         cwd=unpacked, capture_output=True, text=True, check=True,

@@ -9,7 +9,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "compare": ["compare_energy", "describe_energy", "energy_equivalents"],
         "meter": ["EnergyMeter"],
         "report": ["EnergyReport"],
         "tracker": ["make_tracker"],

@@ -86,7 +86,7 @@ class Reader(Handler):
         self.names = handler.devices()  # NVML can be asked only between init and shutdown
 
     def init(self) -> None:
-        """Nothing: the handler was initialised when it was tried."""
+        """Do nothing: the handler was initialised when it was tried."""
 
     def devices(self) -> list[str]:
         return self.names
@@ -95,7 +95,7 @@ class Reader(Handler):
         return True
 
     def power_usage(self) -> list[float]:
-        """The component's power (W) as a list of one, or an empty list."""
+        """Return the component's power (W) as a list of one, or an empty list."""
         try:
             watts = float(sum(self.handler.power_usage()))
         except Exception:  # a sensor's trouble must never reach the training
@@ -110,7 +110,7 @@ class Reader(Handler):
             self.handler.shutdown()
 
     def readable(self) -> bool:
-        """Whether the handler delivers, asked in the cheapest way that its sensor allows."""
+        """Return whether the handler delivers, asked in the cheapest way that its sensor allows."""
         if isinstance(self.handler, IntelCPU):  # a full reading takes a second
             try:
                 return bool(self.handler._get_measurements())
@@ -129,11 +129,11 @@ class Reader(Handler):
 def find_components(
     components: str, simulate: dict[str, float] | None = None
 ) -> tuple[list[Component], list[str]]:
-    """carbontracker's components that can be read now, and notes on those that cannot.
+    """Return carbontracker's components that can be read now, and notes on those that cannot.
 
     Args:
         components: "all", "cpu", "gpu" or "cpu,gpu".
-        simulate: watts by component name; these stand in for the machine's own components.
+        simulate: watts by component name; used in place of the machine's own components.
     """
     wanted = component_names() if components == "all" else components.replace(" ", "").split(",")
     found, notes = [], []
@@ -193,7 +193,7 @@ def _open(handler: Handler) -> Reader | None:
 
 
 def _powermetrics_without_password() -> bool:
-    """Whether sudo lets powermetrics run unasked; carbontracker would wait for a password."""
+    """Return whether sudo lets powermetrics run unasked; carbontracker would wait for a password."""
     command = ["sudo", "-n", "powermetrics", "-n", "1", "-i", "1", "--samplers", "cpu_power"]
     try:
         return subprocess.run(command, capture_output=True, timeout=10).returncode == 0
@@ -202,7 +202,7 @@ def _powermetrics_without_password() -> bool:
 
 
 def _bounds(handler: Handler) -> tuple[float, float]:
-    """The factors between which the true energy lies: see the head of this module."""
+    """Return the factors between which the true energy lies: see the head of this module."""
     if isinstance(handler, NvidiaGPU):
         return 1 - NVML_ERROR, 1 + NVML_ERROR
     if not isinstance(handler, GenericCPU):

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import tf_keras
 
-if TYPE_CHECKING:
-    from utilities.energy.meter import EnergyMeter
+
+class Meter(Protocol):
+    """What the callback asks of a meter."""
+
+    @property
+    def running(self) -> bool: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def epoch_start(self) -> None: ...
+    def epoch_end(self) -> None: ...
 
 
 class EnergyCallback(tf_keras.callbacks.Callback):
-    """Marks the epochs of a training run on `meter`; an epoch includes its validation."""
+    """Mark the epochs of a training run on `meter`; an epoch includes its validation."""
 
-    def __init__(self, meter: EnergyMeter):
+    def __init__(self, meter: Meter):
         super().__init__()
         self.meter = meter
         self._started_meter = False

@@ -94,7 +94,7 @@ class EnergyMeter:
         return self._report
 
     def callback(self) -> EnergyCallback:
-        """A `tf_keras` callback that marks the epochs, and starts the meter where it is not on."""
+        """Return a `tf_keras` callback that marks the epochs, and starts the meter if need be."""
         # TensorFlow takes seconds to import, and a meter around other code has no need of it.
         from utilities.energy.keras_callback import EnergyCallback
 

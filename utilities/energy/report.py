@@ -101,7 +101,7 @@ class EnergyReport:
         return self.energy.total if self.energy else None
 
     def kwh_per_point(self, accuracy: float) -> float | None:
-        """Energy per correct percentage point, accuracy in [0, 1]; None where either is nothing."""
+        """Return the energy per correct percentage point, accuracy in [0, 1]; None without either."""
         if self.kwh is None or accuracy == 0:
             return None
         return self.kwh / (100 * accuracy)
@@ -135,7 +135,7 @@ class EnergyReport:
         return sum(span.kwh.values()) if self.components else None
 
     def carbon(self, kwh: float | None) -> float | None:
-        """g CO2-eq of an energy in kWh."""
+        """Return the g CO2-eq of an energy in kWh."""
         return None if kwh is None else kwh * self.intensity
 
     def _sum(self, weight: Callable[[ComponentRecord], float]) -> float:

@@ -84,7 +84,7 @@ class Settings:
 
 
 def make_tracker(epochs: int, label: str = "training", **settings: Any) -> QuietTracker:
-    """A real `CarbonTracker` that prints nothing, needs no network and never ends the process.
+    """Return a real `CarbonTracker` that prints nothing, needs no network and never ends the process.
 
     It is what a `CarbonTrackerCallback(tracker)` is given: `epoch_start()` and `epoch_end()` once
     an epoch, `stop()` at the end. Afterwards `tracker.report` is the run's `EnergyReport`.
@@ -120,8 +120,8 @@ class QuietTracker(CarbonTracker):
         self.logger = QuietLogger()
         found, self.notes = find_components(settings.components, settings.simulate)
         self.records = [component.handler.record(component.name) for component in found]
-        told = settings.intensity is not None
-        fetcher = self._get_fetcher() if settings.api_keys and not told else None
+        stated = settings.intensity is not None
+        fetcher = self._get_fetcher() if settings.api_keys and not stated else None
         service = OfflineIntensity(self.logger, fetcher, settings.intensity, settings.location)
         self.intensity_stopper = Event()
         self.intensity_updater = IntensityThread(service, self.intensity_stopper)
@@ -155,7 +155,7 @@ class QuietTracker(CarbonTracker):
         super().stop()
 
     def _output_actual(self) -> None:
-        """Nothing: carbontracker would print here what `report` tells."""
+        """Do nothing: carbontracker would print here what `report` says."""
 
     def _delete(self) -> None:
         # carbontracker drops its parts, and with them the readings: keep them for the report
@@ -164,7 +164,7 @@ class QuietTracker(CarbonTracker):
         self.intensity, self.intensity_source = intensity.result()
 
     def report_of(self, marked: Sequence[bool]) -> EnergyReport:
-        """The report of a stopped tracker, whose stretch i is an epoch where `marked[i]`."""
+        """Return the report of a stopped tracker, whose stretch i is an epoch where `marked[i]`."""
         spans, filled = self.monitor.spans(self.pue)
         silent = self.monitor.silent()
         records = [record for record in self.records if record.name not in silent]
@@ -227,14 +227,14 @@ class Monitor(CarbonTrackerThread):
         self.ready.set()
 
     def _components_shutdown_once(self) -> None:
-        """Before the components are released, read those that no epoch was long enough for."""
+        """Read the components that no epoch was long enough for, before they are released."""
         for component in self.components:
             if self.epoch_counter and not any(component.power_usages):
                 component.collect_power_usage(self.epoch_counter)
         super()._components_shutdown_once()
 
     def silent(self) -> set[str]:
-        """The components that never gave a reading: their energy is unknown, not zero."""
+        """Return the components that never gave a reading: their energy is unknown, not zero."""
         return {
             component.name
             for component in self.components
@@ -242,7 +242,7 @@ class Monitor(CarbonTrackerThread):
         }
 
     def spans(self, pue: float) -> tuple[list[Span], dict[str, int]]:
-        """Time and energy of every tracked stretch, and how many had no reading, by component.
+        """Return time and energy of every tracked stretch, and how many had no reading, by component.
 
         carbontracker gives a stretch without a reading the *energy* of the one before, or none at
         all; here it gets the *power* of the one before (the first: of the one after).
@@ -266,7 +266,7 @@ class Monitor(CarbonTrackerThread):
 
 
 class OfflineIntensity(IntensityService):
-    """carbontracker's carbon intensity of a location that is told, not looked up."""
+    """carbontracker's carbon intensity of a stated location, not looked up."""
 
     def __init__(
         self, logger: QuietLogger, fetcher: Any, intensity: float | None, location: str | None
@@ -306,7 +306,7 @@ class IntensityThread(CarbonIntensityThread):
             self.start()
 
     def result(self) -> tuple[float, str]:
-        """The mean of the live values in g/kWh, or what stands in for them, and its source."""
+        """Return the mean of the live values in g/kWh, or what takes their place, and its source."""
         service = self.carbon_intensity_service
         live = [f.carbon_intensity for f in self.carbon_intensities_fetches if f.is_fetched]
         if live:

@@ -6,7 +6,7 @@ UNKNOWN = "unknown"
 
 
 def energy_unit(largest_kwh: float) -> tuple[float, str]:
-    """The factor from kWh and the name of the unit in which `largest_kwh` reads well."""
+    """Return the factor from kWh and the name of the unit in which `largest_kwh` reads well."""
     for factor, unit in ((1.0, "kWh"), (1e3, "Wh")):
         if largest_kwh * factor >= 1:
             return factor, unit
@@ -21,7 +21,7 @@ def format_energy(kwh: float | None) -> str:
 
 
 def format_interval(interval: tuple[float, float] | None) -> str:
-    """` (low to high)`, or nothing where the two do not differ."""
+    """Return ` (low to high)`, or nothing where the two do not differ."""
     if interval is None or interval[0] == interval[1]:
         return ""
     factor, unit = energy_unit(interval[1])

@@ -17,9 +17,9 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell
 from rich.console import Console
-from traitlets.config import Config
 
 from utilities.grading import command
+from utilities.grading.course import read_config
 
 COURSE = Path(__file__).resolve().parents[2]
 ASSIGNMENT = "vision_transformer"
@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     course = make_course(options.folder, list(STUDENTS)[: options.students])
     console.print(f"A class of {options.students} handed in: {course / 'submitted'}\n")
-    graded = ["grade", ASSIGNMENT, "--course", str(course), "--workers", str(options.workers)]
+    graded = [ASSIGNMENT, "--course", str(course), "--workers", str(options.workers)]
     status = _run_command([*graded, *(["--unsafe"] if options.unsafe else [])])
     if status in (command.REFUSED, command.INTERRUPTED):
         return status
@@ -159,7 +159,7 @@ def make_course(folder: Path, students: list[str]) -> Path:
     (folder / "nbgrader_config.py").write_text(settings)
     notebook = f"{ASSIGNMENT}.ipynb"
     shutil.copy(COURSE / "solutions" / ASSIGNMENT / notebook, source)
-    result = NbGraderAPI(config=_config(folder)).generate_assignment(ASSIGNMENT, create=True)
+    result = NbGraderAPI(config=read_config(folder)).generate_assignment(ASSIGNMENT, create=True)
     if not result["success"]:
         raise RuntimeError(result["log"])
     released = nbformat.read(folder / "lab" / ASSIGNMENT / notebook, as_version=4)
@@ -219,17 +219,9 @@ def _where_to_look(course: Path) -> str:
 
 
 def _run_command(arguments: list[str]) -> int:
-    from utilities.cli import main as lab
-
-    return lab(arguments)
-
-
-def _config(course: Path) -> Config:
-    from traitlets.config import PyFileConfigLoader
-
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
-    return config
+    parser = argparse.ArgumentParser(prog="lab grade")
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments))
 
 
 def _cell(nb: NotebookNode, name: str) -> NotebookNode:

@@ -19,17 +19,20 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader import utils
 from nbgrader.preprocessors import Execute
-from traitlets import Bool, Float, Integer
+from traitlets import Bool, Float, Integer, List, Unicode
 
-from utilities.grading import sandbox
+from utilities.grading import apart, sandbox
 from utilities.grading.judge import Answer, Verdict, judge_cell
+from utilities.grading.markup import as_markdown, printable
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
 from utilities.grading.sanitize import RECORD as REPAIRS
-from utilities.grading.session import DIED, OVERDUE, Outcome, Session
+from utilities.grading.session import DIED, OVERDUE, START_SECONDS, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
+FRACTIONS = "fractions"  # in a graded cell's metadata: what part of each check's findings held
 LARGEST_FILE = 50 << 20
+MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
 SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
 
 
@@ -68,6 +71,10 @@ class CourseExecute(Execute):
         config=True
     )
 
+    optional_notebooks = List(
+        Unicode(), help="Notebooks, by name, that need not be handed in: their points come on top."
+    ).tag(config=True)
+
     @property
     def limits(self) -> Limits:
         """Return the configured limits."""
@@ -90,7 +97,8 @@ class CourseExecute(Execute):
             sandbox.check_available()
         with tempfile.TemporaryDirectory(prefix="lab-files-") as folder:
             copy_files(self._handed_in(resources), Path(folder))
-            nb = execute_notebook(nb, Path(folder), self.limits, self.unsafe)
+            rest = Path(folder), self.limits, self.unsafe
+            nb = apart.run(execute_notebook, nb, *rest, bounds=bounds(self.limits, 1))
         for trouble in nb.metadata[RECORD]["trouble"]:
             self.log.error("A person should look at this: %s", trouble)
         put_remarks(nb)
@@ -113,16 +121,23 @@ def execute_notebook(
     return run_sync(_Run(nb, files, limits, unsafe).execute)()
 
 
+def bounds(limits: Limits, notebooks: int) -> apart.Bounds:
+    """Return what the process that executes notebooks may use, their kernels not counted."""
+    one = limits.notebook_seconds + limits.grace_seconds + START_SECONDS
+    seconds = max(notebooks, 1) * one
+    return apart.Bounds(seconds, seconds, MEMORY)
+
+
 def copy_files(source: Path, target: Path) -> list[str]:
     """Copy a submission's plain files; return remarks on what is left out."""
     remarks = []
     for path in sorted(source.rglob("*")) if source.is_dir() else []:
         name = path.relative_to(source)
         if path.is_symlink():
-            remarks.append(f"The link {name} is not followed.")
+            remarks.append(f"The link {printable(str(name))} is not followed.")
         elif path.is_file() and path.suffix != ".ipynb":
             if path.stat().st_size > LARGEST_FILE:
-                remarks.append(f"The file {name} is left out: larger than {LARGEST_FILE >> 20} MB.")
+                remarks.append(f"The file {printable(str(name))} is left out: too large.")
                 continue
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)
@@ -143,6 +158,7 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     shown = {"text/html": report._repr_html_(), "text/plain": str(report)}
     result = new_output("execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None)
     cell.outputs = [new_output("display_data", shown), result]
+    cell.metadata[RECORD] = {FRACTIONS: [report.fraction for report in verdict.reports]}
 
 
 class _Run:
@@ -154,6 +170,7 @@ class _Run:
         self.record = Record(unsafe=unsafe)
         self.culprits: set[int] = set()
         self.verdicts: dict[int, Verdict] = {}
+        self.held: set[str] = set()  # the steps whose own checks hold
         self.reached = self.overdue = 0
         self.patient = False
 
@@ -203,7 +220,7 @@ class _Run:
             return asyncio.run_coroutine_threadsafe(self._answer(index, source), loop).result()
 
         points = float(cell.metadata.nbgrader["points"])
-        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask)
+        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask, self.held)
 
     async def _answer(self, index: int, source: str) -> Answer:
         lost = await self._ready()
@@ -255,8 +272,8 @@ class _Run:
     async def _replay(self) -> None:
         """Run the cells before the present one again, those left out that ended a kernel.
 
-        A kernel that still ends after the last of them was ended by one of them, a while later:
-        then the next replay waits after each.
+        A kernel that ends by itself in a replay, or after the last of them, may have been ended by an
+        earlier one, a while later: then the next replay waits after each, and blames.
         """
         for index, cell in enumerate(self.nb.cells[: self.reached]):
             code = cell.cell_type == "code" and cell.source.strip() and not is_judged(cell)
@@ -264,8 +281,10 @@ class _Run:
                 continue
             outcome = await self._run(cell.source)
             if outcome.died or not await self.session.settled(self.patient):
-                self._blame(index, outcome.stopped or DIED)
-                self.patient = False
+                sudden = outcome.sudden or not outcome.died
+                if self.patient or not sudden:
+                    self._blame(index, outcome.stopped or DIED)
+                self.patient = sudden and not self.patient
                 return
         self.patient = not await self.session.settled(patient=True)
 
@@ -286,5 +305,5 @@ def put_remarks(nb: NotebookNode) -> None:
     """Put what a student should know about the grading at the top of the notebook."""
     remarks = [*nb.metadata.get(REPAIRS, {}).get("notes", []), *nb.metadata[RECORD]["remarks"]]
     if remarks:
-        lines = "\n".join(f"- {remark}" for remark in remarks)
+        lines = "\n".join(f"- {as_markdown(remark)}" for remark in remarks)
         nb.cells.insert(0, new_markdown_cell(f"**Remarks of the grader**\n\n{lines}"))

@@ -15,7 +15,9 @@ import base64
 import builtins
 import inspect
 import json
+import marshal
 import math
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
@@ -25,16 +27,18 @@ from pathlib import Path
 from typing import Any
 
 import utilities
+from utilities.checks.core.report import CheckFailed, Finding, Report
 from utilities.checks.kernel import wire
 from utilities.checks.kernel.case import RAISED, Case, Observation, Problem
 from utilities.checks.kernel.exercise import Exercise
 from utilities.checks.kernel.observer import REFERENCES
-from utilities.checks.core.report import CheckFailed, Finding, Report
 from utilities.grading.slices import parse, slice_source
 
 CORE = Path(inspect.getfile(Report)).parent
 ORACLES = "utilities.checks.core.oracles"
 CARRIED_OUT = "the check could be carried out"
+POINTS_OFFERED = re.compile(r"\bpoints=\d+(?:\.\d+)?")
+DECIMALS = 6  # of points: shares of them are taken by division
 
 
 class ObservationLost(Exception):
@@ -57,6 +61,22 @@ Ask = Callable[[str], Answer]
 
 
 @dataclass
+class Rehearsal:
+    """What a graded cell comes to when all of its checks hold, or none: its value and its calls.
+
+    calls: for each check call the exercise's name and the points that it offers.
+    """
+
+    value: Any
+    calls: list[tuple[str, float | None]]
+
+    @property
+    def number(self) -> float | None:
+        """Return the value where it is a number, as nbgrader takes one for a score."""
+        return _number(self.value)
+
+
+@dataclass
 class Verdict:
     """The score of one graded cell, the reports it rests on, and what a person should look at."""
 
@@ -65,26 +85,57 @@ class Verdict:
     trouble: list[str]
 
 
-def judge_cell(source: str, points: float, ask: Ask) -> Verdict:
+def judge_cell(source: str, points: float, ask: Ask, held: set[str] | None = None) -> Verdict:
     """Run a graded cell of the instructor's in the grader and return what it comes to.
 
+    The points stand in the cell's metadata alone: what the calls offer is taken for shares of them.
+
     ask: runs a source in the student's kernel and returns what it answered.
+    held: the steps whose own checks hold so far; this cell's are added.
     Raises NotJudgeable where the cell calls no check.
     """
-    referee = _Referee(ask)
-    try:
-        value = _evaluate(source, referee)
-    except CheckFailed:
-        value = 0.0
+    held = set() if held is None else held
+    referee = _Referee(ask, held, points_per_point_offered(source, points))
+    score = _score(source, points, referee)
     if not referee.reports:
         raise NotJudgeable(
             "This graded cell calls no check of the kit (test_… from utilities), so that nothing "
             "outside the kernel can judge it."
         )
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    score = float(value) if number else points  # as nbgrader: all that raises nothing is right
-    score = 0.0 if math.isnan(score) else min(max(score, 0.0), float(points))
+    failed = {_step(report.exercise) for report in referee.reports if not report.passed}
+    held |= {_step(report.exercise) for report in referee.reports} - failed
     return Verdict(score, referee.reports, referee.trouble)
+
+
+def score_again(source: str, points: float, fractions: Sequence[float]) -> float:
+    """Return what a cell comes to with other points, from what its checks found before.
+
+    fractions: what part of each check's findings held, in the order of the calls; the last stands
+    for all further ones, as for a notebook that could not be read.
+    """
+    return _score(source, points, _Recalling(fractions, points_per_point_offered(source, points)))
+
+
+def points_per_point_offered(source: str, points: float) -> float:
+    """Return how many points of a cell a point stands for that its calls offer: 1 where they agree."""
+    try:
+        offered = rehearse(source, holds=True).number
+    except Exception:  # what cannot be run is told where it is run in earnest
+        return 1.0
+    return points / offered if offered and offered > 0 else 1.0
+
+
+def rehearse(source: str, holds: bool) -> Rehearsal:
+    """Run a graded cell without a kernel, as if all findings of its checks held, or none did.
+
+    Raises what the cell raises; a check without points that fails gives the value 0.
+    """
+    referee = _Rehearsing(holds)
+    try:
+        value = _evaluate(source, referee)
+    except CheckFailed:
+        value = 0.0
+    return Rehearsal(value, referee.calls)
 
 
 def checks_called(source: str) -> list[Exercise]:
@@ -107,8 +158,8 @@ class _Reference:
 class _Referee:
     """Carries out the check calls of one cell and keeps their reports."""
 
-    def __init__(self, ask: Ask):
-        self.ask = ask
+    def __init__(self, ask: Ask, held: set[str], scale: float = 1.0):
+        self.ask, self.held, self.scale = ask, held, scale
         self.reports: list[Report] = []
         self.trouble: list[str] = []
         self.lost = ""
@@ -125,7 +176,7 @@ class _Referee:
         report = self._report(exercise, implementation, seed, thorough)
         self.reports.append(report)
         if points is not None:
-            return report.earned(points)
+            return report.earned(round(points * self.scale, DECIMALS))
         if not report.passed:
             raise CheckFailed(report)
         return None
@@ -136,7 +187,7 @@ class _Referee:
         if self.lost:  # once is enough: a kernel that dies in one call dies in the next, too
             return _not_carried_out(exercise, self.lost)
         try:
-            observer = _AtADistance(exercise, implementation.dotted, self.ask)
+            observer = _AtADistance(exercise, implementation.dotted, self.ask, self.held)
             return exercise.report_on(observer, seed, thorough)
         except ObservationLost as error:
             self.lost = str(error)
@@ -147,11 +198,52 @@ class _Referee:
             return _not_carried_out(exercise, reason)
 
 
+class _Rehearsing(_Referee):
+    """Takes every finding to hold, or none, asks no kernel, and notes what is offered."""
+
+    def __init__(self, holds: bool):
+        super().__init__(lambda _: Answer(), set())
+        self.holds = holds
+        self.calls: list[tuple[str, float | None]] = []
+
+    def check(
+        self,
+        exercise: Exercise,
+        implementation: _Reference,
+        seed: int = 42,
+        points: float | None = None,
+        thorough: bool = False,
+    ) -> float | None:
+        self.calls.append((exercise.name, points))
+        return super().check(exercise, implementation, seed, points, thorough)
+
+    def _report(
+        self, exercise: Exercise, implementation: _Reference, seed: int, thorough: bool
+    ) -> Report:
+        return Report(exercise.name, [Finding(CARRIED_OUT, self.holds)])
+
+
+class _Recalling(_Referee):
+    """Takes the findings of an earlier run, so that nothing has to be run again."""
+
+    def __init__(self, fractions: Sequence[float], scale: float):
+        super().__init__(lambda _: Answer(), set(), scale)
+        self.fractions = list(fractions)
+
+    def _report(
+        self, exercise: Exercise, implementation: _Reference, seed: int, thorough: bool
+    ) -> Report:
+        held = self.fractions.pop(0) if len(self.fractions) > 1 else self.fractions[0]
+        findings = [Finding(CARRIED_OUT, True, share=held), Finding(CARRIED_OUT, False, share=1 - held)]
+        return Report(exercise.name, [finding for finding in findings if finding.share])
+
+
 class _AtADistance:
     """Observes an implementation in the student's kernel."""
 
-    def __init__(self, exercise: Exercise, implementation: str, ask: Ask):
+    def __init__(self, exercise: Exercise, implementation: str, ask: Ask, held: set[str]):
         self.exercise, self.implementation, self.ask = exercise, implementation, ask
+        self.held = held
         self.used: list[str] = []
 
     def observe(self, cases: Sequence[Case], trusted: Sequence[str] = ()) -> list[Observation]:
@@ -164,7 +256,11 @@ class _AtADistance:
             return [Observation(problem=Problem(RAISED, str(error))) for _ in cases]
 
     def in_use(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if name in self.used]
+        """Return the steps in use, as the kernel says, that can be to blame: their checks did not hold.
+
+        So no submission can have a step handed over that it has right, or that it does not pay for.
+        """
+        return [name for name in names if name in self.used and _step(name) not in self.held]
 
     def _request(self, cases: Sequence[Case], trusted: Sequence[str]) -> list[Observation]:
         number = secrets.token_hex(8)
@@ -189,6 +285,11 @@ class _AtADistance:
             raise ObservationLost(f"What your kernel sent cannot be read: {error}.") from None
 
 
+def _step(name: str) -> str:
+    """Return what an exercise and the function or class that solves it are both called."""
+    return name.replace("_", "").lower()
+
+
 def _the_one(messages: Sequence[Any], number: str) -> dict:
     """Return the one answer to a request. Raises ObservationLost for none, or for several."""
     if not messages:
@@ -207,7 +308,7 @@ def _source(request: dict) -> str:
 
 
 def _modules(exercise: Exercise, trusted: Sequence[str]) -> dict[str, str]:
-    """Return the sources that a request needs and that stand nowhere in the sandbox.
+    """Return the code that a request needs and that stands nowhere in the sandbox.
 
     Stand-ins and kernels come with a check only after the checks of the steps they stand for,
     since graded cells run in the source's order, and are never observed again; and only those
@@ -215,10 +316,20 @@ def _modules(exercise: Exercise, trusted: Sequence[str]) -> dict[str, str]:
     """
     modules = {}
     if exercise.hands_over:
-        modules[ORACLES] = slice_source((CORE / "oracles.py").read_text(), exercise.hands_over)
+        modules[ORACLES] = _compiled("oracles", exercise.hands_over)
     if trusted:
-        modules[REFERENCES] = slice_source((CORE / "references.py").read_text(), trusted)
+        modules[REFERENCES] = _compiled("references", trusted)
     return modules
+
+
+def _compiled(module: str, names: Sequence[str]) -> str:
+    """Return the named definitions of a trusted module as bytecode: a reader learns no source of it.
+
+    Names of files and docstrings are left out; the kernel's Python is the grader's own.
+    """
+    source = slice_source((CORE / f"{module}.py").read_text(), names)
+    code = compile(source, f"<{module}>", "exec", optimize=2)
+    return base64.b64encode(marshal.dumps(code)).decode()
 
 
 def _not_carried_out(exercise: Exercise, reason: str) -> Report:
@@ -239,6 +350,16 @@ def _evaluate(source: str, referee: _Referee) -> Any:
     return eval(compile(ast.Expression(last.value), "<graded cell>", "eval"), scope)
 
 
+def _score(source: str, points: float, referee: _Referee) -> float:
+    try:
+        value = _evaluate(source, referee)
+    except CheckFailed:
+        value = 0.0
+    number = _number(value)
+    score = points if number is None else number  # as nbgrader: all that raises nothing is right
+    return 0.0 if math.isnan(score) else min(max(round(score, DECIMALS), 0.0), float(points))
+
+
 def _stand_for(name: str, referee: _Referee) -> Any:
     exercise = _exercise(name)
     return _Reference(name) if exercise is None else partial(referee.check, exercise)
@@ -247,6 +368,11 @@ def _stand_for(name: str, referee: _Referee) -> Any:
 def _exercise(name: str) -> Exercise | None:
     found = getattr(utilities, name, None) if name in utilities.__all__ else None
     return found if isinstance(found, Exercise) else None
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def _names(source: str) -> list[str]:

@@ -3,14 +3,17 @@
 Inside there is no network, a private home in memory that holds a copy of the submission without
 its notebooks, a read-only kit without oracles, judges and stand-ins, and a cleared environment.
 The grader talks to the kernel through sockets in a folder of its own. Memory, processes, file
-sizes and open files are limited by prlimit; the session watches the sum.
+sizes and open files are limited by prlimit, system calls by a seccomp filter, every file system in
+memory by its size; the session watches the sum.
 
 Root is never left to a student's code: started by root, the sandbox is set up with root's rights
 and then given up to a user id that owns nothing, in a user namespace of its own.
 """
 
+import contextlib
 import functools
 import glob
+import itertools
 import os
 import random
 import shutil
@@ -18,7 +21,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,6 +31,12 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Instance
 
+from utilities.grading import apart, cgroup, filter
+
+FILTER = "seccomp.bpf"  # in the kit's folder
+FILTER_AT = 9  # the descriptor that bubblewrap reads the filter from
+MOST_IN_CHANNEL = 32  # five sockets, the connection file, and what is in the making
+LARGEST_CONNECTION_FILE = 64 << 10
 PROVISIONER = "attention-lab-sandbox"  # the entry point in pyproject.toml
 PACKAGE = Path(__file__).resolve().parents[1]
 DATA = PACKAGE.parent / "data"
@@ -38,11 +47,12 @@ SUBMISSION = "/submission"
 FIRST_USER_ID, USER_IDS = 1_900_000_000, 90_000_000  # far above those that systems give out
 SYSTEM_FOLDERS = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime")
+OWN_PROCESSES = 16  # of the sandbox itself, at most
+DESCRIPTORS = 1024  # open files of one process
+CONNECTION = "connection.json"
 NEEDED = ("bwrap", "prlimit")
 DEVICES = "/dev"
 
-# Of the checks, the sandbox gets the kernel's side alone: one folder, and what finds it.
-LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
 OUTSIDE = ("grading", "checks", "__pycache__")
 
 
@@ -57,7 +67,7 @@ class Limits:
     cell_seconds, notebook_seconds: time of one cell, of the whole notebook with its replays.
     grace_seconds: time to react to an interrupt before the kernel is ended.
     memory: bytes of all its processes together. home: bytes of its files.
-    file_size: bytes of one file. processes: processes and threads.
+    file_size: bytes of one file. processes: processes and threads. sockets: open at a time.
     cell_output: bytes shown by one cell. outputs: number of things shown by one cell.
     restarts: how often a kernel that died is started again.
     """
@@ -69,6 +79,7 @@ class Limits:
     home: int = 1 << 30
     file_size: int = 512 << 20
     processes: int = 1024
+    sockets: int = 500
     cell_output: int = 500_000
     outputs: int = 200
     restarts: int = 8
@@ -109,27 +120,29 @@ def kernel_environment(kit: str, home: str) -> dict[str, str]:
     }
 
 
+def filter_file() -> Path | None:
+    """Return the file of the seccomp filter, where this machine's system calls are known."""
+    path = kit_folder() / FILTER
+    return path if path.exists() else None
+
+
 @functools.cache
 def kit_folder(linked: bool = False) -> Path:
     """Return a folder with the part of the kit that may stand in a sandbox, made once a process.
 
     linked: with a link to the data, for a kernel outside the sandbox; inside, they are mounted.
     """
-    folder = Path(tempfile.mkdtemp(prefix="lab-kit-"))
+    folder, _ = apart.temporary_folder("kit")
     folder.chmod(0o755)
+    if refused := filter.program():
+        (folder / FILTER).write_bytes(refused)
     package = folder / "utilities"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(*OUTSIDE))
-    checks = PACKAGE / "checks"
+    checks = PACKAGE / "checks"  # of these, the kernel's folder alone, and what names the exercises
     shutil.copytree(
         checks / "kernel", package / "checks" / "kernel", ignore=shutil.ignore_patterns(*OUTSIDE)
     )
-    for path in [
-        checks / "__init__.py",
-        *(path for path in checks.glob("*/*.py") if path.name in LESSON_SIDE),
-    ]:
-        target = package / path.relative_to(PACKAGE)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    shutil.copy(checks / "__init__.py", package / "checks")
     if linked and DATA.exists():
         (folder / "data").symlink_to(DATA.resolve())
     else:
@@ -168,6 +181,19 @@ def check_available() -> None:
         )
 
 
+def not_offered() -> list[str]:
+    """Return what would hold a sandbox tighter, and this system does not offer."""
+    lacking = []
+    if not filter.program():
+        lacking.append("a seccomp filter: the system calls of this processor are not known")
+    if cgroup.place() is None:
+        lacking.append(
+            "a control group (version 2) that this user may divide: memory is watched, "
+            "and capped for each process alone"
+        )
+    return lacking
+
+
 def make_room(folder: Path, limits: Limits, unsafe: bool = False) -> Room:
     """Make the folders of one sandbox inside a private folder."""
     room = Room(folder / "submission", folder / "channel", limits, unsafe)
@@ -191,7 +217,10 @@ def sandbox_command(
     mounts = _Mounts()
     for folder in SYSTEM_FOLDERS:
         mounts.system_folder(folder)
-    mounts.add("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")
+    mounts.add("--proc", "/proc", "--dev", "/dev")
+    for folder, size in _in_memory(room.limits).items():
+        if folder != HOME:
+            mounts.in_memory(folder, size)
     for path in (*SYSTEM_FILES, *_gpu_files("/etc/OpenCL/vendors")):
         mounts.read_only(path)
     for prefix in _python_prefixes():
@@ -202,12 +231,16 @@ def sandbox_command(
         mounts.read_only(str(DATA.resolve()), f"{KIT}/data")
     mounts.read_only(str(room.submission), SUBMISSION)
     mounts.parents(HOME)
-    mounts.add("--size", str(room.limits.home), "--perms", "1777", "--tmpfs", HOME)
+    mounts.in_memory(HOME, room.limits.home)
     mounts.parents(str(room.channel))
     mounts.add("--bind", str(room.channel), str(room.channel))
+    connection = room.channel / CONNECTION
+    if connection.exists():
+        mounts.add("--ro-bind", str(connection), str(connection))
     for device in _gpu_files(f"{devices}/nvidia*"):
         mounts.add("--dev-bind-try", device, f"{DEVICES}/{Path(device).name}")
     mounts.add("--perms", "1777", "--dir", WORK, "--chdir", WORK)
+    mounts.add("--remount-ro", "/dev", "--remount-ro", "/")
     settings = [part for item in kernel_environment(KIT, HOME).items() for part in ("--setenv", *item)]
     prepare = 'cp -RP /submission/. . 2>/dev/null; exec "$@"'
     inner = [*_limited(room.limits), "/bin/sh", "-c", prepare, "sh", *command]
@@ -216,27 +249,46 @@ def sandbox_command(
         "--unshare-pid",
         "--unshare-net",
         "--unshare-uts",
+        "--hostname",
+        "sandbox",
         "--unshare-cgroup-try",
         "--die-with-parent",
         "--new-session",
         "--clearenv",
     ]
-    outer = [_which("bwrap") or "bwrap", *alone, *mounts.arguments, *settings, "--cap-drop", "ALL"]
+    bwrap = _which("bwrap") or "bwrap"
+    outer = [*alone, *mounts.arguments, *settings, "--cap-drop", "ALL"]
     if user_id is None:
-        return [*outer, "--unshare-user", "--disable-userns", *inner]
+        own = ["--unshare-user", "--disable-userns"]
+        return [*_filtered(bwrap, filter_file()), *outer, *own, *inner]
     kept = [part for cap in ("SETUID", "SETGID", "SETPCAP") for part in ("--cap-add", f"CAP_{cap}")]
     given_up = [
         "/usr/bin/setpriv", "--reuid", str(user_id), "--regid", str(user_id), "--clear-groups",
         "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs",
     ]  # fmt: skip
-    namespace = ["/usr/bin/bwrap", "--unshare-user", "--disable-userns", "--dev-bind", "/", "/"]
-    return [*outer, *kept, *given_up, *namespace, *inner]
+    filtered = _filtered("/usr/bin/bwrap", filter_file() and Path(KIT) / FILTER)
+    namespace = [*filtered, "--unshare-user", "--disable-userns", "--dev-bind", "/", "/"]
+    return [bwrap, *outer, *kept, *given_up, *namespace, *inner]
+
+
+def _in_memory(limits: Limits) -> dict[str, int]:
+    """Return the file systems in memory that can be written, and their sizes in bytes."""
+    return {"/tmp": limits.home, "/dev/shm": limits.home // 4, HOME: limits.home}
+
+
+def _filtered(bwrap: str, file: Path | None) -> list[str]:
+    """Return how bubblewrap is called: with the filter in a file, where there is one."""
+    if file is None:
+        return [bwrap]
+    opened = f'exec "$@" {FILTER_AT}<"$0"'
+    return ["/bin/sh", "-c", opened, str(file), bwrap, "--seccomp", str(FILTER_AT)]
 
 
 class SandboxProvisioner(LocalProvisioner):
     """Starts a kernel in the sandbox that its room describes."""
 
     room = Instance(Room)
+    group: Path | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Launch the kernel's command inside bubblewrap, or plainly where the room is unsafe."""
@@ -245,12 +297,20 @@ class SandboxProvisioner(LocalProvisioner):
             return await self._launch_unsafe(cmd, {**kwargs, **silent})
         user_id = fresh_user_id()
         if user_id is not None:
-            for path in (self.room.channel, *self.room.channel.iterdir()):
-                os.chown(path, user_id, user_id)
+            for path in (self.room.channel, self.room.submission):
+                for part in (path, *path.rglob("*")):
+                    os.chown(part, user_id, user_id)
         kwargs["env"] = {"PATH": os.defpath}
-        return await super().launch_kernel(
-            sandbox_command(cmd, self.room, user_id), **{**kwargs, **silent}
-        )
+        limits = self.room.limits
+        memory = limits.memory + sum(_in_memory(limits).values())
+        self.group = cgroup.make(cgroup.place(), memory, limits.processes + OWN_PROCESSES)
+        command = cgroup.inside(self.group, sandbox_command(cmd, self.room, user_id))
+        return await super().launch_kernel(command, **{**kwargs, **silent})
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Remove the control group, too."""
+        await super().cleanup(restart)
+        cgroup.remove(self.group)
 
     async def _launch_unsafe(self, cmd: list[str], kwargs: dict) -> KernelConnectionInfo:
         kwargs["env"] = kernel_environment(str(kit_folder(linked=True)), str(self.room.submission))
@@ -292,15 +352,20 @@ class _Mounts:
         self.made.add(target)
         self.add("--ro-bind", os.path.realpath(path), target)
 
+    def in_memory(self, path: str, size: int) -> None:
+        self.made.add(path)
+        self.add("--size", str(size), "--perms", "1777", "--tmpfs", path)
+
     def mask(self, path: str | None) -> None:
         if path is not None:
-            self.add("--tmpfs", path)
+            self.add("--size", "4096", "--tmpfs", path, "--remount-ro", path)
 
 
 def _limited(limits: Limits) -> list[str]:
     return [
         _which("prlimit") or "prlimit", f"--data={limits.memory}", f"--nproc={limits.processes}",
-        f"--fsize={limits.file_size}", "--core=0", "--nofile=4096",
+        f"--fsize={limits.file_size}", "--core=0",
+        f"--nofile={DESCRIPTORS}", f"--cpu={int(limits.notebook_seconds * (os.cpu_count() or 1))}",
     ]  # fmt: skip
 
 
@@ -337,8 +402,32 @@ def _remove_at_exit(folder: Path) -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def stray_files(channel: Path) -> Iterator[Path]:
-    """Yield what a kernel has put into its channel folder beside its sockets."""
-    for path in channel.iterdir():
-        if not path.is_socket() and path.name != "connection.json":
-            yield path
+def close_channel(room: Room) -> None:
+    """Let nobody but root put anything into a channel once its sockets are there.
+
+    Where the grader is no root, kernel and grader are one user, and `is_misused` has to do.
+    """
+    if _is_root() and not room.unsafe:
+        os.chown(room.channel, 0, 0)
+        room.channel.chmod(0o711)
+
+
+def is_misused(room: Room) -> bool:
+    """Return whether a kernel has put more into its channel's folder than sockets, or many of them."""
+    with contextlib.suppress(OSError):
+        entries = list(itertools.islice(os.scandir(room.channel), MOST_IN_CHANNEL + 1))
+        connection = room.channel / CONNECTION
+        return (
+            len(entries) > MOST_IN_CHANNEL
+            or not all(e.name == CONNECTION or Path(e.path).is_socket() for e in entries)
+            or (connection.exists() and connection.lstat().st_size > LARGEST_CONNECTION_FILE)
+        )
+    return False
+
+
+def sockets(process_id: int) -> int:
+    """Return how many sockets are open in the network of a process, where Linux says so."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        first = Path(f"/proc/{process_id}/net/sockstat").read_text().split("\n")[0]
+        return int(first.split()[2])  # sockets: used 5
+    return 0

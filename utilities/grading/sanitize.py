@@ -19,7 +19,7 @@ from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from utilities.grading.outputs import clean_markup
+from utilities.grading.markup import WRITTEN, as_source, show_markdown
 from utilities.grading.slices import parse
 
 RECORD = "attention_lab_intake"  # the notebook's metadata entry with what was repaired
@@ -120,7 +120,7 @@ def repair(nb: NotebookNode, trusted: Trusted) -> NotebookNode:
     for index, cell in enumerate(nb.cells):
         place = known.get(index)
         if place is None:
-            own.setdefault(last, []).append(_own_cell(cell, index))
+            own.setdefault(last, []).append(_own_cell(cell, index, notes))
         else:
             answers[place] = cell
             last = place
@@ -147,24 +147,51 @@ def _rebuilt(known: TrustedCell, submitted: NotebookNode | None, notes: list[str
     else:
         source = submitted.source
     cell = _new_cell(known.cell_type, source)
-    if known.cell_type == "markdown" and not known.fixed:
-        cell.source = clean_markup(cell.source)
     cell.id = known.id or cell.id
     cell.metadata = NotebookNode(nbgrader=NotebookNode(known.metadata))
     if known.fixed:
         cell.metadata.update(deletable=False, editable=False)
+    elif submitted is not None:
+        _keep_text(cell, submitted, f"the answer {known.name}", notes)
     if submitted is None and known.solution and known.grade:
         cell.metadata.nbgrader.checksum = utils.compute_checksum(cell)  # unanswered: 0 points
     return cell
 
 
-def _own_cell(cell: NotebookNode, number: int) -> NotebookNode:
+def _own_cell(cell: NotebookNode, number: int, notes: list[str]) -> NotebookNode:
     """Return a student's own cell without metadata: no tag skips it, no mark makes it graded."""
     kind = cell.cell_type if cell.cell_type in ("code", "markdown") else "markdown"
-    source = cell.source if kind == "code" else clean_markup(cell.source)
-    own = _new_cell(kind, source)
+    own = _new_cell(kind, cell.source)
     own.id = f"own-{number}"
+    own.metadata = NotebookNode()
+    _keep_text(own, cell, f"cell {number + 1}", notes)
     return own
+
+
+def _keep_text(cell: NotebookNode, submitted: NotebookNode, place: str, notes: list[str]) -> None:
+    """Keep a text as it was written, with its pictures.
+
+    A text of which a browser would run or fetch a part stands in the cell's metadata; for renderers
+    that know nothing of it, the cell's source is what may be shown.
+    """
+    if cell.cell_type != "markdown":
+        return
+    if pictures := submitted.get("attachments"):
+        cell.attachments = pictures
+    shown = show_markdown(cell.source, pictures)
+    if not shown.harmless:
+        cell.metadata[WRITTEN] = cell.source
+        cell.source = as_source(shown.html)
+        notes.append(
+            f"In {place}, not all is shown as it was written: what a browser would run, or fetch from "
+            "elsewhere, is left out, and what is very long stands as plain text. The graded notebook "
+            "keeps every letter."
+        )
+
+
+def written(cell: NotebookNode) -> str:
+    """Return a cell's source as the student wrote it."""
+    return str(cell.metadata.get(WRITTEN, cell.source))
 
 
 def _new_cell(cell_type: str, source: str) -> NotebookNode:

@@ -6,15 +6,16 @@ read, outputs are counted, and no message can touch what another cell has shown.
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import psutil
@@ -29,27 +30,20 @@ from utilities.grading import sandbox
 from utilities.grading.sandbox import Limits, Room
 
 START_SECONDS = 120
-LAST_MESSAGES_SECONDS = 10.0  # after the reply, for outputs that are still on their way
+LAST_MESSAGES_SECONDS = 6.0  # after the reply, for outputs that are still on their way
 HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
 DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
 OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
+MUTE = f"{STOPPED}: after it, the kernel no longer tells the grader what it shows."
+FLUSH_SECONDS = 3.0
 SETTLE_SECONDS = 0.2
+WATCH_SECONDS = 0.2
+LARGEST_CLIENT = 1 << 30  # bytes that this process may grow by while it reads what a kernel sends
+MOST_ANSWERS = 2
 PATIENT_SECONDS = 1.0
 LINUX_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
-
-
-_stopping = threading.Event()
-
-
-def stop_all() -> None:
-    """Have every session of this process end its kernel and give up."""
-    _stopping.set()
-
-
-class GradingStopped(RuntimeError):
-    """The grader was interrupted: what ran is given up, to be done again."""
 
 
 class KernelNotStarted(RuntimeError):
@@ -83,6 +77,7 @@ class Session:
         self.cpu_seconds = self.start_seconds = 0.0
         self.manager: Any = None  # an AsyncKernelManager while a kernel lives
         self.client: Any = None
+        self.watch: _Watch | None = None
 
     @property
     def alive(self) -> bool:
@@ -90,15 +85,12 @@ class Session:
 
     async def start(self) -> None:
         """Start a kernel in a new room. Raises KernelNotStarted."""
-        if _stopping.is_set():
-            raise GradingStopped("The grader was interrupted.")
         self.starts += 1
         self.folder = Path(tempfile.mkdtemp(prefix="lab-"))
         self.folder.chmod(0o711)
         self.room = sandbox.make_room(self.folder, self.limits, self.unsafe)
         shutil.copytree(self.files, self.room.submission, dirs_exist_ok=True)
-        for path in (self.room.submission, *self.room.submission.rglob("*")):
-            path.chmod(0o755)  # another user reads them, where root grades
+        self.room.submission.chmod(0o700)
         began = time.monotonic()
         self.context = zmq.asyncio.Context()
         self.context.maxmsgsize = wire.LARGEST_MESSAGE
@@ -106,13 +98,19 @@ class Session:
             self.manager = self._new_manager()
             await self.manager.start_kernel()
             await self._connect()
+            sandbox.close_channel(self.room)
         except Exception as error:
             await self.end()
             raise KernelNotStarted(f"The kernel did not start: {error}") from error
         self.start_seconds = time.monotonic() - began
+        self.watch = _Watch(self.manager.provisioner.pid, self.room)
+        self.watch.start()
 
     async def end(self) -> None:
         """End the kernel and everything it started; remove its room."""
+        if self.watch is not None:
+            self.watch.over.set()
+            self.watch = None
         if self.client is not None:
             self.client.stop_channels()
             self.client = None
@@ -133,27 +131,40 @@ class Session:
         noted: the source enters the kernel's history, as a cell of the notebook does.
         """
         shown = _Shown(self.limits)
+        stopped, replied = await self._send(source, seconds, noted, shown)
+        if not replied:
+            outcome = shown.outcome(stopped)
+            outcome.died, outcome.sudden = True, stopped == DIED
+            await self.end()
+            return outcome
+        if shown.idle:
+            return shown.outcome(stopped)
+        shown.too_much()
+        outcome = shown.outcome(stopped)
+        outcome.cut = True
+        await self._connect_again(outcome)
+        return outcome
+
+    async def _send(
+        self, source: str, seconds: float, noted: bool, shown: "_Shown"
+    ) -> tuple[str, bool]:
+        """Have the kernel run a source; return why it was stopped, if it was, and if it replied."""
         message_id = self.client.execute(
             source, allow_stdin=False, stop_on_error=False, store_history=noted
         )
+        deadline = time.monotonic() + seconds
+        assert self.watch is not None
+        self.watch.deadline = deadline + 2 * self.limits.grace_seconds + LAST_MESSAGES_SECONDS
         listener = asyncio.create_task(self._listen(message_id, shown))
         try:
-            stopped, replied = await self._wait(message_id, shown, time.monotonic() + seconds)
+            stopped, replied = await self._wait(message_id, shown, deadline)
             if replied:
                 await self._last_messages(listener, shown)
+            return stopped, replied
         finally:
+            self.watch.deadline = math.inf
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
-        outcome = shown.outcome(stopped)
-        if not replied:
-            outcome.died, outcome.sudden = True, stopped == DIED
-            await self.end()
-        elif not shown.idle:
-            shown.too_much()
-            outcome = shown.outcome(stopped)
-            outcome.cut = True
-            await self._connect_again(outcome)
-        return outcome
 
     async def settled(self, patient: bool = False) -> bool:
         """Return whether the kernel still lives a moment after a cell; where not, end its room.
@@ -173,37 +184,45 @@ class Session:
             context=self.context,
             transport="ipc",
             ip=str(self.room.channel / "kernel"),
-            connection_file=str(self.room.channel / "connection.json"),
+            connection_file=str(self.room.channel / sandbox.CONNECTION),
             kernel_spec_manager=_OneKernel(room=self.room),
             shutdown_wait_time=1.0,
         )
         manager.kernel_name = "python3"
         return manager
 
-    async def _connect(self) -> None:
+    async def _connect(self, seconds: float = START_SECONDS) -> None:
         if self.client is not None:
             self.client.stop_channels()
         self.client = self.manager.client(context=self.context)
         self.client.start_channels(hb=False)
-        await self.client.wait_for_ready(timeout=START_SECONDS)
+        # it flushes what is published for as long as anything comes: the deadline stands around it
+        await asyncio.wait_for(self.client.wait_for_ready(timeout=seconds), seconds + FLUSH_SECONDS)
 
     async def _connect_again(self, outcome: Outcome) -> None:
-        """Mend a line that a message beyond all bounds has cut, if there is anybody to talk to."""
+        """Restore a line that a message beyond all bounds has cut; end a kernel that has hurt it."""
+        seconds = LAST_MESSAGES_SECONDS + self.start_seconds
         try:
-            await self._connect()
-        except RuntimeError:
-            outcome.died = outcome.sudden = True
-            outcome.stopped = outcome.stopped or DIED
-            await self.end()
+            await self._connect(seconds)
+            shown = _Shown(self.limits)
+            await self._send("pass", seconds, False, shown)
+            if shown.idle:
+                return
+        except RuntimeError:  # it is gone, or on its way out
+            outcome.sudden = True
+        except TimeoutError:
+            pass  # it answers, and publishes without end
+        outcome.died = True
+        outcome.stopped = outcome.stopped or self._why_it_died(DIED if outcome.sudden else MUTE)
+        await self.end()
 
     async def _listen(self, message_id: str, shown: "_Shown") -> None:
         """Take what is published until the kernel says that it is idle again."""
         while not shown.idle:
             try:
                 message = await self.client.get_iopub_msg(timeout=1)
-            except Empty:
-                continue
-            except Exception:  # noqa: S112  what cannot be read, a forged message, counts for nothing
+            except Exception:  # nothing came; what cannot be read, or is forged, counts for nothing
+                await asyncio.sleep(0)
                 continue
             if message["parent_header"].get("msg_id") == message_id:
                 with contextlib.suppress(Exception):
@@ -211,41 +230,37 @@ class Session:
 
     async def _wait(self, message_id: str, shown: "_Shown", deadline: float) -> tuple[str, bool]:
         """Wait for the reply; return why the run was stopped, if it was, and if a reply came."""
-        stopped = ""
+        stopped, healthy = "", time.monotonic()
         while True:
-            try:
-                reply = await self.client.get_shell_msg(timeout=HEALTH_SECONDS)
-                if reply["parent_header"].get("msg_id") == message_id:
-                    if shown.replied(reply):
-                        return f"{STOPPED}: it ended the kernel with exit or quit.", False
-                    return stopped, True
-                continue
-            except Empty:
-                pass
-            except Exception:  # noqa: S112  not signed by the kernel, or not a message
-                continue
-            if _stopping.is_set():
-                raise GradingStopped("The grader was interrupted.")
-            fatal = await self._ill()
-            if fatal:
-                return stopped or fatal, False
+            ends_itself = await self._replied(message_id, shown)
+            if ends_itself is not None:
+                if ends_itself:
+                    return f"{STOPPED}: it ended the kernel with exit or quit.", False
+                return stopped, True
+            now = time.monotonic()
+            if now - healthy > HEALTH_SECONDS:
+                healthy = now
+                if not await self.manager.is_alive():
+                    return stopped or self._why_it_died(), False
             if stopped:
-                if time.monotonic() > deadline:
+                if now > deadline:
                     return stopped, False
             elif reason := self._overdue(shown, deadline):
-                stopped, deadline = reason, time.monotonic() + self.limits.grace_seconds
+                stopped, deadline = reason, now + self.limits.grace_seconds
                 await self.manager.interrupt_kernel()
 
-    async def _ill(self) -> str:
-        """Return why the kernel cannot go on, if so."""
-        if not await self.manager.is_alive():
-            return DIED
-        if next(sandbox.stray_files(self.room.channel), None) is not None:
-            return f"{STOPPED}: it wrote into the folder of the grader's channel."
-        if _memory(self.manager.provisioner.pid) > self.limits.memory:
-            gigabytes = self.limits.memory / 2**30
-            return f"{STOPPED}: it used more than {gigabytes:.3g} GB of memory."
-        return ""
+    async def _replied(self, message_id: str, shown: "_Shown") -> bool | None:
+        """Return whether the kernel ends itself if its reply comes now; whatever else comes, None."""
+        try:
+            reply = await self.client.get_shell_msg(timeout=HEALTH_SECONDS)
+            if reply["parent_header"].get("msg_id") == message_id:
+                return shown.replied(reply)
+        except Exception:  # nothing came, it is not signed by the kernel, or it is no message
+            await asyncio.sleep(0)
+        return None
+
+    def _why_it_died(self, otherwise: str = DIED) -> str:
+        return (self.watch.why if self.watch else "") or otherwise
 
     def _overdue(self, shown: "_Shown", deadline: float) -> str:
         if shown.bytes > FLOOD * self.limits.cell_output or shown.number > FLOOD * self.limits.outputs:
@@ -255,14 +270,54 @@ class Session:
         return ""
 
     async def _last_messages(self, listener: asyncio.Task, shown: "_Shown") -> None:
-        """Wait for outputs still on their way, as long as any come."""
-        while not shown.idle:
+        """Wait for outputs still on their way, as long as any come, but not for ever."""
+        deadline = time.monotonic() + LAST_MESSAGES_SECONDS
+        while not shown.idle and time.monotonic() < deadline:
             before = shown.number
-            await asyncio.wait([listener], timeout=LAST_MESSAGES_SECONDS)
-            if shown.number == before and not shown.idle:
+            await asyncio.wait([listener], timeout=LAST_MESSAGES_SECONDS / 2)
+            if shown.number == before or shown.bytes > FLOOD * self.limits.cell_output:
                 return
-            if shown.bytes > FLOOD * self.limits.cell_output:
+
+
+class _Watch(threading.Thread):
+    """Kills a kernel that takes too much or goes on too long, whatever the kernel sends meanwhile.
+
+    A thread of its own, outside the loop that reads messages. why: the reason, once it has killed.
+    """
+
+    def __init__(self, process_id: int, room: Room):
+        super().__init__(daemon=True)
+        self.process_id, self.room = process_id, room
+        self.deadline, self.why = math.inf, ""
+        self.memory_at_first = _own_memory()
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(WATCH_SECONDS):
+            self.why = self._why()
+            if self.why:
+                with contextlib.suppress(OSError):
+                    os.kill(self.process_id, signal.SIGKILL)  # bubblewrap; all inside goes with it
                 return
+
+    def _why(self) -> str:
+        limits = self.room.limits
+        if time.monotonic() > self.deadline:
+            return OVERDUE
+        if _own_memory() - self.memory_at_first > LARGEST_CLIENT:
+            return f"{STOPPED}: it sends more than can be read."
+        if sandbox.is_misused(self.room):
+            return f"{STOPPED}: it wrote into the folder of the grader's channel."
+        if self._sockets() > limits.sockets:
+            return f"{STOPPED}: it opened more than {limits.sockets} sockets."
+        if _memory(self.process_id) > limits.memory:
+            return f"{STOPPED}: it used more than {limits.memory / 2**30:.3g} GB of memory."
+        return ""
+
+    def _sockets(self) -> int:
+        """Return the sockets of the network inside: the outermost process still has the host's."""
+        inside = max(_descendants(self.process_id), default=None)
+        return 0 if inside is None or self.room.unsafe else sandbox.sockets(inside)
 
 
 class _OneKernel(KernelSpecManager):
@@ -309,7 +364,8 @@ class _Shown:
         elif kind in ("stream", "error", "display_data", "execute_result", "update_display_data"):
             answer = content.get("data", {}).get(wire.MIME)
             if answer is not None:
-                self.answers.append(answer)
+                if len(self.answers) < MOST_ANSWERS:  # of several none counts: keep only that they came
+                    self.answers.append(answer if not self.answers else {})
                 return
             self.bytes += sum(map(_size, content.values()))
             self._show(kind, message, (content.get("transient") or {}).get("display_id"))
@@ -376,6 +432,14 @@ def _size(value: Any) -> int:
     if isinstance(value, dict):
         return sum(map(_size, value.values()))
     return sum(map(_size, value)) if isinstance(value, list) else 8
+
+
+def _own_memory() -> int:
+    """Return the bytes that this process holds."""
+    with contextlib.suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def _tree(process_id: int | None) -> list[psutil.Process]:

@@ -9,7 +9,8 @@ One module per lesson. Each entry is registered by a decorator:
     def forgot_the_square(distance, sigma=1.0): ...
 
 `told` is what the report must say: the name of a known mistake, or one of the kinds in
-`utilities.checks.kernel.case` such as "not attempted"; None where only the smallest failing case is shown.
+`utilities.checks.kernel.case` such as "not attempted"; None where only the smallest failing case
+is shown.
 """
 
 import importlib
@@ -24,6 +25,7 @@ class Entry:
 
     slips: how many slips a wrong one has; 0 where it computes nothing right, such as a stub.
     because: why it earns less or more than one slip should cost, where it does.
+    also: further names that are its own, where it has several slips.
     """
 
     exercise: str
@@ -33,6 +35,7 @@ class Entry:
     told: str | None = None
     slips: int = 1
     because: str = ""
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.exercise}-{self.name}"
@@ -51,11 +54,19 @@ def correct(exercise: str):
     return register
 
 
-def wrong(exercise: str, told: str | None, slips: int = 1, because: str = ""):
+def wrong(
+    exercise: str,
+    told: str | None,
+    slips: int = 1,
+    because: str = "",
+    also: tuple[str, ...] = (),
+):
     """Register the decorated function or class as a wrong one, with what its report must say."""
 
     def register(implementation):
-        ENTRIES.append(Entry(exercise, implementation.__name__, implementation, False, told, slips, because))
+        ENTRIES.append(
+            Entry(exercise, implementation.__name__, implementation, False, told, slips, because)
+        )
         return implementation
 
     return register

@@ -125,7 +125,7 @@ def _scaled(q, k):
     return _scores(q, k) / _root(k.shape[-1], q)
 
 
-@wrong("scaled_dot_product_attention", told=NOT_ATTEMPTED)
+@wrong("scaled_dot_product_attention", told=NOT_ATTEMPTED, slips=0)
 def attention_stub(q, k, v, mask=None):
     raise NotImplementedError
 
@@ -178,12 +178,12 @@ def output_scaled(q, k, v, mask=None):
     return weights @ v / _root(k.shape[-1], q), weights
 
 
-@wrong("scaled_dot_product_attention", told=RAISED)
+@wrong("scaled_dot_product_attention", told=RAISED, because="it stops in all cases but one")
 def keys_not_transposed(q, k, v, mask=None):
     return _finished(tf.matmul(q, k) / _root(k.shape[-1], q), v, mask)
 
 
-@wrong("scaled_dot_product_attention", told=RAISED)
+@wrong("scaled_dot_product_attention", told=RAISED, because="it stops with any leading axis")
 def all_axes_transposed(q, k, v, mask=None):
     return _finished(tf.matmul(q, tf.transpose(k)) / _root(k.shape[-1], q), v, mask)
 
@@ -326,13 +326,17 @@ def weights_first(q, k, v, mask=None):
     return _finished(_scaled(q, k), v, mask)[::-1]
 
 
-@wrong("scaled_dot_product_attention", told="random")
+@wrong(
+    "scaled_dot_product_attention",
+    told="random",
+    because="its numbers are random, so nothing can be compared",
+)
 def dropout_always_on(q, k, v, mask=None):
     weights = tf.nn.dropout(tf.nn.softmax(_masked(_scaled(q, k), mask)), rate=0.3)
     return weights @ v, weights
 
 
-@wrong("scaled_dot_product_attention", told=WRONG_TYPE)
+@wrong("scaled_dot_product_attention", told=WRONG_TYPE, slips=0)
 def in_numpy(q, k, v, mask=None):
     scores = np.asarray(q) @ np.swapaxes(k, -1, -2) / np.sqrt(k.shape[-1])
     if mask is not None:
@@ -348,7 +352,7 @@ def through_numpy_and_back(q, k, v, mask=None):
     return tf.constant(output), tf.constant(weights)
 
 
-@wrong("scaled_dot_product_attention", told=WRONG_TYPE)
+@wrong("scaled_dot_product_attention", told="weights not returned")
 def output_only(q, k, v, mask=None):
     return _finished(_scaled(q, k), v, mask)[0]
 
@@ -359,7 +363,11 @@ def two_leading_dimensions_only(q, k, v, mask=None):
     return _finished(scores, v, mask)
 
 
-@wrong("scaled_dot_product_attention", told=None)
+@wrong(
+    "scaled_dot_product_attention",
+    told=None,
+    because="the mask hides a little in one case and much in another: no formula explains it",
+)
 def mask_too_weak(q, k, v, mask=None):
     scores = _scaled(q, k)
     if mask is not None:
@@ -558,7 +566,7 @@ class WithTracedHeads(Heads):
 # Multi-head attention, wrong
 
 
-@wrong("multi_head_attention", told=NOT_ATTEMPTED)
+@wrong("multi_head_attention", told=NOT_ATTEMPTED, slips=0)
 class HeadsStub(Layer):
     def __init__(self, num_heads, proj_dim, return_attention_weights=False, **kwargs):
         super().__init__(**kwargs)
@@ -568,7 +576,7 @@ class HeadsStub(Layer):
         raise NotImplementedError
 
 
-@wrong("multi_head_attention", told=NOT_ATTEMPTED)
+@wrong("multi_head_attention", told=NOT_ATTEMPTED, slips=0)
 class CallStub(Layer):
     def __init__(self, num_heads, proj_dim, return_attention_weights=False, **kwargs):
         super().__init__(**kwargs)
@@ -577,7 +585,7 @@ class CallStub(Layer):
         raise NotImplementedError
 
 
-@wrong("multi_head_attention", told=WRONG_TYPE)
+@wrong("multi_head_attention", told=WRONG_TYPE, slips=0)
 class NotALayer:
     def __init__(self, num_heads, proj_dim, return_attention_weights=False):
         self.num_heads, self.proj_dim = num_heads, proj_dim
@@ -747,7 +755,11 @@ class KeysAndValuesSwapped(Heads):
         return scaled_dot_product_attention(q, v, k, mask)
 
 
-@wrong("multi_head_attention", told="queries and keys swapped")
+@wrong(
+    "multi_head_attention",
+    told="queries and keys swapped",
+    because="it stops wherever there are more keys than queries, or fewer",
+)
 class QueriesAndKeysSwapped(Heads):
     def attend(self, q, k, v, mask):
         return scaled_dot_product_attention(k, q, v, mask)
@@ -789,7 +801,7 @@ class AlwaysReturnsWeights(Heads):
         return output, weights
 
 
-@wrong("multi_head_attention", told=WRONG_TYPE)
+@wrong("multi_head_attention", told="weights not returned")
 class NeverReturnsWeights(Heads):
     def results(self, output, weights):
         return output
@@ -819,7 +831,7 @@ class GradientStopped(Heads):
         return super().attend(tf.stop_gradient(q), k, v, mask)
 
 
-@wrong("multi_head_attention", told=WRONG_SHAPE)
+@wrong("multi_head_attention", told=WRONG_SHAPE, because="the weights of the case do not fit into it")
 class WidthSharedAmongHeads(Heads):
     def make(self, q, k, v):
         h, p = self.num_heads, self.proj_dim // self.num_heads
@@ -832,7 +844,7 @@ class WidthSharedAmongHeads(Heads):
         return tf.concat(tf.unstack(heads, axis=1), axis=-1)
 
 
-@wrong("multi_head_attention", told=WRONG_SHAPE)
+@wrong("multi_head_attention", told=WRONG_SHAPE, because="the weights of the case do not fit into it")
 class HeadsInTheMiddle(Heads):
     def make(self, q, k, v):
         h, p = self.num_heads, self.proj_dim
@@ -845,7 +857,7 @@ class HeadsInTheMiddle(Heads):
         return tf.einsum("bnd,dhp->bhnp", x, W)
 
 
-@wrong("multi_head_attention", told=WRONG_TYPE)
+@wrong("multi_head_attention", told=WRONG_TYPE, because="the weights of the case cannot be put into it")
 class OtherNames(Layer):
     """Keras' own layer inside: its weights are not those of the contract."""
 
@@ -865,14 +877,20 @@ class OneWidthForAll(Heads):
         super().make(q, q, q)
 
 
-@wrong("multi_head_attention", told="weights made at each call")
+@wrong(
+    "multi_head_attention",
+    told="weights made at each call",
+    because="the weights of the case are gone at the next call",
+)
 class WeightsMadeAtEachCall(Heads):
     def make(self, q, k, v):
         super().make(q, k, v)
         self.made = False
 
 
-@wrong("multi_head_attention", told="random")
+@wrong(
+    "multi_head_attention", told="random", because="its numbers are random, so nothing can be compared"
+)
 class DropoutAlwaysOn(Heads):
     def finish(self, merged):
         return super().finish(tf.nn.dropout(merged, 0.2))
@@ -904,7 +922,7 @@ class ThroughNumpy(Heads):
         return tf.constant(merged.numpy() @ self.W_o.numpy())
 
 
-@wrong("multi_head_attention", told=None)
+@wrong("multi_head_attention", told=None, because="no formula explains it")
 class ResidualInside(Heads):
     """Adds what belongs to the block: the first head's queries to the output."""
 
@@ -1012,7 +1030,11 @@ class MadeAnewWhenFrozen(Heads):
         return super().call(q, k, v, mask)
 
 
-@wrong("multi_head_attention", told="one number of tokens")
+@wrong(
+    "multi_head_attention",
+    told="one number of tokens",
+    because="it stops wherever there are more keys than queries, or fewer",
+)
 class ReshapedByTheKeys(Heads):
     def merge(self, heads):
         width = self.num_heads * self.proj_dim

@@ -9,7 +9,7 @@ import tf_keras
 from tf_keras import layers
 
 from tests.checks.catalogue import correct, wrong
-from utilities.pre_norm_vit import PatchTokens, create_pre_norm_vit
+from utilities.models.pre_norm_vit import PatchTokens, create_pre_norm_vit
 
 # --- dot-product attention -------------------------------------------------------------------
 
@@ -1137,7 +1137,7 @@ def by_the_kit(input_shape, num_classes, size, make_attention, data_augmentation
 
 @correct("attention_vit")
 def keras_layers_throughout(input_shape, num_classes, size, make_attention, data_augmentation=None):
-    """Add layers, ReLU, epsilon 1e-3, patches by Dense, dropout in the head once only."""
+    """Add layers, patches by Dense."""
     inputs = layers.Input(shape=input_shape)
     images = data_augmentation(inputs) if data_augmentation else inputs
     side, depth = size.patch_size, images.shape[-1]
@@ -1145,12 +1145,14 @@ def keras_layers_throughout(input_shape, num_classes, size, make_attention, data
     cut = layers.Reshape((-1, side * side * depth))(cut)
     x = WithPositions(size.num_patches, size.embedding_proj_dim)(cut)
     for _ in range(size.transformer_layers):
-        attended = make_attention()(layers.LayerNormalization()(x))
+        attended = make_attention()(norm(x))
         x = layers.Add()([attended, x])
-        hidden = mlp(layers.LayerNormalization()(x), size.mlp_units, size.dropout_rate, "relu")
+        hidden = mlp(norm(x), size.mlp_units, size.dropout_rate)
         x = layers.Add()([hidden, x])
-    x = layers.Flatten()(layers.LayerNormalization()(x))
-    x = layers.Dropout(size.head_dropout_rate)(mlp(x, size.head_units, 0.0, tf.nn.relu))
+    x = layers.Flatten()(norm(x))
+    x = mlp(
+        layers.Dropout(size.head_dropout_rate)(x), size.head_units, size.head_dropout_rate, tf.nn.gelu
+    )
     return tf_keras.Model(inputs=inputs, outputs=layers.Dense(num_classes, name="logits")(x))
 
 
@@ -1188,7 +1190,7 @@ class Subclass(tf_keras.Model):
             x = block(x)
         x = self.drop(self.flatten(self.norm(x)))
         for dense in self.hidden:
-            x = dense(x)
+            x = self.drop(dense(x))
         return self.logits(x)
 
 
@@ -1224,7 +1226,7 @@ def pre_norm_1e5(x, attention, size):
     return x
 
 
-def variant(told, **parts):
+def variant(told, slips=1, **parts):
     """Register a model with some parts exchanged as a wrong one, under the function's name."""
 
     def register(function):
@@ -1233,18 +1235,18 @@ def variant(told, **parts):
             return built(*sizes, **{part: function for part in parts})
 
         create.__name__ = function.__name__
-        wrong("attention_vit", told)(create)
+        wrong("attention_vit", told, slips)(create)
         return function
 
     return register
 
 
-@wrong("attention_vit", told="not attempted")
+@wrong("attention_vit", told="not attempted", slips=0)
 def vit_not_written(input_shape, num_classes, size, make_attention, data_augmentation=None):
     raise NotImplementedError
 
 
-@wrong("attention_vit", told="not attempted")
+@wrong("attention_vit", told="not attempted", slips=0)
 def vit_not_returned(input_shape, num_classes, size, make_attention, data_augmentation=None):
     built(input_shape, num_classes, size, make_attention, data_augmentation)
 
@@ -1255,7 +1257,7 @@ def one_attention(input_shape, num_classes, size, make_attention, data_augmentat
     return built(input_shape, num_classes, size, lambda: attention, data_augmentation)
 
 
-@wrong("attention_vit", told="raised an error")
+@wrong("attention_vit", told="raised an error", because="no model with a block can be made")
 def factory_called_on_tokens(input_shape, num_classes, size, make_attention, data_augmentation=None):
     return built(input_shape, num_classes, size, lambda: make_attention, data_augmentation)
 
@@ -1396,8 +1398,8 @@ def head_of_one_layer(x, size, num_classes):
 
 @variant("head without non-linearity", read=True)
 def linear_head(x, size, num_classes):
-    x = mlp(layers.Flatten()(x), size.head_units, size.head_dropout_rate, None)
-    return layers.Dense(num_classes)(x)
+    x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+    return layers.Dense(num_classes)(mlp(x, size.head_units, size.head_dropout_rate, None))
 
 
 @variant("last normalisation missing", last_norm=True)
@@ -1412,8 +1414,145 @@ def no_positions(images, size):
     return layers.Reshape((-1, size.embedding_proj_dim))(x)
 
 
-@variant("positions missing", tokens=True)
+@variant("positions not trainable", tokens=True)
 def positions_out_in_the_open(images, size):
     """An Embedding called on tf.range outside a layer is not tracked."""
     x = no_positions(images, size)
     return x + layers.Embedding(x.shape[1], size.embedding_proj_dim)(tf.range(x.shape[1]))
+
+
+@variant("dropout missing in the head", read=True)
+def no_dropout_before_the_head(x, size, num_classes):
+    x = mlp(layers.Flatten()(x), size.head_units, size.head_dropout_rate)
+    return layers.Dense(num_classes)(x)
+
+
+@variant("dropout missing in the head", read=True)
+def dropout_once_in_the_head(x, size, num_classes):
+    x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+    return layers.Dense(num_classes)(mlp(x, size.head_units, 0.0))
+
+
+@variant("dropout rates swapped or unused", read=True)
+def head_without_any_dropout(x, size, num_classes):
+    return layers.Dense(num_classes)(mlp(layers.Flatten()(x), size.head_units, 0.0))
+
+
+@variant("dropout missing in the blocks", block=True)
+def no_dropout_at_the_end_of_the_mlp(x, attention, size):
+    x = x + attention(norm(x))
+    hidden = mlp(norm(x), size.mlp_units[:-1], size.dropout_rate)
+    return x + layers.Dense(size.mlp_units[-1], "gelu")(hidden)
+
+
+@variant("dropout too many", block=True)
+def dropout_after_attention(x, attention, size):
+    x = x + layers.Dropout(size.dropout_rate)(attention(norm(x)))
+    return x + mlp(norm(x), size.mlp_units, size.dropout_rate)
+
+
+@variant("ReLU in place of GELU", block=True)
+def rectified_blocks(x, attention, size):
+    x = x + attention(norm(x))
+    return x + mlp(norm(x), size.mlp_units, size.dropout_rate, "relu")
+
+
+@wrong("attention_vit", told="ELU in place of GELU")
+def elu_throughout(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    def block(x, attention, size):
+        x = x + attention(norm(x))
+        return x + mlp(norm(x), size.mlp_units, size.dropout_rate, "elu")
+
+    def read(x, size, num_classes):
+        x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+        x = mlp(x, size.head_units, size.head_dropout_rate, "elu")
+        return layers.Dense(num_classes)(x)
+
+    return built(
+        input_shape, num_classes, size, make_attention, data_augmentation, block=block, read=read
+    )
+
+
+@variant("ReLU in place of GELU", read=True)
+def rectified_head(x, size, num_classes):
+    x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+    return layers.Dense(num_classes)(mlp(x, size.head_units, size.head_dropout_rate, "relu"))
+
+
+def with_epsilon(name, epsilon):
+    def create(input_shape, num_classes, size, make_attention, data_augmentation=None):
+        def normalise(x):
+            return layers.LayerNormalization(epsilon=epsilon)(x)
+
+        def block(x, attention, size):
+            x = x + attention(normalise(x))
+            return x + mlp(normalise(x), size.mlp_units, size.dropout_rate)
+
+        sizes = (input_shape, num_classes, size, make_attention, data_augmentation)
+        return built(*sizes, block=block, last_norm=normalise)
+
+    create.__name__ = name
+    wrong("attention_vit", "epsilon of the normalisations")(create)
+
+
+with_epsilon("epsilon_of_a_tenth", 0.1)
+with_epsilon("epsilon_as_keras_has_it", 1e-3)
+
+
+@wrong("attention_vit", told="dropout rates swapped or unused")
+def rates_exchanged(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    rates = {"dropout_rate": size.head_dropout_rate, "head_dropout_rate": size.dropout_rate}
+    exchanged = type(size)(**{**vars(size), **rates})
+    return built(input_shape, num_classes, exchanged, make_attention, data_augmentation)
+
+
+@wrong("attention_vit", told="one block only")
+def range_of_one(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    one = type(size)(**{**vars(size), "transformer_layers": min(size.transformer_layers, 1)})
+    return built(input_shape, num_classes, one, make_attention, data_augmentation)
+
+
+@wrong("attention_vit", told="number of classes fixed")
+def hundred_classes(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    return built(input_shape, 100, size, make_attention, data_augmentation)
+
+
+@variant("images scaled again", tokens=True)
+def divided_by_255(images, size):
+    return patches(images / 255.0, size)
+
+
+@variant("tokens scaled", tokens=True)
+def tokens_times_root_of_d(images, size):
+    side, width = size.patch_size, size.embedding_proj_dim
+    x = layers.Reshape((-1, width))(layers.Conv2D(width, side, strides=side)(images))
+    return Positions()(x * width**0.5)
+
+
+class Positions(layers.Layer):
+    def build(self, shape):
+        self.table = self.add_weight("positions", shape[1:])
+
+    def call(self, x):
+        return x + self.table
+
+
+@variant(None, block=True)
+def attention_of_half_strength(x, attention, size):
+    x = x + 0.5 * attention(norm(x))
+    return x + mlp(norm(x), size.mlp_units, size.dropout_rate)
+
+
+@variant(None, read=True)
+def head_on_shifted_tokens(x, size, num_classes):
+    return head(x + 1.0, size, num_classes)
+
+
+@variant(None, tokens=True)
+def tokens_shifted(images, size):
+    return patches(images, size) + 0.5
+
+
+@variant("softmax in the model", 2, read=True)
+def softmax_of_the_mean(x, size, num_classes):
+    return tf.nn.softmax(averages_tokens(x, size, num_classes))

@@ -100,13 +100,13 @@ class PatchByPatch(Layer):
 # Position embedding, wrong
 
 
-@wrong("position_embedding_2d", told=NOT_ATTEMPTED)
+@wrong("position_embedding_2d", told=NOT_ATTEMPTED, slips=0)
 class PositionsNotWritten(Layer):
     def __init__(self, rows, columns, proj_dim):
         raise NotImplementedError
 
 
-@wrong("position_embedding_2d", told=NOT_ATTEMPTED)
+@wrong("position_embedding_2d", told=NOT_ATTEMPTED, slips=0)
 class PositionsReturnNothing(Tables):
     def join(self, tokens, x, y):
         tokens + tf.concat([x, y], axis=-1)
@@ -234,10 +234,66 @@ class WithAProjection(WithGather):
         self.extra = self.add_weight("scale", (1, 1, 1, 2), initializer="ones")
 
 
-@wrong("position_embedding_2d", told="nothing added")
+@wrong("position_embedding_2d", told="nothing added", slips=0)
 class NothingAdded(Tables):
     def join(self, tokens, x, y):
         return tokens
+
+
+class InInit(Layer):
+    """Puts the positions together once, when the tables are made."""
+
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        self.x = self.add_weight("x", (columns, proj_dim // 2), initializer="uniform")
+        self.y = self.add_weight("y", (rows, proj_dim // 2), initializer="uniform")
+        x, y = tf.tile(self.x, (rows, 1)), tf.repeat(self.y, columns, axis=0)
+        self.positions = tf.concat([x, y], axis=-1)
+
+    def call(self, tokens):
+        return tokens + self.positions
+
+
+@wrong("position_embedding_2d", told="tables made and not used")
+class SumMadeInInit(InInit):
+    pass
+
+
+@wrong("position_embedding_2d", told="one table for both axes")
+class OneTable(Tables):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__(rows, columns, proj_dim)
+        side = max(rows, columns)
+        self.x_table = self.y_table = None
+        self._trainable_weights = []
+        self.x_table = self.y_table = self.add_weight("t", (side, proj_dim // 2))
+
+    def join(self, tokens, x, y):
+        return tokens + tf.concat([x, y], axis=-1)
+
+
+@wrong("position_embedding_2d", told="dropout in the positions")
+class DropoutInThePositions(Tables):
+    def call(self, tokens, training=None):
+        sum_of_both = tokens + tf.concat(self.halves(), axis=-1)
+        return layers.Dropout(0.1)(sum_of_both, training=training)
+
+
+@wrong("position_embedding_2d", told="rows and columns exchanged", slips=2)
+class ExchangedAndScaled(Tables):
+    def join(self, tokens, x, y):
+        return tokens * self.proj_dim**0.5 + tf.concat([y, x], axis=-1)
+
+
+@wrong("position_embedding_2d", told="wrong type", slips=0)
+def positions_of_keras_3(rows, columns, proj_dim):
+    import keras
+
+    class Positions(keras.layers.Layer):
+        def call(self, tokens):
+            return tokens
+
+    return Positions()
 
 
 # Relative position bias, right
@@ -331,7 +387,7 @@ class WithOneHotOffsets(Indexed):
 # Relative position bias, wrong
 
 
-@wrong("relative_position_bias", told=NOT_ATTEMPTED)
+@wrong("relative_position_bias", told=NOT_ATTEMPTED, slips=0)
 class BiasNotWritten(Layer):
     def __init__(self, num_heads, rows, columns):
         super().__init__()
@@ -416,7 +472,11 @@ class BiasAlone(Indexed):
         return self.bias() + 0 * scores
 
 
-@wrong("relative_position_bias", told="softmax inside")
+@wrong(
+    "relative_position_bias",
+    told="softmax inside",
+    because="a softmax hides which numbers went in",
+)
 class SoftmaxInside(Indexed):
     def call(self, scores):
         return tf.nn.softmax(scores + self.bias())
@@ -467,6 +527,44 @@ class HeadsLast(Indexed):
         return tf.transpose(scores, (0, 2, 3, 1)) + tf.gather(self.table, self.lookup)
 
 
+@wrong("relative_position_bias", told="offsets wrap around")
+class NegativeIndices(Indexed):
+    def index(self, dr, dc):
+        return (dr % self.rows) * self.columns + dc % self.columns
+
+    def size(self):
+        return self.rows * self.columns
+
+
+@wrong("relative_position_bias", told="bias subtracted")
+class ScoresSubtracted(Indexed):
+    def call(self, scores):
+        return self.bias() - scores
+
+
+@wrong("relative_position_bias", told="rows alone", slips=2)
+class RowsAloneMultiplied(RowsAlone):
+    def call(self, scores):
+        return scores * self.bias()
+
+
+@wrong("relative_position_bias", told="dropout in the scores")
+class DropoutInTheScores(Indexed):
+    def call(self, scores, training=None):
+        return layers.Dropout(0.1)(super().call(scores), training=training)
+
+
+@wrong("relative_position_bias", told="wrong type", slips=0)
+def bias_of_keras_3(num_heads, rows, columns):
+    import keras
+
+    class Bias(keras.layers.Layer):
+        def call(self, scores):
+            return scores
+
+    return Bias()
+
+
 # ResNet classifier, right
 
 
@@ -496,7 +594,7 @@ def functional(input_shape, num_classes, make_backbone, head_units=(512, 1024), 
 def pooled_by_the_backbone(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
     inputs, x = start(input_shape, data_augmentation)
     backbone = make_backbone(False, None, input_shape=x.shape[1:], pooling="avg")
-    return tf_keras.Model(inputs, with_head(backbone(x), head_units, num_classes, "relu"))
+    return tf_keras.Model(inputs, with_head(backbone(x), head_units, num_classes, tf.nn.gelu))
 
 
 @correct("resnet_classifier")
@@ -505,7 +603,7 @@ def grown_on_a_tensor(input_shape, num_classes, make_backbone, head_units, data_
     backbone = make_backbone(include_top=False, weights=None, input_tensor=x)
     x = tf.reduce_mean(backbone.output, axis=[1, 2])
     for units in head_units:
-        x = layers.Dropout(0.1)(tf_keras.activations.gelu(layers.Dense(units)(x)))
+        x = tf_keras.activations.gelu(layers.Dense(units)(x))
     return tf_keras.Model(inputs, layers.Dense(num_classes)(x))
 
 
@@ -547,7 +645,7 @@ def pooled(make_backbone, x, pool=layers.GlobalAveragePooling2D):
     return pool()(scratch(make_backbone, x.shape[1:])(x))
 
 
-@wrong("resnet_classifier", told=NOT_ATTEMPTED)
+@wrong("resnet_classifier", told=NOT_ATTEMPTED, slips=0)
 def classifier_not_written(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
     raise NotImplementedError
 
@@ -641,7 +739,7 @@ def not_augmented(input_shape, num_classes, make_backbone, head_units, data_augm
     return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units, num_classes))
 
 
-@wrong("resnet_classifier", told=WRONG_TYPE)
+@wrong("resnet_classifier", told=WRONG_TYPE, slips=0)
 def another_backbone(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
     inputs, x = start(input_shape, data_augmentation)
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(x))
@@ -719,17 +817,17 @@ def with_predict(model, images, labels):
 # Vital signs, wrong
 
 
-@wrong("vital_signs", told=NOT_ATTEMPTED)
+@wrong("vital_signs", told=NOT_ATTEMPTED, slips=0)
 def signs_not_written(model, images, labels):
     raise NotImplementedError
 
 
-@wrong("vital_signs", told=NOT_ATTEMPTED)
+@wrong("vital_signs", told=NOT_ATTEMPTED, slips=0)
 def signs_of_nothing(model, images, labels):
     with_global_norm(model, images, labels)
 
 
-@wrong("vital_signs", told=WRONG_TYPE)
+@wrong("vital_signs", told=WRONG_TYPE, slips=0)
 def loss_alone(model, images, labels):
     return look(model, images, labels)[1]
 
@@ -789,7 +887,7 @@ def of_probabilities(model, images, labels):
     return loss, tf.reduce_mean(tf.math.reduce_std(tf.nn.softmax(model(images)), axis=0)), norm
 
 
-@wrong("vital_signs", told=WRONG_SHAPE)
+@wrong("vital_signs", told="spread of each class")
 def spread_of_each_class(model, images, labels):
     loss, _, norm = with_global_norm(model, images, labels)
     return loss, tf.math.reduce_std(model(images), axis=0), norm
@@ -833,10 +931,245 @@ def takes_a_step(model, images, labels):
     return signs
 
 
-@wrong("vital_signs", told=RAISED)
+@wrong("vital_signs", told=RAISED, because="no number ever comes back")
 def gradients_of_numpy(model, images, labels):
     with tf.GradientTape() as tape:
         logits = model.predict(images, verbose=0)
         loss = cross_entropy(labels, logits)
     gradients = tape.gradient(loss, model.trainable_variables)
     return loss, np.std(logits, 0).mean(), np.sqrt(sum(np.sum(g.numpy() ** 2) for g in gradients))
+
+
+@correct("vital_signs")
+def in_an_array(model, images, labels):
+    return np.array([float(number) for number in with_global_norm(model, images, labels)])
+
+
+@correct("vital_signs")
+def in_a_tensor(model, images, labels):
+    return tf.stack(with_global_norm(model, images, labels))
+
+
+@wrong("vital_signs", told="results exchanged")
+def norm_before_spread(model, images, labels):
+    loss, spread, norm = with_global_norm(model, images, labels)
+    return loss, norm, spread
+
+
+@wrong("vital_signs", told="results exchanged")
+def turned_round(model, images, labels):
+    return with_global_norm(model, images, labels)[::-1]
+
+
+@wrong("vital_signs", told="first images alone")
+def first_five(model, images, labels):
+    return with_global_norm(model, images[:5], labels[:5])
+
+
+@wrong("vital_signs", told="first images alone")
+def first_batch(model, images, labels):
+    return with_global_norm(model, images[:32], labels[:32])
+
+
+@wrong("vital_signs", told="first images alone")
+def first_batch_of_128(model, images, labels):
+    return with_global_norm(model, images[:128], labels[:128])
+
+
+@wrong("vital_signs", told="labels in a row alone")
+def labels_as_they_come(model, images, labels):
+    def loss_of(labels, logits):
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return tf.reduce_mean(losses)
+
+    logits, loss, gradients = look(model, images, tf.constant(labels), loss_of)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="labels in a column alone")
+def first_column_of_the_labels(model, images, labels):
+    return with_global_norm(model, images, labels[:, 0])
+
+
+@wrong("vital_signs", told="every label for every image")
+def labels_broadcast(model, images, labels):
+    def loss_of(labels, logits):
+        of_label = tf.one_hot(labels, logits.shape[-1]) * tf.nn.log_softmax(logits)
+        return -tf.reduce_mean(tf.reduce_sum(of_label, axis=-1))
+
+    logits, loss, gradients = look(model, images, labels, loss_of)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="frozen weights counted")
+def all_weights(model, images, labels):
+    frozen = [part for part in model.submodules if not getattr(part, "trainable", True)]
+    for part in frozen:
+        part.trainable = True
+    signs = with_global_norm(model, images, labels)
+    for part in frozen:
+        part.trainable = False
+    return signs
+
+
+@wrong("vital_signs", told="model trained")
+def thaws(model, images, labels):
+    with tf.GradientTape() as tape:
+        logits = model(images, training=False)
+        loss = cross_entropy(labels, logits)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    for part in model.layers:
+        part.trainable = False
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="root of the mean variance")
+def root_last(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.sqrt(np.var(model(images), axis=0).mean()), norm
+
+
+@wrong("vital_signs", told="spread summed")
+def spread_of_all_classes(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.std(model(images), axis=0).sum(), norm
+
+
+@wrong("vital_signs", told="largest spread")
+def of_the_class_that_spreads_most(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    return loss, np.std(model(images), axis=0).max(), norm
+
+
+@wrong("vital_signs", told="biases left out")
+def kernels_alone(model, images, labels):
+    logits, loss, gradients = look(model, images, labels)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients[::2])
+
+
+@wrong("vital_signs", told="logits taken for probabilities")
+def probabilities_in_the_tape(model, images, labels):
+    plain = tf_keras.losses.SparseCategoricalCrossentropy()
+    logits, loss, gradients = look(model, images, labels, plain)
+    return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
+
+
+@wrong("vital_signs", told="softmax twice", slips=2)
+def softmax_twice_and_squared_norm(model, images, labels):
+    loss, spread, norm = softmax_twice(model, images, labels)
+    return loss, spread, norm**2
+
+
+@wrong("vital_signs", told="variance", slips=2)
+def variance_and_sum_of_norms(model, images, labels):
+    loss, spread, norm = sum_of_norms(model, images, labels)
+    return loss, np.var(model(images), axis=0).mean(), norm
+
+
+@wrong("vital_signs", told=None)
+def mean_absolute_deviation(model, images, labels):
+    loss, _, norm = with_global_norm(model, images, labels)
+    logits = model(images).numpy()
+    return loss, np.abs(logits - logits.mean(0)).mean(), norm
+
+
+@wrong("vital_signs", told=None)
+def loss_to_the_base_two(model, images, labels):
+    loss, spread, norm = with_global_norm(model, images, labels)
+    return loss / np.log(2), spread, norm
+
+
+# More of the ResNet classifier
+
+
+def resnet(
+    told, slips=1, act="gelu", feed=lambda net, x: net(x), units=list, made=with_head,
+    augment=lambda layer, images: layer(images), after=lambda x: x,
+):  # fmt: skip
+    """Register a classifier with some of its parts exchanged, under the name of what it does."""
+
+    def register(name):
+        def create(
+            input_shape, num_classes, make_backbone, head_units=(512, 1024), data_augmentation=None
+        ):
+            inputs = x = layers.Input(input_shape)
+            if data_augmentation is not None:
+                x = augment(data_augmentation, x)
+            x = after(feed(scratch(make_backbone, x.shape[1:]), x))
+            x = layers.GlobalAveragePooling2D()(x)
+            return tf_keras.Model(inputs, made(x, units(head_units), num_classes, act))
+
+        create.__name__ = name
+        wrong("resnet_classifier", told, slips)(create)
+
+    return register
+
+
+def head_with(between):
+    def head(x, head_units, num_classes, activation):
+        for units in head_units:
+            x = between(layers.Dense(units, activation=activation)(x))
+        return layers.Dense(num_classes)(x)
+
+    return head
+
+
+def normalised_first(kind):
+    return lambda x, *sizes: with_head(kind()(x), *sizes)
+
+
+resnet("another non-linearity", act="relu")("rectified_head")
+resnet("another non-linearity", act="elu")("elu_head")
+resnet("another non-linearity", act="swish")("swish_head")
+resnet("another non-linearity", act="tanh")("saturated_head")
+resnet("head_units not used", units=lambda units: (512, 1024))("units_fixed")
+resnet("head_units not used", units=lambda units: (512,))("one_fixed_layer")
+resnet("hidden layers doubled", units=lambda units: [n for n in units for _ in "ab"])("doubled")
+resnet("one hidden layer too few", units=lambda units: units[:-1])("without_the_last")
+resnet("last hidden layer alone", units=lambda units: units[-1:])("the_last_alone")
+resnet("normalisation too many", made=normalised_first(layers.BatchNormalization))("batch_norm_first")
+resnet("normalisation too many", made=normalised_first(layers.LayerNormalization))("layer_norm_first")
+resnet("normalisation too many", made=head_with(lambda x: layers.BatchNormalization()(x)))(
+    "batch_norm_between"
+)
+resnet("dropout nobody asked for", made=head_with(lambda x: layers.Dropout(0.3)(x)))(
+    "dropout_in_the_head"
+)
+resnet("dropout nobody asked for", after=lambda x: layers.Dropout(0.5)(x))("dropout_on_the_maps")
+resnet("augmentation always on", augment=lambda layer, x: layer(x, training=True))("always_augmented")
+resnet("augmentation never on", augment=lambda layer, x: layer(x, training=False))("never_augmented")
+resnet("backbone cut off", after=tf.stop_gradient)("gradient_stopped")
+resnet("backbone always in training", feed=lambda net, x: net(x, training=True))("always_in_training")
+resnet(None, act=lambda x: 0.7 * tf.nn.gelu(x))("scaled_non_linearity")
+resnet(None, made=lambda x, *sizes: with_head(x + 1.0, *sizes))("head_on_shifted_features")
+resnet("softmax at the end", 2, act="relu", made=lambda *sizes: tf.nn.softmax(with_head(*sizes)))(
+    "softmax_of_a_rectified_head"
+)
+resnet("head units reversed", 2, units=lambda u: u[::-1], feed=lambda net, x: net(x, training=False))(
+    "reversed_at_inference"
+)
+
+
+@wrong("resnet_classifier", told="wrong number of classes")
+def ten_classes_always(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, x), head_units, 10))
+
+
+@wrong("resnet_classifier", told="augmentation left out")
+def result_of_the_augmentation_dropped(
+    input_shape, num_classes, make_backbone, head_units, data_augmentation=None
+):
+    inputs = layers.Input(input_shape)
+    if data_augmentation is not None:
+        data_augmentation(inputs)
+    return tf_keras.Model(inputs, with_head(pooled(make_backbone, inputs), head_units, num_classes))
+
+
+@wrong("resnet_classifier", told="head frozen")
+def frozen_head(input_shape, num_classes, make_backbone, head_units, data_augmentation=None):
+    inputs, x = start(input_shape, data_augmentation)
+    x = pooled(make_backbone, x)
+    for units in head_units:
+        x = layers.Dense(units, "gelu", trainable=False)(x)
+    return tf_keras.Model(inputs, layers.Dense(num_classes)(x))

@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy.spatial.distance import cdist
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.kernel.case import INPUT_CHANGED, NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import INPUT_CHANGED, NOT_ATTEMPTED
 
 # The Gaussian kernel, right
 
@@ -63,12 +63,12 @@ def density_without_its_factor(distance, sigma=1.0):
 # The Gaussian kernel, wrong
 
 
-@wrong("gaussian", told=NOT_ATTEMPTED)
+@wrong("gaussian", told=NOT_ATTEMPTED, slips=0)
 def gaussian_stub(distance, sigma=1.0):
     raise NotImplementedError
 
 
-@wrong("gaussian", told=NOT_ATTEMPTED)
+@wrong("gaussian", told=NOT_ATTEMPTED, slips=0)
 def gaussian_without_return(distance, sigma=1.0):
     np.exp(-(distance**2) / (2 * sigma**2))
 
@@ -168,7 +168,7 @@ def cut_at_three_sigma(distance, sigma=1.0):
     return np.where(distance > 3 * sigma, 0.0, values)
 
 
-@wrong("gaussian", told=None)
+@wrong("gaussian", told=None, because="no formula gives rounded numbers")
 def rounded(distance, sigma=1.0):
     return np.round(np.exp(-np.square(distance) / (2 * sigma**2)), 3)
 
@@ -179,27 +179,27 @@ def squared_in_place(distance, sigma=1.0):
     return np.exp(-distance / (2 * sigma**2))
 
 
-@wrong("gaussian", told=RAISED)
+@wrong("gaussian", told="single numbers only")
 def numbers_only(distance, sigma=1.0):
     return math.exp(-(distance**2) / (2 * sigma**2))
 
 
-@wrong("gaussian", told=RAISED)
+@wrong("gaussian", told="sigma has no default")
 def without_default(distance, sigma):
     return np.exp(-(distance**2) / (2 * sigma**2))
 
 
-@wrong("gaussian", told=WRONG_TYPE)
+@wrong("gaussian", told="not in NumPy")
 def in_tensorflow(distance, sigma=1.0):
     return tf.exp(-np.square(distance) / (2 * sigma**2))
 
 
-@wrong("gaussian", told=WRONG_TYPE)
+@wrong("gaussian", told="flattened", slips=2)
 def as_a_list(distance, sigma=1.0):
     return [math.exp(-(d**2) / (2 * sigma**2)) for d in np.ravel(distance)]
 
 
-@wrong("gaussian", told=WRONG_SHAPE)
+@wrong("gaussian", told="flattened")
 def flattened(distance, sigma=1.0):
     return np.exp(-(np.ravel(distance) ** 2) / (2 * sigma**2))
 
@@ -288,12 +288,12 @@ def _finished(closeness, v):
     return weights @ v, weights
 
 
-@wrong("nadaraya_watson", told=NOT_ATTEMPTED)
+@wrong("nadaraya_watson", told=NOT_ATTEMPTED, slips=0)
 def regression_stub(q, k, v, kernel, sigma=1.0):
     raise NotImplementedError("write your solution here")
 
 
-@wrong("nadaraya_watson", told=NOT_ATTEMPTED)
+@wrong("nadaraya_watson", told=NOT_ATTEMPTED, slips=0)
 def regression_with_dots(q, k, v, kernel, sigma=1.0):
     prediction, attention_weights = ..., ...
     return prediction, attention_weights
@@ -382,7 +382,7 @@ def signed_differences(q, k, v, kernel, sigma=1.0):
     return _finished(kernel((q[:, None] - k[None]).sum(-1), sigma), v)
 
 
-@wrong("nadaraya_watson", told=RAISED)
+@wrong("nadaraya_watson", told="one dimension only")
 def only_on_a_line(q, k, v, kernel, sigma=1.0):
     return _finished(kernel(np.abs(q - k.T), sigma), v)
 
@@ -442,18 +442,18 @@ def sigma_twice(q, k, v, kernel, sigma=1.0):
     return _finished(kernel(cdist(q, k) / sigma, sigma), v)
 
 
-@wrong("nadaraya_watson", told=WRONG_TYPE)
+@wrong("nadaraya_watson", told="weights not returned")
 def prediction_only(q, k, v, kernel, sigma=1.0):
     return _weights(q, k, kernel, sigma) @ v
 
 
-@wrong("nadaraya_watson", told=WRONG_TYPE)
+@wrong("nadaraya_watson", told="not in NumPy")
 def lists(q, k, v, kernel, sigma=1.0):
     prediction, weights = broadcasting(q, k, v, kernel, sigma)
     return prediction.tolist(), weights.tolist()
 
 
-@wrong("nadaraya_watson", told=WRONG_SHAPE)
+@wrong("nadaraya_watson", told="summed over the values")
 def prediction_summed_over_values(q, k, v, kernel, sigma=1.0):
     weights = _weights(q, k, kernel, sigma)
     return (weights @ v).sum(axis=-1), weights

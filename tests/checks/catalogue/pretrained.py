@@ -8,7 +8,7 @@ import tensorflow as tf
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE
 
 # Top classes, right
 

@@ -20,7 +20,8 @@ from utilities.checks.kernel.case import Case, Observation
 
 Settings = Mapping[str, Any]
 Arrays = Mapping[str, np.ndarray]
-Formula = Callable[..., Arrays]  # (case, observation, *, settings) → what is expected, by name
+Lazily = Mapping[str, np.ndarray | Callable[[], np.ndarray]]  # a value, or what computes it
+Formula = Callable[..., Arrays | Lazily]  # (case, observation, *, settings) → expected, by name
 
 
 class Mistake:
@@ -34,6 +35,7 @@ class Mistake:
     carries: whether what is right apart from the mistake still earns points; not where next to
         nothing is computed, such as an input that is passed on.
     entails: names of claims' mistakes that follow from this one and cost nothing beside it.
+    unseen: why the cases need not show this mistake, such as one that can only be made elsewhere.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class Mistake:
         *ways: Settings,
         carries: bool = True,
         entails: tuple[str, ...] = (),
+        unseen: str = "",
         **turned: Any,
     ) -> None:
-        self.name, self.message, self.carries, self.entails = name, message, carries, entails
+        self.name, self.message, self.carries = name, message, carries
+        self.entails, self.unseen = entails, unseen
         self.ways: tuple[Settings, ...] = (*ways, *([turned] if turned else []))
 
     def __repr__(self) -> str:
@@ -176,13 +180,16 @@ class Check:
         """Return the cases that a seed stands for."""
         return self.cases(np.random.default_rng(seed), thorough)
 
-    def judge(
-        self, name: str, cases: Sequence[Case], observations: Sequence[Observation]
-    ) -> Report:
+    def judge(self, name: str, cases: Sequence[Case], observations: Sequence[Observation]) -> Report:
         """Return the report on what was observed in the cases."""
         from utilities.checks.core.judging import Judgement
 
         return Judgement(self, cases, observations).report(name)
+
+    def expected(self, case: Case, seen: Observation, **settings: Any) -> Arrays:
+        """Return all that the formula gives in a case, with these settings turned."""
+        given = self.formula(case, seen, **settings).items()
+        return {name: np.asarray(value() if callable(value) else value) for name, value in given}
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -221,7 +228,7 @@ class Check:
             if unknown:
                 yield f"{line.text!r} stands beside the stage {unknown[0]!r}, which no case has"
         yield from _repeated("finding", [line.text for line in self.findings])
-        named = [*self.mistakes, *self.signs, *self.kinds]
+        named: list[Mistake | Sign | Only] = [*self.mistakes, *self.signs, *self.kinds]
         yield from _repeated("mistake", [mistake.name for mistake in named])
         for mistake in self.mistakes:
             if not mistake.ways:

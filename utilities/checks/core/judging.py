@@ -4,7 +4,7 @@ The trusted side of a check: NumPy only, and nothing of the student's runs here.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core.check import (
-    Arrays,
     Check,
     Choice,
     Claim,
     Mistake,
     Settings,
     Values,
-    Wrong,
 )
 from utilities.checks.core.report import Finding, Report
 from utilities.checks.core.tolerance import agrees, coarsest_dtype, tolerance
@@ -66,6 +64,48 @@ class Explanation:
         return bool(self.ways) and all(mistake.carries for mistake, _ in self.ways)
 
 
+class Expected(Mapping[str, np.ndarray]):
+    """What a formula gives, each value computed when it is looked at.
+
+    A formula may give functions in place of arrays, cheap values first: where a wrong formula
+    differs in the first, the others are never computed.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any]):
+        self._given = dict(arrays)
+        self._computed: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._computed:
+            given = self._given[name]
+            with np.errstate(all="ignore"):
+                self._computed[name] = np.asarray(given() if callable(given) else given)
+        return self._computed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._given
+
+    @property
+    def computed(self) -> list[np.ndarray]:
+        """Return the values that are known by now: all that are no functions, and those looked at."""
+        known = [name for name, given in self._given.items() if not callable(given)]
+        return [self[name] for name in {*known, *self._computed}]
+
+    @property
+    def is_defined(self) -> bool:
+        """Return whether every value can be computed for the case's shapes."""
+        try:
+            return all(self[name] is not None for name in self)
+        except UNDEFINED:
+            return False
+
+
 class Judgement:
     """One implementation's observations, judged once."""
 
@@ -73,7 +113,7 @@ class Judgement:
         self.check = check
         self.pairs = list(zip(cases, observations, strict=True))
         self._depths = {id(case): check.depth_of(case) for case in cases}
-        self._expected: dict[tuple, Arrays | None] = {}
+        self._expected: dict[tuple, Expected | None] = {}
         self._told: dict[tuple[str, str], str] = {}  # problem → the line that tells it
         self._unexplained = ""  # the line that shows a difference nobody can name
 
@@ -94,7 +134,7 @@ class Judgement:
         evidence = sorted(set(evidence), key=lambda i: (self._fits(i, {}), self.pairs[i][0].size))
         finite = [i for i in evidence if self._is_finite(i)]
         for considered in [evidence] if finite == evidence else [evidence, finite]:
-            for candidate in self._candidates() if considered else ():
+            for candidate in self._candidates(considered[0]) if considered else ():
                 if self._explains(candidate, considered):
                     return candidate
         return None
@@ -110,20 +150,36 @@ class Judgement:
         """Return whether a wrong formula gives infinity or nan, where libraries differ."""
         expected = self._expect(i, candidate.turned) if candidate.ways else None
         return expected is not None and not all(
-            np.all(np.isfinite(value)) for value in expected.values() if value.dtype.kind == "f"
+            np.all(np.isfinite(value)) for value in expected.computed if value.dtype.kind == "f"
         )
 
-    def _candidates(self) -> Iterator[Explanation]:
-        """Yield the right formula, then those with one mistake, then with two."""
+    def _candidates(self, first: int) -> Iterator[Explanation]:
+        """Yield the right formula, then those with one mistake, then with two that matter in a case."""
         ways = [(mistake, way) for mistake in self.check.mistakes for way in mistake.ways]
-        two = [
-            (one, other)
-            for one, other in combinations(ways, 2)
-            if one[0] is not other[0] and not set(one[1]) & set(other[1])
-        ]
-        for several in ([()], [(way,) for way in ways], two):
-            for choice in (None, *self.check.choices):
+        choices = (None, *self.check.choices)
+        for several in ([()], [(way,) for way in ways]):
+            for choice in choices:
                 yield from (Explanation(some, choice) for some in several)
+        for choice in choices:
+            yield from (Explanation(two, choice) for two in self._pairs(ways, choice, first))
+
+    def _pairs(self, ways: list[Way], choice: Choice | None, first: int) -> Iterator[tuple[Way, Way]]:
+        """Yield two mistakes together; one that changes nothing in a case leaves it to the other."""
+        base = Explanation((), choice).base
+        settings = [{**base, **way} for _, way in ways]
+        shows = [self._changes(first, base, turned) for turned in settings]
+        fits = [self._fits(first, turned) for turned in settings]
+        for i, j in combinations(range(len(ways)), 2):
+            (one, way), (other, another) = ways[i], ways[j]
+            if one is other or set(way) & set(another):
+                continue
+            if (shows[i] or fits[j]) and (shows[j] or fits[i]):
+                yield ways[i], ways[j]
+
+    def _changes(self, i: int, base: Settings, turned: Settings) -> bool:
+        """Return whether settings change what is expected in a case."""
+        right, wrong = self._expect(i, base), self._expect(i, turned)
+        return right is None or wrong is None or self._differ(i, right, wrong, tuple(right))
 
     @property
     def _ways(self) -> tuple[Way, ...]:
@@ -147,34 +203,42 @@ class Judgement:
         Where the formula with the mistakes is not defined for the shapes, an error follows from them.
         """
         problem = self.pairs[i][1].problem
-        if problem is None:
+        if problem is None or self.pairs[i][1].is_complete:
             return False
         turned = self.explanation.turned if self._ways and self.explanation else {}
-        follows = bool(turned) and self._expect(i, turned) is None
+        expected = self._expect(i, turned)
+        follows = bool(turned) and (expected is None or not expected.is_defined)
         return not (follows and problem.kind == RAISED)
 
     def _complete(self, line: Values | Claim) -> list[int]:
         """Return the cases of a line in which nothing stopped the observation."""
-        return [i for i in self._indices(line.stages) if self.pairs[i][1].problem is None]
+        return [i for i in self._indices(line.stages) if self.pairs[i][1].is_complete]
 
-    def _expect(self, i: int, turned: Settings) -> Arrays | None:
+    def _expect(self, i: int, turned: Settings) -> "Expected | None":
         """Return what the formula gives in a case; None where it is not defined for its shapes."""
         key = (i, *sorted((name, id(value)) for name, value in turned.items()))
         if key not in self._expected:
             try:
                 with np.errstate(all="ignore"):
-                    arrays = self.check.formula(*self.pairs[i], **turned)
-                self._expected[key] = {name: np.asarray(value) for name, value in arrays.items()}
+                    self._expected[key] = Expected(self.check.formula(*self.pairs[i], **turned))
             except UNDEFINED:
                 self._expected[key] = None
         return self._expected[key]
 
     def _fits(self, i: int, turned: Settings, names: Sequence[str] = ()) -> bool:
-        """Return whether the values observed in a case are those of the formula."""
-        expected = self._expect(i, turned)
-        return expected is not None and all(
-            self._agrees(i, name, value) for name, value in expected.items() if name in (names or expected)
-        )
+        """Return whether the values observed in a case are those of the formula, none too many."""
+        expected, right = self._expect(i, turned), self._expect(i, {})
+        if expected is None:
+            return False
+        observed = self.pairs[i][1].values
+        unexpected = set(right or {}) & set(observed) - set(expected)
+        compared = set(names or {*expected, *unexpected})
+        try:
+            return not unexpected & compared and all(
+                self._agrees(i, name, expected[name]) for name in expected if name in compared
+            )
+        except UNDEFINED:
+            return False
 
     def _agrees(self, i: int, name: str, value: np.ndarray) -> bool:
         case, observation = self.pairs[i]
@@ -209,9 +273,7 @@ class Judgement:
         """Return, by line, the complete cases that are not right."""
         wrong = {
             line.text: [
-                i
-                for i in self._indices(line.stages)
-                if not self._stops(i) and not self._right(line, i)
+                i for i in self._indices(line.stages) if not self._stops(i) and not self._right(line, i)
             ]
             for line in self._lines
         }
@@ -239,10 +301,18 @@ class Judgement:
             right, wrong = self._expect(i, base), self._expect(i, {**base, **way})
             if right is None or wrong is None:
                 return True
-            names = [name for name in right if name in (line.of or right)]
-            if not all(self._near(self.pairs[i][0], wrong[name], right[name]) for name in names):
+            if self._differ(i, right, wrong, line.of or tuple(right)):
                 return True
         return False
+
+    def _differ(self, i: int, right: Expected, wrong: Expected, names: Sequence[str]) -> bool:
+        """Return whether two formulas differ in some of these values, or one is not defined."""
+        try:
+            looked_at = (name for name in right if name in names)
+            case = self.pairs[i][0]
+            return not all(n in wrong and self._near(case, wrong[n], right[n]) for n in looked_at)
+        except UNDEFINED:
+            return True
 
     # --- how it is told --------------------------------------------------------------------------
 
@@ -250,13 +320,19 @@ class Judgement:
         stopped = [i for i in self._indices(line.stages) if self._stops(i)]
         if stopped:
             return self._told_problem(line, min(stopped, key=lambda i: self.pairs[i][0].size))
+        for i in self._complete(line):
+            problem = self.pairs[i][1].problem  # an input was changed: told once, then left alone
+            if problem and self._told.setdefault((problem.kind, ""), line.text) == line.text:
+                return self._failed_by(line, i, problem)
         return self._told_values(line) if isinstance(line, Values) else self._told_claim(line)
 
     def _told_problem(self, line: Values | Claim, i: int) -> Finding:
         """Return the finding of a line that could not be observed whole: an error is told once."""
         problem = self.pairs[i][1].problem
         assert problem is not None
-        first = self._told.setdefault(_signature(problem), line.text)
+        known = [self._told[one] for one in _signatures(problem) if one in self._told]
+        first = known[0] if known else line.text
+        self._told |= dict.fromkeys(_signatures(problem), first)
         if first == line.text:
             return self._failed_by(line, i, problem)
         complete = self._complete(line)
@@ -270,14 +346,16 @@ class Judgement:
             message += f"\nThis was for {self.pairs[i][0].describe()}."
         only = self._only
         if only is not None and only.where(self.pairs[i][0]):
-            return self._failed(line, f"{only.message}\n{message}", only.name, problem.kind, problem.detail)
-        return self._failed(line, message, "", problem.kind, problem.detail)
+            return self._failed(
+                line, f"{only.message}\n{message}", only.name, problem.kind, problem.detail
+            )
+        return self._failed(line, message, problem.mistake, problem.kind, problem.detail)
 
     def _told_values(self, line: Values) -> Finding:
         failing = self._failing.get(line.text, [])
         if not failing:
             return self._vouched(line)
-        seen = [i for i in failing if self.pairs[i][1].problem is None]
+        seen = [i for i in failing if self.pairs[i][1].is_complete]
         if not seen and line.text not in self._charged:
             return self._not_judged(line, next(iter(self._charged)))
         smallest = min(seen or failing, key=lambda i: self.pairs[i][0].size)
@@ -341,7 +419,7 @@ class Judgement:
         holds: dict[int, bool] = {}
         for line in self._lines:
             for i in self._indices(line.stages):
-                stopped = self.pairs[i][1].problem is not None
+                stopped = not self.pairs[i][1].is_complete
                 holds[i] = holds.get(i, True) and not stopped and self._right(line, i)
         for kind in self.check.kinds:
             inside = [held for i, held in holds.items() if kind.where(self.pairs[i][0])]
@@ -364,7 +442,7 @@ class Judgement:
         return self._failed(line, told.message, named, WRONG_VALUE)
 
     def _counts(self, beside: Sequence[str]) -> bool:
-        """Return whether claims count: somebody computed the values of those stages, as far as we know."""
+        """Return whether claims count: somebody computed the values of those stages."""
         main = self.check.main
         assert main is not None
         stages = tuple(beside) or main.stages
@@ -374,9 +452,8 @@ class Judgement:
         return (
             carries
             and bool(indices and lines)
-            and all(self.pairs[i][1].problem is None for i in indices)
-            and all(self._explained(line, i) for line in lines for i in self._indices(line.stages)
-                    if self.pairs[i][1].problem is None)
+            and all(self.pairs[i][1].is_complete for i in indices)
+            and all(self._explained(line, i) for line in lines for i in self._complete(line))
         )
 
     def _held(self, line: Values | Claim, apart: str = "") -> Finding:
@@ -398,19 +475,24 @@ class Judgement:
     def _remarks(self) -> list[str]:
         choice = self.explanation.choice if self.explanation else None
         said = [choice.remark] if choice and choice.remark else []
-        complete = [pair for pair in self.pairs if pair[1].problem is None]
+        complete = [pair for pair in self.pairs if pair[1].is_complete]
         seen = [r for r in self.check.remarks if any(_is_seen(r.seen, *pair) for pair in complete)]
         return said + [remark.text for remark in seen]
 
     def _difference(self, line: Values, i: int) -> tuple[str, str]:
         """Return the kind and the sentence for the first value of a case that is not as expected."""
         case, observation = self.pairs[i]
-        if observation.problem is not None:
+        if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
-        expected = self._expect(i, self.explanation.base if self.explanation else {})
-        for name, value in (expected or {}).items():
-            if name in (line.of or expected or {}) and not self._agrees(i, name, value):
-                label = name.replace("_", " ")
+        base = self.explanation.base if self.explanation else {}
+        expected: Mapping[str, Any] = self._expect(i, base) or {}
+        for name in [name for name in expected if name in (line.of or expected)]:
+            label = name.replace("_", " ")
+            try:
+                value = expected[name]
+            except UNDEFINED:
+                return WRONG_VALUE, f"The {label} is not one of those that can come about."
+            if not self._agrees(i, name, value):
                 if name not in observation.values:
                     return WRONG_VALUE, f"The {label} is missing."
                 return _how_it_differs(label, observation[name], value, case, self._depths[id(case)])
@@ -420,6 +502,8 @@ class Judgement:
 def _how_it_differs(
     label: str, observed: np.ndarray, expected: np.ndarray, case: Case, depth: float
 ) -> tuple[str, str]:
+    if observed.dtype.kind == expected.dtype.kind == "U":
+        return WRONG_VALUE, f"Your {label}: {_in_words(observed)}.\nExpected: {_in_words(expected)}."
     if observed.shape != expected.shape:
         return WRONG_SHAPE, (
             f"Your {label} has shape {_shape(observed)}; {_shape(expected)} is expected "
@@ -435,7 +519,10 @@ def _how_it_differs(
         )
     limit = tolerance(expected, coarsest_dtype(case), case.longest_axis, depth)
     where = _index(np.abs(observed.astype(np.float64) - expected) > limit)
-    return WRONG_VALUE, f"{_place(label, where)} is {observed[where]:.6g}; {expected[where]:.6g} is expected."
+    return (
+        WRONG_VALUE,
+        f"{_place(label, where)} is {observed[where]:.6g}; {expected[where]:.6g} is expected.",
+    )
 
 
 def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:
@@ -445,10 +532,15 @@ def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:
         return False
 
 
-def _signature(problem: Problem) -> tuple[str, str]:
-    """Return what two errors have in common that come from one line of a student's code."""
+def _signatures(problem: Problem) -> list[tuple[str, str]]:
+    """Return what tells one error: the line of the student's code it comes from, and its words."""
     place = "\n".join(problem.detail.splitlines()[-2:])
-    return problem.kind, place or re.sub(r"\d+", "#", problem.message)
+    words = re.sub(r"\d+", "#", problem.message)
+    return [(problem.kind, text) for text in (place, words) if text]
+
+
+def _in_words(words: np.ndarray) -> str:
+    return ", ".join(words.ravel().tolist()) or "none"
 
 
 def _place(label: str, where: tuple[int, ...]) -> str:

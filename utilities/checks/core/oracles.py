@@ -9,12 +9,20 @@ from numpy.typing import ArrayLike
 
 Step = Callable[[np.ndarray], np.ndarray]  # an array in, an array out
 Kernel = Callable[[np.ndarray, float], np.ndarray]  # (distance, sigma) → closeness
-Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (n_q, d), (n_k, d) → (n_q, n_k)
 
 
-def gaussian(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
-    """Return exp(−distance²/2σ²), any shape."""
-    return np.exp(-np.square(distance) / (2.0 * sigma**2))
+def gaussian(
+    distance: ArrayLike,
+    sigma: float = 1.0,
+    *,
+    power: Step = np.square,
+    denominator: Callable[[float], float] = lambda sigma: 2.0 * sigma**2,
+    sign: float = -1.0,
+    exponential: Step = np.exp,
+    afterwards: Callable = lambda value, sigma: value,
+) -> np.ndarray:
+    """Return exp(−distance²/2σ²), any shape; the settings are its parts, from the inside out."""
+    return afterwards(exponential(sign * power(np.asarray(distance)) / denominator(sigma)), sigma)
 
 
 def exponential(distance: ArrayLike, sigma: float = 1.0) -> np.ndarray:
@@ -35,21 +43,32 @@ def euclidean(q: np.ndarray, k: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(q[:, None] - k[None]).sum(axis=-1))
 
 
+def share_of_all_keys(closeness: np.ndarray) -> np.ndarray:
+    """Return the closeness (n_q, n_k) with each row brought to sum 1."""
+    return closeness / closeness.sum(axis=-1, keepdims=True)
+
+
 def nadaraya_watson(
     q: np.ndarray,
     k: np.ndarray,
     v: np.ndarray,
     kernel: Kernel,
     sigma: float = 1.0,
-    distance: Distance = euclidean,
+    *,
+    closeness: Callable = lambda q, k, kernel, sigma: kernel(euclidean(q, k), sigma),
+    normalise: Step = share_of_all_keys,
+    average: Callable = lambda weights, closeness, k, v: weights @ v,
+    returns: Callable = lambda prediction, weights, closeness: (prediction, weights),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of the values v (n_k, d_v), weighted by the kernel, and the weights.
 
+    q (n_q, d), k (n_k, d). The settings are the four steps: closeness (n_q, n_k), weights, mean,
+    result.
     Source: Nadaraya, "On Estimating Regression", 1964; Watson, "Smooth Regression Analysis", 1964.
     """
-    closeness = kernel(distance(q, k), sigma)  # (n_q, n_k)
-    attention_weights = closeness / closeness.sum(axis=-1, keepdims=True)
-    return attention_weights @ v, attention_weights
+    near = closeness(q, k, kernel, sigma)  # (n_q, n_k)
+    weights = normalise(near)
+    return returns(average(weights, near, k, v), weights, near)
 
 
 def softmax(scores: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:
@@ -155,15 +174,22 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-x))
 
 
+def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: Step) -> np.ndarray:
+    """Return activation(xW + b), x (…, d_in), W (d_in, d_out), b (d_out,)."""
+    return activation(x @ kernel + bias)
+
+
 def mlp(
     x: np.ndarray,
     kernels: Sequence[np.ndarray],
     biases: Sequence[np.ndarray],
     activations: Sequence[Step],
+    *,
+    layer: Callable[..., np.ndarray] = dense,
 ) -> np.ndarray:
-    """Return x (…, d) after each Dense with its kernel (d_in, d_out), bias and non-linearity."""
+    """Return x (…, d) after each layer with its kernel (d_in, d_out), bias and non-linearity."""
     for kernel, bias, activation in zip(kernels, biases, activations, strict=True):
-        x = activation(x @ kernel + bias)
+        x = layer(x, kernel, bias, activation)
     return x
 
 
@@ -183,13 +209,45 @@ def layer_norm(
     return gamma * centred / np.sqrt(variance + epsilon) + beta
 
 
-def transformer_block(x: np.ndarray, attend: Step, mlp: Step, norm_1: Step, norm_2: Step) -> np.ndarray:
+def transformer_block(
+    x: np.ndarray,
+    attend: Step,
+    mlp: Step,
+    norm_1: Step,
+    norm_2: Step,
+    *,
+    order: Callable = lambda attend, mlp: (attend, mlp),
+    place_1: str = "sum",
+    place_2: str = "sum",
+    add_1: Callable[[np.ndarray, np.ndarray], np.ndarray] = np.add,
+    add_2: Callable[[np.ndarray, np.ndarray], np.ndarray] = np.add,
+    read: str = "x_1",
+    carried: str = "x_1",
+    finish: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda x_1, x_2: x_2,
+) -> np.ndarray:
     """Return x (B, N, d) after a post-norm block of the four given steps, without dropout.
 
+    The settings: which step comes first; what the normalisations act on (the "sum", the "input" of
+    the step, its "update", or "nothing"); how an update is added to what is carried past the step;
+    what the second step reads, and what is carried past it ("x", "attended", the "total" before it
+    is normalised, "x_1"); what is returned.
     Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.1.
     """
-    x_1 = norm_1(x + attend(x))
-    return norm_2(x_1 + mlp(x_1))
+    first, second = order(attend, mlp)
+    x_1, attended, total = _part(x, x, first, norm_1, place_1, add_1)
+    known = {"x": x, "attended": attended, "total": total, "x_1": x_1}
+    x_2, _, _ = _part(known[carried], known[read], second, norm_2, place_2, add_2)
+    return finish(x_1, x_2)
+
+
+def _part(
+    carried: np.ndarray, read: np.ndarray, step: Step, norm: Step, place: str, add: Callable
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return one half of a block, its update, and the sum before it is normalised."""
+    update = step(norm(read) if place == "input" else read)
+    update = norm(update) if place == "update" else update
+    total = add(carried, update)
+    return norm(total) if place == "sum" else total, update, total
 
 
 def patches(images: np.ndarray, patch_size: int) -> np.ndarray:
@@ -223,30 +281,6 @@ def encoded_patches(
 def dense_parameter_count(*widths: int) -> int:
     """Return the number of weights of Dense layers with biases, from the first width to the last."""
     return sum((d_in + 1) * d_out for d_in, d_out in zip(widths, widths[1:], strict=False))
-
-
-def vit_parameter_count(
-    image_shape: tuple[int, int, int],
-    patch_size: int,
-    width: int,
-    num_heads: int,
-    layers: int,
-    head_units: Sequence[int],
-    num_classes: int,
-    mlp_units: Sequence[int] | None = None,
-) -> int:
-    """Return the number of weights of a Vision Transformer with tokens and heads of one width.
-
-    image_shape (H, W, C); mlp_units: the widths of a block's MLP, [2·width, width] where not given.
-    """
-    height, across, channels = image_shape
-    num_tokens = 1 + (height // patch_size) * (across // patch_size)
-    projection = dense_parameter_count(patch_size**2 * channels, width)
-    encoding = projection + width + num_tokens * width  # class token, positions
-    attention = 4 * num_heads * width**2  # W_q, W_k, W_v, W_o, without biases
-    mlp_units = (2 * width, width) if mlp_units is None else mlp_units
-    block = attention + 4 * width + dense_parameter_count(width, *mlp_units)  # two normalisations
-    return encoding + layers * block + dense_parameter_count(width, *head_units, num_classes)
 
 
 def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -313,6 +347,47 @@ def adamw(
         weights = weights - rate * (update + decay * weights)
         steps.append(weights)
     return np.array(steps)
+
+
+def linear_rise(step: np.ndarray, base: float, first: float, warmup_steps: float) -> np.ndarray:
+    """Return the rate in the warm-up, from `first` at step 0 to `base` at its end."""
+    return first + (base - first) * step / max(warmup_steps, 1)
+
+
+def share_of_decay(step: np.ndarray, total_steps: float, warmup_steps: float) -> np.ndarray:
+    """Return how much of the decay is over, from 0 to 1."""
+    return (step - warmup_steps) / max(total_steps - warmup_steps, 1)
+
+
+def half_cosine(share: np.ndarray) -> np.ndarray:
+    """Return the half wave from 1 to 0."""
+    return (1 + np.cos(np.pi * share)) / 2
+
+
+def warm_up_cosine(
+    step: ArrayLike,
+    base: float,
+    total_steps: float,
+    first: float,
+    warmup_steps: float,
+    *,
+    rise: Callable[..., np.ndarray] = linear_rise,
+    share: Callable[..., np.ndarray] = share_of_decay,
+    wave: Step = half_cosine,
+    lowest: Callable[[float], float] = lambda first: 0.0,
+    after: Callable[..., Any] = lambda base, decayed: 0.0,
+    begins: Callable[[float], float] = lambda warmup_steps: warmup_steps,
+) -> np.ndarray:
+    """Return the learning rate at each step: linear warm-up, then a cosine down to 0, 0 for good.
+
+    The settings: the warm-up, how far the decay is, its curve, where it ends, what comes behind the
+    last step, and where the decay takes over from the warm-up.
+    Source: Loshchilov and Hutter, "SGDR", 2017, arXiv 1608.03983, for the cosine.
+    """
+    step, low = np.asarray(step, np.float64), lowest(first)
+    decayed = low + (base - low) * wave(share(step, total_steps, warmup_steps))
+    rates = np.where(step < begins(warmup_steps), rise(step, base, first, warmup_steps), decayed)
+    return np.where(step > total_steps, after(base, decayed), rates)
 
 
 def unit_length(x: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:

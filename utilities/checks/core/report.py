@@ -60,7 +60,7 @@ class Report:
 
     @property
     def fraction(self) -> float:
-        """Return the share of the findings that hold, between 0 and 1; a fault costs a little at least."""
+        """Return the share of the findings that hold, 0 to 1; a fault costs a little at least."""
         total = sum(finding.share for finding in self.findings)
         held = sum(finding.share for finding in self.findings if finding.held) / total
         return held if self.passed else min(held, MOST_WITH_A_FAULT)

@@ -51,7 +51,6 @@ class Case:
             if value is not None and name not in self.unsaid
         )
 
-
     def to_paste(self) -> str:
         """Return the inputs as Python, one a line, or nothing where they are too many to read."""
         said = {k: v for k, v in self.inputs.items() if k not in self.unsaid}
@@ -62,22 +61,37 @@ class Case:
 
 @dataclass(frozen=True)
 class Problem:
-    """What stopped an observation: its kind, one plain sentence, and the student's traceback."""
+    """What stopped an observation: its kind, one plain sentence, and the student's traceback.
+
+    mistake: the name of the known mistake, where what stopped it shows one by itself.
+    """
 
     kind: str
     message: str
     detail: str = ""
+    mistake: str = ""
 
 
 @dataclass
 class Observation:
-    """What was seen in one case: named arrays, or the problem that stopped it."""
+    """What was seen in one case: named arrays, the problem that stopped it, or both.
+
+    Both where the implementation went through, but changed its input.
+
+    reset: the global settings, among `settings.NAMES`, that were not as usual and were put back first.
+    """
 
     values: dict[str, np.ndarray] = field(default_factory=dict)
     problem: Problem | None = None
+    reset: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.values[name]
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether values came."""
+        return self.problem is None or bool(self.values)
 
 
 def _shape(value: Any) -> str:

@@ -28,11 +28,14 @@ from utilities.checks.kernel.case import (
     Observation,
     Problem,
 )
+from utilities.checks.kernel.settings import usual_settings
 
 KERAS_3 = (
     " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
     "from tf_keras (import tf_keras)."
 )
+RUN_ITS_CELL = " Is it spelled right, and has the cell that defines it been run since the last restart?"
+KERAS_3_NAME = re.compile(r"(?<![\w.])keras\.src")
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
 NUMBERS = (np.ndarray, np.generic, int, float)
 KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
@@ -50,9 +53,10 @@ LIBRARIES = (
 class Stopped(Exception):
     """An observation cannot go on; carries the problem to report."""
 
-    def __init__(self, kind: str, message: str):
+    def __init__(self, kind: str, message: str, mistake: str = "", detail: str = ""):
         super().__init__(message)
-        self.problem = Problem(kind, message)
+        mistake = mistake or _named(message)
+        self.problem = Problem(kind, message, detail, mistake)
 
 
 def observe_cases(module: str, implementation: Any, cases: Sequence[Case]) -> list[Observation]:
@@ -64,17 +68,20 @@ def observe_cases(module: str, implementation: Any, cases: Sequence[Case]) -> li
 def observe_case(observe: Callable, implementation: Any, case: Case) -> Observation:
     """Return what `observe(implementation, case)` saw, or the problem that stopped it."""
     given = Case(case.stage, {name: _copy(value) for name, value in case.inputs.items()})
+    seen = Observation()
     try:
-        with _undisturbed():
+        with _undisturbed() as seen.reset:
             values = observe(implementation, given)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and GeneratorExit are the student's too
-        return Observation(problem=problem_of(error))
+        seen.problem = problem_of(error)
+        return seen
     changed = [name for name in case.inputs if not _same(given[name], case[name])]
     if changed:
-        return Observation(problem=Problem(INPUT_CHANGED, _changed_message(changed)))
-    return Observation({name: np.asarray(value) for name, value in values.items()})
+        seen.problem = Problem(INPUT_CHANGED, _changed_message(changed))
+    seen.values = {name: np.asarray(value) for name, value in values.items()}
+    return seen
 
 
 def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarray:
@@ -114,6 +121,20 @@ def as_pair(value: Any, first: str, second: str) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
+def as_parts(value: Any, *names: str) -> dict[str, Any]:
+    """Return the parts of a result by name; of one array where several are expected, the first alone.
+
+    Stops, and says what came instead, where the result is neither.
+    """
+    refuse_nothing(value, "result")
+    if isinstance(value, (tuple, list)) and len(value) == len(names):
+        return dict(zip(names, value, strict=True))
+    if is_tensor(value) or isinstance(value, np.ndarray):
+        return {names[0]: value}
+    came = f"{len(value)} values" if isinstance(value, (tuple, list)) else describe(value)
+    raise Stopped(WRONG_TYPE, f"Return {len(names)} values, ({', '.join(names)}); you return {came}.")
+
+
 def from_keras_3(value: Any) -> str:
     """Return what to say of a piece of Keras 3, or nothing: most pages on the web show it."""
     origin = type(value) if not inspect.isclass(value) else value
@@ -147,16 +168,27 @@ def problem_of(error: BaseException) -> Problem:
     if type(error) is NotImplementedError and "symbolic" not in str(error):
         # neither what input() raises in a run without a user, nor what NumPy does to a tensor
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
-    return Problem(
-        RAISED,
-        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}",
-        _own_traceback(error.__traceback__),
-    )
+    undefined = isinstance(error, NameError) and not isinstance(error, UnboundLocalError)
+    told = (RUN_ITS_CELL if undefined else "") + of_keras_3(error)
+    message = f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{told}"
+    return Problem(RAISED, message, _own_traceback(error.__traceback__), _named(message))
+
+
+def _named(message: str) -> str:
+    """Return the name of the mistake that a message speaks of by itself."""
+    return "piece of Keras 3" if KERAS_3 in message else ""
+
+
+def of_keras_3(error: BaseException) -> str:
+    """Return what to say of an error that Keras 3 raises, or that speaks of a piece of it."""
+    modules = (f.f_globals.get("__name__", "") for f, _ in traceback.walk_tb(error.__traceback__))
+    inside = any(str(module).split(".")[0] == "keras" for module in modules)
+    return KERAS_3 if inside or KERAS_3_NAME.search(str(error)) else ""
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold the device, precision and streams still while the implementation runs.
+def _undisturbed() -> Iterator[list[str]]:
+    """Hold device, settings and streams still while the implementation runs; yield what was reset.
 
     On the CPU and without TensorFloat-32 the result does not depend on the machine; warnings and
     stderr go to stdout, since nbgrader scores a cell 0 for anything on stderr.
@@ -167,11 +199,11 @@ def _undisturbed() -> Iterator[None]:
             contextlib.redirect_stdout(sys.stdout),  # puts it back if the implementation takes it
             contextlib.redirect_stderr(sys.stdout),
             warnings.catch_warnings(),
-            np.errstate(all="ignore"),
             _on_the_cpu(),
         ):
             warnings.simplefilter("ignore")
-            yield
+            with usual_settings() as reset:
+                yield reset
     finally:
         sys.setrecursionlimit(recursion_limit)
 

@@ -31,15 +31,21 @@ def new_layer(
     name: the class's name in the course. base: what it must inherit from.
     """
     if isinstance(implementation, base) or not callable(implementation):
-        came = "an object that is made already" if callable(implementation) else describe(implementation)
+        came = (
+            "an object that is made already" if callable(implementation) else describe(implementation)
+        )
         raise Stopped(WRONG_TYPE, f"Give the class {name} itself to the check; you give {came}.")
     made = implementation(*arguments, **options)
     refuse_nothing(made, "result")
     if isinstance(made, base):
         return made
     came = "" if inspect.isclass(implementation) else f" It is {describe(made)}."
-    parent = f"tf_keras.{base.__module__.split('.')[-1]}.{base.__name__}".replace("base_layer", "layers")
-    raise Stopped(WRONG_TYPE, f"{name} must be a class that inherits from {parent}.{came}{from_keras_3(made)}")
+    parent = f"tf_keras.{base.__module__.split('.')[-1]}.{base.__name__}".replace(
+        "base_layer", "layers"
+    )
+    raise Stopped(
+        WRONG_TYPE, f"{name} must be a class that inherits from {parent}.{came}{from_keras_3(made)}"
+    )
 
 
 def find_weight(layer: Any, name: str) -> tf.Variable:
@@ -82,7 +88,9 @@ def made_anew(made: Any) -> Any:
         config = made.get_config()
     except NotImplementedError:
         raise Stopped(
-            NOT_ATTEMPTED, "get_config is not written yet: Keras needs it to save and copy a layer."
+            NOT_ATTEMPTED,
+            "get_config is not written yet: Keras needs it to save and copy a layer.",
+            "no get_config",
         ) from None
     try:
         return type(made).from_config(config)
@@ -93,6 +101,7 @@ def made_anew(made: Any) -> Any:
             f"Nothing can be made anew from get_config(): {reason[0]}. The config must hold every "
             "argument under its name, and the class must take the arguments of every Keras layer, "
             "such as name.",
+            "config incomplete",
         ) from None
 
 
@@ -129,7 +138,9 @@ def gradient_reaches(call: Callable[[], Any], weights: Sequence[tf.Variable]) ->
     with tf.GradientTape() as tape:
         loss = uneven_sum(call())
     gradients = tape.gradient(loss, list(weights))
-    return np.array([g is not None and bool(tf.reduce_any(tf.convert_to_tensor(g) != 0)) for g in gradients], bool)
+    return np.array(
+        [g is not None and bool(tf.reduce_any(tf.convert_to_tensor(g) != 0)) for g in gradients], bool
+    )
 
 
 def can_learn(call: Callable[[], Any], weights: Sequence[tf.Variable]) -> np.ndarray:
@@ -148,6 +159,8 @@ def can_learn(call: Callable[[], Any], weights: Sequence[tf.Variable]) -> np.nda
                 gradient = tf.convert_to_tensor(gradient)
                 reached[i] |= bool(tf.reduce_any(gradient != 0))
                 weights[i].assign_sub(0.1 * gradient / (1e-12 + tf.norm(gradient)))
+        if reached.all():
+            break
     for weight, value in zip(weights, kept, strict=True):
         weight.assign(value)
     return reached
@@ -166,11 +179,11 @@ def among(weights: Iterable[tf.Variable], others: Iterable[tf.Variable]) -> np.n
 
 def freezes(layer: Any, call: Callable[[], Any]) -> np.ndarray:
     """Return whether a layer keeps its weights and its result when it is frozen."""
-    before, weights = as_arrays(call()), [id(w) for w in layer.weights]
+    before, weights = as_arrays(call()), {id(w) for w in layer.weights}
     layer.trainable = False
     try:
         after = as_arrays(call())
-        kept = [id(w) for w in layer.weights] == weights and not layer.trainable_weights
+        kept = {id(w) for w in layer.weights} == weights and not layer.trainable_weights
         return np.array(kept and all(map(np.array_equal, before, after)))
     finally:
         layer.trainable = True
@@ -180,3 +193,10 @@ def as_arrays(result: Any) -> list[np.ndarray]:
     """Return one tensor or several as arrays."""
     several = result if isinstance(result, (tuple, list)) else [result]
     return [as_array(part) for part in several]
+
+
+def refuse_keras_3(layer: Any) -> None:
+    """Stop where a layer holds a piece of Keras 3: its weights would be neither trained nor saved."""
+    for name, value in vars(layer).items():
+        if told := from_keras_3(value):
+            raise Stopped(WRONG_TYPE, f"In your layer, {name} is {describe(value)}.{told}")

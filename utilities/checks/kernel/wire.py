@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.kernel.case import Case, Observation, Problem
+from utilities.checks.kernel.settings import NAMES
 
 MIME = "application/vnd.attention-lab.observations+json"
 LARGEST_MESSAGE = 48_000_000  # bytes of one message; a right answer to any check is far smaller
@@ -55,24 +56,45 @@ def load_observations(items: Any, count: int) -> list[Observation]:
 
 
 def _plain_observation(observation: Observation) -> dict:
-    if observation.problem is not None:
-        problem = observation.problem
-        return {"problem": [problem.kind, problem.message, problem.detail]}
-    return {"values": {name: _npy(np.asarray(v)) for name, v in observation.values.items()}}
+    problem = observation.problem
+    reset = {"reset": observation.reset} if observation.reset else {}
+    if problem is not None and not observation.values:
+        return {"problem": _texts(problem), **reset}
+    values = {name: _npy(np.asarray(v)) for name, v in observation.values.items()}
+    changed = {"problem": _texts(problem)} if problem else {}
+    return {"values": values, **changed, **reset}
 
 
 def _observation(item: Any) -> Observation:
-    if not isinstance(item, dict) or len(item) != 1:
+    if not isinstance(item, dict):
         raise WireError("an observation is neither values nor a problem")
+    reset = item.pop("reset", [])
+    if not isinstance(reset, list):
+        raise WireError("the settings that were reset are no list")
+    observation = _values_and_problem(item)
+    observation.reset = [name for name in NAMES if name in reset]
+    return observation
+
+
+def _values_and_problem(item: dict) -> Observation:
+    if not item or set(item) - {"values", "problem"}:
+        raise WireError("an observation is neither values nor a problem")
+    problem = None
     if "problem" in item:
         texts = item["problem"]
-        if not (isinstance(texts, list) and len(texts) == 3 and all(map(_is_text, texts))):
-            raise WireError("a problem is not three texts")
-        return Observation(problem=Problem(*(text[:LONGEST_TEXT] for text in texts)))
+        if not (isinstance(texts, list) and len(texts) in (3, 4) and all(map(_is_text, texts))):
+            raise WireError("a problem is not a few texts")
+        problem = Problem(*(text[:LONGEST_TEXT] for text in texts))
+        if "values" not in item:
+            return Observation(problem=problem)
     values = item.get("values")
     if not isinstance(values, dict) or not all(map(_is_text, values.values())):
         raise WireError("an observation is neither values nor a problem")
-    return Observation({name: _array(text) for name, text in values.items()})
+    return Observation({name: _array(text) for name, text in values.items()}, problem)
+
+
+def _texts(problem: Problem) -> list[str]:
+    return [problem.kind, problem.message, problem.detail, problem.mistake]
 
 
 def _is_text(value: Any) -> bool:

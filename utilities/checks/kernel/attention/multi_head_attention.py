@@ -8,16 +8,11 @@ import tensorflow as tf
 import tf_keras
 
 from utilities.checks.kernel import probes
+from utilities.checks.kernel.attention.protocol import WEIGHTS
 from utilities.checks.kernel.attention.scaled_dot_product_attention import output_and_weights
 from utilities.checks.kernel.case import WRONG_TYPE, Case
 from utilities.checks.kernel.observing import Stopped, as_array
 
-WEIGHTS = {
-    "W_q": "(num_heads, d_q, proj_dim)",
-    "W_k": "(num_heads, d_k, proj_dim)",
-    "W_v": "(num_heads, d_v, proj_dim)",
-    "W_o": "(num_heads·proj_dim, proj_dim)",
-}
 Inputs = list[tf.Tensor]
 Seen = dict[str, np.ndarray]
 
@@ -114,6 +109,6 @@ _BY_STAGE: dict[str, Callable[..., Seen]] = {
 }
 
 
-def _made(implementation: Any, case: Case, **options: bool) -> tf_keras.layers.Layer:
+def _made(implementation: Any, case: Case, **options: Any) -> tf_keras.layers.Layer:
     sizes = (case["num_heads"], case["proj_dim"])
     return probes.new_layer(implementation, "MultiHeadAttention", *sizes, **options)

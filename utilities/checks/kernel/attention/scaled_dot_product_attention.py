@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from utilities.checks.kernel.case import Case
-from utilities.checks.kernel.observing import as_array, as_pair
+from utilities.checks.kernel.observing import as_array, as_parts
 from utilities.checks.kernel.probes import same, with_unknown_batch
 
 
@@ -20,9 +20,6 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
 
 
 def output_and_weights(result: Any) -> dict[str, np.ndarray]:
-    """Return the pair (output, attention_weights) as arrays, or stop where it is none."""
-    output, weights = as_pair(result, "output", "attention_weights")
-    return {
-        "output": as_array(output, "output"),
-        "attention_weights": as_array(weights, "attention weights"),
-    }
+    """Return output and attention weights as arrays, as far as they came."""
+    parts = as_parts(result, "output", "attention_weights")
+    return {name: as_array(part, name.replace("_", " ")) for name, part in parts.items()}

@@ -24,8 +24,8 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
         if questions > PATIENCE * (needed + case["num_beams"]):
             raise Stopped(
                 RAISED,
-                f"The search was stopped: it has asked for log-probabilities {questions - 1} times, and "
-                f"{needed} times are enough for num_beams = {case['num_beams']} and max_length = "
+                f"The search was stopped: it has asked for log-probabilities {questions - 1} times, "
+                f"and {needed} times are enough for num_beams = {case['num_beams']} and max_length = "
                 f"{case['max_length']}. Does it come to an end, and keep num_beams sequences a step?",
             )
         return table(_tokens(tokens))

@@ -81,11 +81,11 @@ def draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 # --- the formula -----------------------------------------------------------------------------------
 
 
-def formula(case: Case, seen: Observation, **settings: Any) -> Arrays:
-    """Return weights and output; the settings are those of the oracle."""
+def formula(case: Case, seen: Observation, *, alone: bool = False, **settings: Any) -> Arrays:
+    """Return weights and output, or the output alone; the other settings are those of the oracle."""
     q, k, v = (case[name].astype(np.float64) for name in "qkv")
     output, weights = oracles.scaled_dot_product_attention(q, k, v, case["mask"], **settings)
-    return {"attention_weights": weights, "output": output}
+    return {"output": output} if alone else {"attention_weights": weights, "output": output}
 
 
 # --- the mistakes ----------------------------------------------------------------------------------
@@ -251,6 +251,7 @@ INSIDE = [  # mistakes in attention itself; inside the heads of a layer they are
         returns=lambda output, weights, scores: (output, oracles.transposed(weights)),
     ),
 ]
+ALONE = "Your output is right, but it comes alone. Return two values: (output, attention_weights)."
 SWAPPED = "You return the weights first. The order is (output, attention_weights)."
 RANDOM = Sign(
     "random",
@@ -302,6 +303,7 @@ CHECK = Check(
     ],
     mistakes=[
         *INSIDE,
+        Mistake("weights not returned", ALONE, alone=True),
         Mistake("results swapped", SWAPPED, returns=lambda output, weights, scores: (weights, output)),
     ],
     signs=[

@@ -137,7 +137,8 @@ _AS_COSINE = 'With "cosine", queries and keys are both divided by their length, 
 MISTAKES = [
     Mistake(
         "normalization ignored",
-        "Your scores are made in one way whatever `normalization` says. Which of the three is asked for?",
+        "Your scores are made in one way whatever `normalization` says. Which of the three is "
+        "asked for?",
         {"linear": STANDARD, "cosine": STANDARD},
         {"standard": LINEAR, "cosine": LINEAR},
         {"standard": COSINE, "linear": COSINE},

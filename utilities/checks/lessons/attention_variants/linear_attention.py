@@ -1,6 +1,5 @@
 """Linear attention: the formula in its quadratic form, the mistakes, what is looked at."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -234,9 +233,9 @@ def _cost(case: Case, seen: Observation) -> Wrong | None:
     shape = ", ".join(str(int(n)) for n in seen["largest_shape"])
     return Wrong(
         "quadratic cost",
-        f"Twice the tokens make your arrays {growth:.1f} times as large. With {int(LENGTHS[-1])} tokens "
-        f"the largest has shape ({shape}). Put the brackets elsewhere, so that no array has an entry "
-        "for each pair of tokens.",
+        f"Twice the tokens make your arrays {growth:.1f} times as large. With {int(LENGTHS[-1])} "
+        f"tokens the largest has shape ({shape}). Put the brackets elsewhere, so that no array has an "
+        "entry for each pair of tokens.",
     )
 
 
@@ -252,8 +251,9 @@ CHECK = Check(
     signs=[
         Sign(
             "weights sum to 0",
-            "Your output is not a number: some query's weights sum to 0, or nearly. With φ(x) = elu(x) + "
-            "1 they cannot, since all of them are positive. What is your φ, and what do you divide by?",
+            "Your output is not a number: some query's weights sum to 0, or nearly. With φ(x) = elu(x) "
+            "+ 1 they cannot, since all of them are positive. What is your φ, and what do you divide "
+            "by?",
             lambda case, seen: not np.all(np.isfinite(seen["output"])),
         ),
         *self_attention.shared_signs(),

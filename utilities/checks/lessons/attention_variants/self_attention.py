@@ -260,6 +260,6 @@ def _kept(case: Case, seen: Observation) -> Wrong | None:
         return None
     return Wrong(
         "weights made anew when frozen",
-        "With layer.trainable = False your layer makes new weights or gives another result. Ask whether "
-        "there are any weights yet, not whether there are any to train.",
+        "With layer.trainable = False your layer makes new weights or gives another result. Ask "
+        "whether there are any weights yet, not whether there are any to train.",
     )

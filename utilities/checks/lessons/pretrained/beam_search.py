@@ -63,7 +63,7 @@ def _case(
         table = np.log(oracles.softmax(scores)).astype(np.float32)
         sizes = {"num_beams": num_beams, "max_length": max_length, "end_token": end_token}
         case = Case(stage, {"table": table, **sizes})
-        if _is_clear(case, ends) and all(_differs(case, way) for way in wrong):
+        if _is_clear(case, ends) and all(_differs(case, dict(way)) for way in wrong):
             return case
 
 

@@ -1,0 +1,1 @@
+"""The `lab` command: each probe of `lab doctor`."""

@@ -1,0 +1,1 @@
+"""Genuine pixels, downloads over a faulty network, and what is said when files are damaged."""

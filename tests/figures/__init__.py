@@ -1,0 +1,1 @@
+"""Every figure: legible to all, with alternative text, drawn as it should."""

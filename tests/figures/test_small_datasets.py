@@ -1,0 +1,40 @@
+"""The figures of the lab on small data sets."""
+
+import pytest
+
+from tests.figures.examples import DISTANCES, IMAGE, drawn
+from utilities import (
+    plot_attention_distances,
+    plot_learning_rate,
+    plot_shifted_patches,
+    plot_temperatures,
+    plot_token_fields,
+)
+
+
+def test_copies_are_moved_by_half_a_patch_inside_their_frame():
+    axes = drawn("shifts").axes  # patches of 4: moved by 2
+    corners = [(one.images[0].get_extent()[3], one.images[0].get_extent()[0]) for one in axes]
+    moves = [(0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2)]  # down, right
+    assert corners == 2 * [(down - 0.5, right - 0.5) for down, right in moves]
+    for one in axes[:5]:
+        assert (one.get_xlim(), one.get_ylim()) == ((-0.5, 7.5), (11.5, -0.5))
+    for one in axes[5:]:
+        assert (one.get_xlim(), one.get_ylim()) == ((-0.5, 3.5), (7.5, 3.5))  # row 1, column 0
+
+
+WRONG = {
+    "expected a divisor": lambda: plot_shifted_patches(IMAGE, 5, (0, 0)),
+    "expected a row below 3 and a column below 2": lambda: plot_shifted_patches(IMAGE, 4, (3, 0)),
+    "fields is empty": lambda: plot_token_fields({}, 4),
+    r"expected that of stated, \(2,\)": lambda: plot_learning_rate([1, 2], [1, 2, 3], 1),
+    "temperatures is empty": lambda: plot_temperatures({}, 1.0),
+    r"expected \(L, 1\) or \(L, h\)": lambda: plot_temperatures({"a": [1, 2]}, 1.0),
+    "expected the same models": lambda: plot_attention_distances({}, DISTANCES, 1.0),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError, match=message):
+        WRONG[message]()

@@ -1,0 +1,1 @@
+"""Models: loaded, looked into, and the ones that the kit ships."""

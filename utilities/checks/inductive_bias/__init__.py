@@ -1,1 +1,0 @@
-"""Position embeddings, a convolutional rival, and how a dead model is told from a live one. Moves to `lessons/` and `kernel/`."""

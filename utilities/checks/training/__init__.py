@@ -1,1 +1,0 @@
-"""The training run and the callback that tracks its carbon footprint. Moves to `lessons/` and `kernel/`."""

@@ -1,1 +1,0 @@
-"""The transformer block and the MLP inside it. Moves to `lessons/` and `kernel/`."""

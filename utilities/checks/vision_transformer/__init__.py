@@ -1,1 +1,0 @@
-"""Patches, their encoding, and the Vision Transformer made of them. Moves to `lessons/` and `kernel/`."""

@@ -1,0 +1,1 @@
+"""The `lab` command: `lab.py` lists the subcommands, one module each."""

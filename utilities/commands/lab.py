@@ -1,0 +1,49 @@
+"""The `lab` command: its subcommands, each imported only when it is called."""
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {
+    "data": ("utilities.commands.data", "download the full CIFAR-10 and CIFAR-100"),
+    "new": ("utilities.grading.new", "make a course, or an exercise, of one's own"),
+    "check": ("utilities.grading.check", "tell what is wrong with an assignment before release"),
+    "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
+    "models": ("utilities.commands.models", "list, evaluate or download the pre-trained models"),
+    "doctor": (
+        "utilities.commands.doctor",
+        "tell whether this machine is ready, and what to do if not",
+    ),
+    "energy": ("utilities.commands.energy", "table the energy reports that runs have saved"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand and return its exit status.
+
+    A subcommand is a module with `add_arguments(parser)` and `run(options) -> int`.
+    """
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
+    parser.add_argument(
+        "command",
+        choices=COMMANDS,
+        metavar="command",
+        help="; ".join(f"{name}: {purpose}" for name, (_, purpose) in COMMANDS.items()),
+    )
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    module_name, purpose = COMMANDS[options.command]
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not module_name.startswith(missing.name):
+            raise
+        print(f"lab {options.command} is not part of the hand-out for students.", file=sys.stderr)
+        return 2
+    subparser = argparse.ArgumentParser(prog=f"lab {options.command}", description=purpose)
+    module.add_arguments(subparser)
+    return module.run(subparser.parse_args(options.rest))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

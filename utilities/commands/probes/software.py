@@ -1,0 +1,166 @@
+"""Python, libraries and programs. TensorFlow starts in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from utilities.commands.probes.finding import MISSING, OPTIONAL, READY, REINSTALL, Finding
+from utilities.commands.probes.processes import TIMEOUT, last_line, run_quietly
+from utilities.kit import KIT
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+TRY_TENSORFLOW = """
+import json, utilities
+import tensorflow as tf, tf_keras
+product = float(tf.reduce_sum(tf.matmul(tf.ones((8, 8)), tf.ones((8, 8)))))
+assert product == 512, f"an 8x8 product of ones sums to {product}, not to 512"
+print(json.dumps({
+    "version": tf.__version__,
+    "tf_keras": tf_keras.__version__,
+    "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+    "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+             for gpu in tf.config.list_physical_devices("GPU")],
+}))
+"""
+
+
+def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    """Look at the version of Python."""
+    text = ".".join(map(str, found)) + f" in {sys.prefix}"
+    if found[:2] == (3, 11):
+        return Finding(READY, text)
+    return Finding(MISSING, text, "install Python 3.11, then make lab PYTHON=/path/to/python3.11")
+
+
+def libraries(lock: Path = KIT / "requirements.lock") -> Finding:
+    """Look whether every library is installed in the version that the kit pins."""
+    from packaging.requirements import Requirement
+
+    if not lock.is_file():
+        return Finding(OPTIONAL, f"no {lock.name} to compare with", "use the kit's own folder")
+    pins = [Requirement(line) for line in lock.read_text().splitlines() if line.strip()]
+    pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    absent, other = [], []
+    for pin in pins:
+        try:
+            if not pin.specifier.contains(version(pin.name), prereleases=True):
+                other.append(f"{pin.name} {version(pin.name)}")
+        except PackageNotFoundError:
+            absent.append(pin.name)
+    if absent:
+        return Finding(MISSING, f"{len(absent)} not installed: {_some(absent)}", REINSTALL)
+    if other:
+        return Finding(OPTIONAL, f"{len(other)} in another version: {_some(other)}", REINSTALL)
+    return Finding(READY, f"{len(pins)} as pinned")
+
+
+class TensorFlow:
+    """Two lines from one start of TensorFlow, in a process of its own."""
+
+    def __init__(self, command: Sequence[str] = (sys.executable, "-c", TRY_TENSORFLOW)):
+        self.command = command
+        self.facts: dict[str, Any] = {}
+
+    def library(self) -> Finding:
+        """Find out whether TensorFlow starts and computes; its version and threads."""
+        try:
+            done = run_quietly(self.command)
+        except subprocess.TimeoutExpired:
+            todo = "try again when the machine is less busy; else " + REINSTALL
+            return Finding(MISSING, f"does not start within {TIMEOUT} seconds", todo)
+        if done.returncode < 0:
+            todo = "TensorFlow needs a processor with AVX: use another machine, or a hub"
+            return Finding(MISSING, f"ended by signal {-done.returncode} as it started", todo)
+        if done.returncode != 0:
+            said = last_line(done.stderr) or f"ended with status {done.returncode} as it started"
+            return Finding(MISSING, said, REINSTALL)
+        self.facts = json.loads(done.stdout.splitlines()[-1])
+        threads = self.facts["threads"] or f"as many as cores ({_cores()})"
+        text = f"{self.facts['version']}, tf_keras {self.facts['tf_keras']}, threads: {threads}"
+        return Finding(READY, text)
+
+    def gpu(self, has_driver: bool | None = None) -> Finding:
+        """Find out which GPUs TensorFlow can use."""
+        if not self.facts:
+            return Finding(OPTIONAL, "not known without TensorFlow", "fix TensorFlow first")
+        if self.facts["gpus"]:
+            return Finding(READY, ", ".join(self.facts["gpus"]))
+        if shutil.which("nvidia-smi") if has_driver is None else has_driver:
+            todo = 'python -m pip install "tensorflow[and-cuda]" in the version above'
+            return Finding(OPTIONAL, "an NVIDIA driver, but TensorFlow finds no GPU", todo)
+        return Finding(OPTIONAL, "none", "not needed: the standard profile is made for a CPU")
+
+
+def alembic(path: str | None = None) -> Finding:
+    """Look whether nbgrader finds the command that makes a gradebook."""
+    found = shutil.which("alembic", path=path)
+    if found:
+        return Finding(READY, found)
+    if path is None and (beside := shutil.which("alembic", path=str(Path(sys.executable).parent))):
+        return Finding(READY, f"{beside}; nbgrader_config.py puts it on the PATH")
+    return Finding(MISSING, "not on the PATH: a fresh gradebook cannot be made", REINSTALL)
+
+
+def course_name(folders: list[str] | None = None, course: Path | None = None) -> Finding:
+    """Whether the course in this folder, else the kit's own, is named as in shared settings."""
+    from utilities.grading.course import CONFIG_FILE, read_config
+    from utilities.grading.state import shared_course_ids
+
+    here = Path.cwd() if course is None else course
+    config = read_config(here if (here / CONFIG_FILE).is_file() else KIT)
+    faults = list(shared_course_ids(config, folders))
+    if faults:
+        return Finding(MISSING, f"{faults[0].place}: {faults[0].what}", faults[0].remedy)
+    return Finding(READY, f"{config.CourseDirectory.course_id}; no shared settings say otherwise")
+
+
+def bubblewrap() -> Finding:
+    """Look whether a sandbox for students' code really starts."""
+    from utilities.grading import sandbox
+
+    try:
+        sandbox.check_available()
+    except sandbox.SandboxUnavailable as error:
+        reason, *rest = str(error).split(": ", 1) if "\n" not in str(error) else [str(error)]
+        return Finding(MISSING, "no sandbox can be made", " ".join(": ".join([reason, *rest]).split()))
+    lacking = "".join(f"; without {part}" for part in sandbox.not_offered())
+    return Finding(READY, f"a sandbox starts, without network and apart from your files{lacking}")
+
+
+def browser(names: Sequence[str] = BROWSERS) -> Finding:
+    """Look whether there is a Chromium for the tests that play a student."""
+    found = next(filter(None, map(shutil.which, names)), None) or _browser_of_playwright()
+    todo = "make test installs it; or: python -m playwright install chromium"
+    if found is None:
+        return Finding(MISSING, "no Chromium: the tests in a browser cannot run", todo)
+    done = run_quietly([found, "--version"])
+    if done.returncode != 0:
+        return Finding(MISSING, f"{found} does not start: {last_line(done.stderr)}", todo)
+    return Finding(READY, f"{done.stdout.strip()}, {found}")
+
+
+def _browser_of_playwright() -> str | None:
+    try:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            path = playwright.chromium.executable_path
+    except Exception:  # one of the tests' extras: not installed, or its driver does not start
+        return None
+    return path if Path(path).exists() else None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")

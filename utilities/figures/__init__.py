@@ -1,0 +1,1 @@
+"""Figures and sliders: `style` holds colours and fonts, `showing` the alternative text."""

@@ -1,0 +1,24 @@
+"""Images varied at random during training."""
+
+from __future__ import annotations
+
+import tf_keras
+from tf_keras import layers
+
+from utilities.models.sizes import CIFAR10_SHAPE
+
+
+def crop_and_flip(pixels: int = 4) -> tf_keras.Sequential:
+    """Return augmentation for training: each image shifted by up to `pixels`, half of them mirrored.
+
+    Images of 32×32 pixels, (B, 32, 32, C) in and out; what is shifted in is 0, the mean colour of
+    standardised images. At inference the images pass unchanged.
+    """
+    share = pixels / CIFAR10_SHAPE[0]
+    return tf_keras.Sequential(
+        [
+            layers.RandomTranslation(share, share, fill_mode="constant", interpolation="nearest"),
+            layers.RandomFlip("horizontal"),
+        ],
+        name="crop_and_flip",
+    )
