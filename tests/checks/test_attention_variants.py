@@ -1,11 +1,16 @@
 """Attention variants: the formulas against known facts, and what the measurements count."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from tf_keras import layers
 
 from tests.checks.catalogue import attention_variants as catalogue
+from utilities.checks.core import oracles
+from utilities.checks.kernel.case import Observation
+from utilities.checks.lessons.attention_variants import linear_attention as LINEAR
 from utilities.checks.lessons.attention_variants import orthonormal
 from utilities.checks.lessons.vit_family import Sizes, parameter_count
 from utilities.models.self_attention import SelfAttention
@@ -23,6 +28,25 @@ def test_parameter_count_of_the_published_models(attention, count):
     sizes = Sizes(6, 64, 8, tuple(size.mlp_units), tuple(size.head_units), 100)
     formula = parameter_count(sizes, (72, 72, 3), 8 * attention, 17, lambda n, d: n * d)
     assert formula == count
+
+
+def test_linear_attention_is_a_mean_and_its_brackets_may_be_moved():
+    case = next(case for case in LINEAR.CHECK.draw(0) if case.stage == "one head")
+    x, W = (case["x"].astype(float), {name: case[name].astype(float) for name in case.unsaid})
+    q, k, v = (x @ W[name] + W[f"{name}_bias"] for name in ("W_q", "W_k", "W_v"))
+    q, k = LINEAR.elu_plus_one(q), LINEAR.elu_plus_one(k)
+    numerator = q @ (np.swapaxes(k, -1, -2) @ v)
+    denominator = q @ k.sum(axis=-2)[..., None]
+    expected = numerator / denominator @ W["W_o"] + W["W_o_bias"]
+    np.testing.assert_allclose(LINEAR.formula(case, Observation())["output"], expected)
+
+
+def test_cosines_do_not_depend_on_lengths():
+    q, k, v = RNG.normal(size=(3, 5, 7, 4))
+    settings = {"lengths": oracles.unit_length, "divisor": lambda q, k, v: 1.0}
+    attend = partial(oracles.scaled_dot_product_attention, **settings, normalise=lambda scores: scores)
+    np.testing.assert_allclose(attend(3 * q, k / 2, v)[0], attend(q, k, v)[0])
+    assert np.all(attend(0 * q, k, v)[0] == 0)
 
 
 def test_constraint_acts_on_singular_values_alone():
