@@ -67,6 +67,13 @@ def test_classifier_earns_its_points_with_a_broken_earlier_step(name, monkeypatc
     assert f"Fix your {name}" in report.notes[0] or f"or {name}" in report.notes[0]
 
 
+def test_a_step_that_was_not_run_after_a_restart_is_told_as_that(monkeypatch):
+    monkeypatch.delattr(catalogue, "scaled_dot_product_attention")
+    report = CLASSIFIER.report(catalogue.create_vit_classifier)
+    assert report.passed, str(report)
+    assert "scaled_dot_product_attention is not defined: run its cell" in report.notes[0]
+
+
 def test_broken_classifier_is_not_excused_by_a_broken_earlier_step(monkeypatch):
     monkeypatch.setattr(catalogue, "PatchEncoder", catalogue.TokenLast)
     report = CLASSIFIER.report(catalogue.softmax_at_the_end)

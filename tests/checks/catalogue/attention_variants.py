@@ -1123,7 +1123,7 @@ def one_attention(input_shape, num_classes, size, make_attention, data_augmentat
     return built(input_shape, num_classes, size, lambda: attention, data_augmentation)
 
 
-@wrong("attention_vit", told="raised an error")
+@wrong("attention_vit", told="raised an error", because="no model with a block can be made")
 def factory_called_on_tokens(input_shape, num_classes, size, make_attention, data_augmentation=None):
     return built(input_shape, num_classes, size, lambda: make_attention, data_augmentation)
 
@@ -1280,7 +1280,7 @@ def no_positions(images, size):
     return layers.Reshape((-1, size.embedding_proj_dim))(x)
 
 
-@variant("positions missing", tokens=True)
+@variant("positions not trainable", tokens=True)
 def positions_out_in_the_open(images, size):
     """An Embedding called on tf.range outside a layer is not tracked."""
     x = no_positions(images, size)

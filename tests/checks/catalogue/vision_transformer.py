@@ -1655,3 +1655,10 @@ def model_of_keras_3(**sizes):
     import keras
 
     return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(sizes["num_classes"])])
+
+
+@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
+def dense_of_keras_3(**sizes):
+    import keras
+
+    return _classifier(**sizes, read=lambda tokens: keras.layers.Dense(8)(tokens[:, 0]))

@@ -485,10 +485,13 @@ class Judgement:
         if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
         expected = self._expect(i, self.explanation.base if self.explanation else {})
-        for name in [name for name in expected or () if name in (line.of or expected or ())]:
+        for name in expected or ():
+            assert expected is not None
+            if name not in (line.of or expected):
+                continue
             label = name.replace("_", " ")
             try:
-                value = (expected or {})[name]
+                value = expected[name]
             except UNDEFINED:
                 return WRONG_VALUE, f"The {label} is not one of those that can come about."
             if not self._agrees(i, name, value):

@@ -182,8 +182,8 @@ def _is_told_missing(report: "Report", name: str) -> bool:
 def _run_first(missing: Sequence[str]) -> str:
     verb, cells = ("is", "its cell") if len(missing) == 1 else ("are", "their cells")
     return (
-        f"{' and '.join(missing)} {verb} not defined: run {cells}, then this one again. After a restart "
-        "of the notebook nothing is there until its cell has run."
+        f"{' and '.join(missing)} {verb} not defined: run {cells}, then this one again. After a "
+        "restart of the notebook nothing is there until its cell has run."
     )
 
 

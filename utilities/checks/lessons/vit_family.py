@@ -47,7 +47,7 @@ def vit(
     attention: Attention,
     usual: Sequence[Step] = activations.GELU[:2],
     repeat: int = 1,
-    resize: Callable[[Sizes, Observation], Sizes] = lambda sizes, seen: sizes,
+    resize: Callable[[Sizes], Sizes] = lambda sizes: sizes,
     augment: Callable[[bool], bool | None] = lambda training: training,
     pixels: Step = lambda images: images,
     scale: Callable[[int], tuple[float, float]] = lambda width: (1.0, 1.0),
@@ -83,7 +83,7 @@ def vit(
     wiring: the settings of a block.
     Each piece is computed from the piece before as it was observed, where that can be seen.
     """
-    size = resize(sizes(case), seen)
+    size = resize(sizes(case))
     step, attention_count = attention(case, seen, size, attend)
     dense = partial(_dense, case)
     epsilon = _epsilon(seen) if epsilon is None else epsilon
@@ -239,7 +239,7 @@ def parameter_count(
 
 def resized(**changes: Callable[[Sizes], Any]) -> Mapping[str, Any]:
     """Return the setting that makes other sizes of those given."""
-    return {"resize": lambda s, seen: replace(s, **{name: of(s) for name, of in changes.items()})}
+    return {"resize": lambda s: replace(s, **{name: of(s) for name, of in changes.items()})}
 
 
 def _always(value: Any, sizes: Sizes) -> Any:
@@ -262,10 +262,6 @@ def _with_layers(more: int = 0, fixed: int | None = None) -> Mapping[str, Any]:
 
 def _rescaled(factor: float, shift: float) -> Step:
     return lambda images: factor * images + shift
-
-
-def _classes_as_seen(sizes: Sizes, seen: Observation) -> Sizes:
-    return replace(sizes, num_classes=seen["output"].shape[-1])
 
 
 BLOCKS = "Each turn of the loop makes one block, and gives it what the one before gave back."
@@ -293,7 +289,7 @@ MISTAKES = [
         "non-linearity after the last layer",
         "Your last Dense layer has a non-linearity. Logits may be any number: leave it out there.",
         *({"finish": step} for step in (activations.relu, *activations.GELU[:2], np.tanh)),
-        entails=UNLEARNED,
+        entails=(*UNLEARNED, "dropout too many"),
     ),
     Mistake(
         "head without non-linearity",
@@ -326,7 +322,9 @@ MISTAKES = [
     Mistake(
         "number of classes fixed",
         "The number of your logits does not follow num_classes: take it from there.",
-        resize=_classes_as_seen,
+        *(resized(num_classes=partial(_always, number)) for number in (10, 100, 1000)),
+        resized(num_classes=lambda s: s.num_classes + 1),
+        resized(num_classes=lambda s: s.num_classes - 1),
     ),
     Mistake(
         "wrong number of blocks",
@@ -378,13 +376,14 @@ MISTAKES = [
 def mistakes(*further: Mistake, without: Sequence[str] = ()) -> list[Mistake]:
     """Return the mistakes of both models, those named left out, and further ones first.
 
-    A model of other sizes has its dropouts elsewhere: that costs nothing beside the sizes.
+    A model of other sizes has its dropouts elsewhere, and may have weights that are never reached:
+    that costs nothing beside the sizes.
     """
     known_here = {mistake.name for mistake in further}
     chosen = [*further, *(m for m in MISTAKES if m.name not in {*without, *known_here})]
     for mistake in chosen:
         if any({"resize", "head_reads", "shared"} & set(way) for way in mistake.ways):
-            mistake.entails = (*mistake.entails, *DROPOUT)
+            mistake.entails = (*mistake.entails, *DROPOUT, *UNLEARNED)
     return chosen
 
 

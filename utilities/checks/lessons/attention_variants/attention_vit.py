@@ -232,6 +232,7 @@ MISTAKES = vit_family.mistakes(
             f"{ANOTHER}({name}).",
             *({"activation": step} for step in steps),
             *({"head_activation": step} for step in steps[:1]),
+            *({"activation": step, "head_activation": oracles.gelu} for step in steps[:1]),
         )
         for name, steps in (*activations.OTHERS.items(), ("tanh", (np.tanh,)))
     ),
