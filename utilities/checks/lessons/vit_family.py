@@ -376,13 +376,14 @@ MISTAKES = [
 def mistakes(*further: Mistake, without: Sequence[str] = ()) -> list[Mistake]:
     """Return the mistakes of both models, those named left out, and further ones first.
 
-    A model of other sizes has its dropouts elsewhere: that costs nothing beside the sizes.
+    A model of other sizes has its dropouts elsewhere, and may have weights that are never reached:
+    that costs nothing beside the sizes.
     """
     known_here = {mistake.name for mistake in further}
     chosen = [*further, *(m for m in MISTAKES if m.name not in {*without, *known_here})]
     for mistake in chosen:
         if any({"resize", "head_reads", "shared"} & set(way) for way in mistake.ways):
-            mistake.entails = (*mistake.entails, *DROPOUT)
+            mistake.entails = (*mistake.entails, *DROPOUT, *UNLEARNED)
     return chosen
 
 

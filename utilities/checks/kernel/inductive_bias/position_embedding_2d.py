@@ -37,7 +37,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     return {
         **first,
         "output": output,
-        "in_training": as_array(call(tokens, training=True), "output"),
+        "same_in_training": probes.alike(output, call(tokens, training=True)),
         "repeats": np.array(np.allclose(output, again, atol=1e-6, equal_nan=True)),
         "found": np.array([name in tables for name in TABLES]),
         "trained": np.array([bool(known.get(name, False)) for name in TABLES]),

@@ -27,7 +27,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     return {
         "bias": as_array(call(tf.zeros_like(scores)), "output"),
         "output": output,
-        "in_training": as_array(call(scores, training=True), "output"),
+        "same_in_training": probes.alike(output, call(scores, training=True)),
         "repeats": np.array(np.allclose(output, again, atol=1e-6, equal_nan=True)),
         "trainable_count": probes.count(trainable),
         "unreached": np.array(_unreached(layer, scores, trainable)),

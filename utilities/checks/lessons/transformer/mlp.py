@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -132,7 +131,7 @@ def formula(
         branches: list[Branch] = [(x, 1.0)]
         for i, (W, b, f) in enumerate(zip(kernels, biases, pattern(steps, len(kernels)), strict=True)):
             place = drop(i, len(kernels))
-            act: dict[str, Any] = {
+            act: dict[str, Step] = {
                 "product": W.__rmatmul__,
                 "bias": b.__add__,
                 "activation": f,
@@ -160,9 +159,9 @@ def formula(
     if len(used) > 1:
         outputs = [ways(f, 0.0)[0][0] for f in used]
         f = used[[o is closest(outputs, seen["output"]) for o in outputs].index(True)]
-    values: dict[str, Any] = {"output": at(at_inference, "output", f)}
+    values = {"output": at(at_inference, "output", f)}
     if case.stage in IN_TRAINING:
-        values["output_in_training"] = partial(at, at_training, "output_in_training", f)
+        values["output_in_training"] = at(at_training, "output_in_training", f)
     return values
 
 

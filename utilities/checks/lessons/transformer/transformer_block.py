@@ -166,10 +166,10 @@ def formula(
     """
     x = case["x"].astype(np.float64)
     width, number = x.shape[-1], heads(case["num_heads"])
-    W_q, W_k, W_v = (_given(case, name, (number, width, width)) for name in ("W_q", "W_k", "W_v"))
+    W_q, W_k, W_v = (_given(case, n, (number, width, width)) for n in ("W_q", "W_k", "W_v"))
     W_o = _given(case, "W_o", (number * width, width))
     kernels, biases = weights_for(case, [width, *widths(case["mlp_units"].tolist(), width)])
-    gamma, beta = np.float64(case["gamma_1"]), np.float64(case["beta_1"])
+    gamma, beta = (case[name].astype(np.float64) for name in ("gamma_1", "beta_1"))
     normalise = partial(norm, gamma=gamma, beta=beta, epsilon=epsilon)
 
     def attend(x: np.ndarray) -> np.ndarray:
@@ -228,20 +228,19 @@ def formula(
         return alone(part, update)
 
     # At inference, where dropout is always on, both updates are dropped at once: whatever comes.
-    values: dict[str, Any] = {"output": seen["output"] if always else output}
+    values = {"output": seen["output"] if always else output}
     for part in ("neither", "attention", "mlp"):
         name, right = f"{part}_alone", alone(part, updates[part])
-        drawn = {n: partial(random, part, n) for n in (name, f"{name}_in_training")}
-        values |= drawn if part != "neither" else dict.fromkeys(drawn, right)
-        if not always:
-            values[name] = right
+        values[name] = random(part, name) if always and part != "neither" else right
+        name += "_in_training"
+        values[name] = right if part == "neither" else random(part, name)
     return values
 
 
 def _given(case: Case, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return a weight of the case, or a spare one where its shape is another one."""
     value = case[name]
-    return (value if value.shape == shape else spare(case, shape)).astype(np.float64)
+    return np.asarray(value if value.shape == shape else spare(case, shape), np.float64)
 
 
 def _after(branches: list[Branch], rates: Sequence[float], scaled: bool) -> list[Branch]:
