@@ -484,11 +484,12 @@ class Judgement:
         case, observation = self.pairs[i]
         if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
-        expected = self._expect(i, self.explanation.base if self.explanation else {})
-        for name in [name for name in expected or () if name in (line.of or expected or ())]:
+        base = self.explanation.base if self.explanation else {}
+        expected = self._expect(i, base) or Expected({})
+        for name in [name for name in expected if name in (line.of or expected)]:
             label = name.replace("_", " ")
             try:
-                value = (expected or {})[name]
+                value = expected[name]
             except UNDEFINED:
                 return WRONG_VALUE, f"The {label} is not one of those that can come about."
             if not self._agrees(i, name, value):
