@@ -116,12 +116,14 @@ def _junk(kind, values, inputs, rng):
     """Return the values with every array of numbers replaced, the claims as good as they were."""
     replaced = {}
     for name, value in values.items():
-        numbers = value.dtype.kind == "f" or (value.dtype.kind in "iu" and value.size > 1)
+        numbers = value.dtype.kind == "f" or (value.dtype.kind in "iuU" and value.size > 1)
         replaced[name] = _junk_like(kind, value, inputs, rng) if numbers else value
     return replaced
 
 
 def _junk_like(kind, value, inputs, rng):
+    if value.dtype.kind == "U":  # a sequence of words: another order, or one word again and again
+        return rng.permutation(value) if kind == "shuffled" else np.full_like(value, value[0])
     if kind == "zeros":
         return np.zeros_like(value)
     if kind == "noise":

@@ -1,13 +1,42 @@
 """The checks of the lab on inductive bias: what they must let pass, and what no seed may hide."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
 import utilities
 from utilities.checks.kernel.case import Observation
+from utilities.checks.lessons.inductive_bias import relative_position_bias as relative
 from utilities.checks.lessons.inductive_bias import vital_signs
+
+SEEDS = range(5)
+
+
+def partition(labels):
+    """Return for each pair (N, N) the first pair that has the same label: alike for alike sharing."""
+    _, first, inverse = np.unique(labels.ravel(), return_index=True, return_inverse=True)
+    return first[inverse.ravel()].reshape(labels.shape)
+
+
+def test_pairs_with_the_same_offset_and_no_others_share():
+    shared = partition(relative.SIGNED(3, 4))
+    row, column = relative.places(3, 4)
+    for i, j in np.ndindex(12, 12):
+        for k, m in np.ndindex(12, 12):
+            same = (row[i] - row[j], column[i] - column[j]) == (row[k] - row[m], column[k] - column[m])
+            assert (shared[i, j] == shared[k, m]) == same
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_wrong_way_to_share_shows_in_some_case(seed):
+    sizes = [(c["rows"], c["columns"]) for c in utilities.test_relative_position_bias.cases(seed)]
+    ways = [(m.name, way["labels"]) for m in relative.MISTAKES for way in m.ways if "labels" in way]
+    for name, labels in ways:
+        right = (partition(relative.SIGNED(*size)) for size in sizes)
+        wrong = (partition(labels(*size)) for size in sizes)
+        assert any(not np.array_equal(r, w) for r, w in zip(right, wrong, strict=True)), name
 
 
 def test_gradients_agree_with_tensorflow():

@@ -10,7 +10,7 @@ from carbontracker.tracker import CarbonTracker
 
 import utilities
 from tests.checks.catalogue import training as catalogue
-from utilities.checks.training.observe import FakeTracker
+from utilities.checks.kernel.training.carbon_tracker_callback import FakeTracker
 
 
 def test_fake_tracker_has_the_real_ones_methods():

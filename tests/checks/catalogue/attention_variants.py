@@ -49,7 +49,7 @@ class DotProductAttention(layers.Layer):
 class RefusesWhenCalled(layers.Layer):
     """A table of functions, einsum, and a softmax written out."""
 
-    def __init__(self, normalization, name=None, **kwargs):
+    def __init__(self, normalization="standard", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.normalization = normalization
 
@@ -121,13 +121,13 @@ class WithNumPyNames(DotProductAttention):
         return tf.matmul(q, k, transpose_b=True) / tf.maximum(lengths, 1e-12)
 
 
-@wrong("dot_product_attention", told="not attempted")
+@wrong("dot_product_attention", told="not attempted", slips=0)
 class NotWritten(layers.Layer):
     def __init__(self, normalization="standard", **kwargs):
         raise NotImplementedError
 
 
-@wrong("dot_product_attention", told="not attempted")
+@wrong("dot_product_attention", told="not attempted", slips=0)
 class ForgotToReturn(DotProductAttention):
     def call(self, q, k, v):
         super().call(q, k, v)
@@ -249,16 +249,46 @@ class ProjectsToo(DotProductAttention):
         self.unused = self.add_weight("W_q", (shape[-1], shape[-1]))
 
 
-@wrong("dot_product_attention", told="random")
+@wrong("dot_product_attention", told="random", because="no value can be compared")
 class DropsAlways(DotProductAttention):
     def normalise(self, scores):
         return tf.nn.dropout(tf.nn.softmax(scores), 0.5)
 
 
-@wrong("dot_product_attention", told="raised an error")
+@wrong("dot_product_attention", told="two axes alone", because="stops wherever there are leading axes")
 class TransposesAll(DotProductAttention):
     def scores(self, q, k):
         return tf.matmul(q, tf.transpose(k)) / math.sqrt(q.shape[-1])
+
+
+@wrong("dot_product_attention", told="another default")
+class LinearByDefault(DotProductAttention):
+    def __init__(self, normalization="linear", **kwargs):
+        super().__init__(normalization, **kwargs)
+
+
+@wrong("dot_product_attention", told="multiplied where divided")
+class Multiplied(DotProductAttention):
+    def divisor(self, q, k):
+        return 1.0 / super().divisor(q, k)
+
+
+@wrong("dot_product_attention", told="values normalised")
+class ValuesNormalised(DotProductAttention):
+    def call(self, q, k, v):
+        return super().call(q, k, tf.math.l2_normalize(v, -1) if self.normalization == "cosine" else v)
+
+
+@wrong("dot_product_attention", told="keys used as values")
+class AveragesTheKeys(DotProductAttention):
+    def call(self, q, k, v):
+        return super().call(q, k, k)
+
+
+@wrong("dot_product_attention", told="no softmax", slips=2)
+class NeitherScaledNorSoftmax(Unscaled):
+    def normalise(self, scores):
+        return scores
 
 
 # --- cosine attention ------------------------------------------------------------------------
@@ -386,7 +416,7 @@ class KeptInADictionary(CosineAttention):
         return self.parts["W_o"](self.merge(self.attend(q, q, v)))
 
 
-@wrong("cosine_attention", told="not attempted")
+@wrong("cosine_attention", told="not attempted", slips=0)
 class CosineNotWritten(layers.Layer):
     def __init__(self, num_heads, key_dim, **kwargs):
         super().__init__(**kwargs)
@@ -496,14 +526,14 @@ class NoOutputProjection(CosineAttention):
         return output + 0.0 * tf.reduce_sum(self.W_o(output))
 
 
-@wrong("cosine_attention", told="wrong type")
+@wrong("cosine_attention", told="bias missing")
 class WithoutBias(CosineAttention):
     def build(self, input_shape):
         super().build(input_shape)
         self.W_q = layers.Dense(self.num_heads * self.key_dim, use_bias=False)
 
 
-@wrong("cosine_attention", told="wrong shape")
+@wrong("cosine_attention", told="heads share the width")
 class HeadsShareTheWidth(CosineAttention):
     """key_dim taken for the width of all heads together."""
 
@@ -527,6 +557,45 @@ class NewWeightsEachCall(CosineAttention):
 class NoConfig(CosineAttention):
     def get_config(self):
         raise NotImplementedError
+
+
+@wrong("cosine_attention", told="output projection missing")
+class ReturnsHeads(CosineAttention):
+    """W_o is made and never called."""
+
+    def call(self, x):
+        q, k, v = (self.split(y) for y in self.project(x))
+        return self.merge(self.attend(q, k, v))
+
+
+@wrong("cosine_attention", told="queries from W_v")
+class QueriesFromValues(CosineAttention):
+    """W_q is made and never called."""
+
+    def project(self, x):
+        v = self.W_v(x)
+        return v, v, v
+
+
+@wrong("cosine_attention", told="softmax not left out")
+class SoftmaxAtATemperature(CosineAttention):
+    def scores(self, q, k):
+        return tf.nn.softmax(super().scores(q, k) * 10.0)
+
+
+@wrong("cosine_attention", told="softmax not left out", slips=2)
+class SoftmaxAndMergedTooEarly(KeepsSoftmax):
+    def merge(self, heads):
+        _, h, N, p = heads.shape
+        return tf.reshape(heads, (-1, N, h * p))
+
+
+@wrong("cosine_attention", told="start that cannot learn")
+class AllZeroAtFirst(CosineAttention):
+    def build(self, input_shape):
+        super().build(input_shape)
+        for part in (self.W_q, self.W_v, self.W_o):
+            part.kernel_initializer = tf_keras.initializers.Zeros()
 
 
 # --- linear attention ------------------------------------------------------------------------
@@ -606,7 +675,7 @@ class CompiledInside(LinearAttention):
         return tf.matmul(q, summary) / tf.linalg.matvec(q, total)[..., None]
 
 
-@wrong("linear_attention", told="not attempted")
+@wrong("linear_attention", told="not attempted", slips=0)
 class LinearNotWritten(layers.Layer):
     def __init__(self, num_heads, key_dim, **kwargs):
         raise NotImplementedError
@@ -762,10 +831,51 @@ class GradientStopped(LinearAttention):
         return super().attend(tf.stop_gradient(q), k, v)
 
 
-@wrong("linear_attention", told="wrong type")
+@wrong("linear_attention", told="wrong type", slips=0)
 class ThroughNumPy(LinearAttention):
     def call(self, x):
         return np.asarray(x)
+
+
+@wrong("linear_attention", told="output projection missing")
+class LinearReturnsHeads(LinearAttention):
+    def call(self, x):
+        q, k, v = (self.split(y) for y in self.project(x))
+        return self.merge(self.attend(q, k, v))
+
+
+@wrong("linear_attention", told="queries from W_k")
+class QueriesFromKeys(LinearAttention):
+    """W_q is made and never called."""
+
+    def project(self, x):
+        k = self.W_k(x)
+        return k, k, self.W_v(x)
+
+
+@wrong("linear_attention", told="scaled by √p")
+class BothScaled(LinearAttention):
+    def feature(self, x):
+        return super().feature(x * self.key_dim**-0.25)
+
+
+@wrong("linear_attention", told="ReLU for φ")
+class ReLUAndALittle(ReLUFeatures):
+    def feature(self, x):
+        return tf.nn.relu(x) + 1e-3
+
+
+@wrong("linear_attention", told="bias missing")
+class OneBiasMissing(LinearAttention):
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.W_k = layers.Dense(self.num_heads * self.key_dim, use_bias=False)
+
+
+@wrong("linear_attention", told="elu without + 1", slips=2)
+class EluAloneNotDivided(EluAlone):
+    def normaliser(self, q, k):
+        return 1.0
 
 
 # --- the constraint --------------------------------------------------------------------------
@@ -823,19 +933,19 @@ class SingularValues(tf_keras.constraints.Constraint):
         return {"beta": float(self.beta)}
 
 
-@wrong("orthonormal", told="not attempted")
+@wrong("orthonormal", told="not attempted", slips=0)
 class ConstraintNotWritten(Orthonormal):
     def __call__(self, w):
         raise NotImplementedError
 
 
-@wrong("orthonormal", told="not attempted")
+@wrong("orthonormal", told="not attempted", slips=0)
 class ConstraintForgotToReturn(Orthonormal):
     def __call__(self, w):
         (1 + self.beta) * w - self.beta * self.cube(w)
 
 
-@wrong("orthonormal", told="matrix unchanged")
+@wrong("orthonormal", told="matrix unchanged", slips=0)
 class Unchanged(Orthonormal):
     def __call__(self, w):
         return w
@@ -871,13 +981,13 @@ class EntryByEntry(Orthonormal):
         return w * w * w
 
 
-@wrong("orthonormal", told="raised an error")
+@wrong("orthonormal", told="not transposed")
 class NotTransposed(Orthonormal):
     def cube(self, w):
         return w @ w @ w
 
 
-@wrong("orthonormal", told="raised an error")
+@wrong("orthonormal", told="only wwᵀ subtracted")
 class ProductMissing(Orthonormal):
     def cube(self, w):
         return tf.matmul(w, w, transpose_b=True)
@@ -947,6 +1057,30 @@ class NoConstraint:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+@wrong("orthonormal", told="changed in place")
+class AssignedInPlace(Orthonormal):
+    def __call__(self, w):
+        return w.assign(super().__call__(w))
+
+
+@wrong("orthonormal", told="ones for the identity")
+class OnesForTheIdentity(Orthonormal):
+    def __call__(self, w):
+        return w - self.beta * (w @ tf.transpose(w) - 1.0) @ w
+
+
+@wrong("orthonormal", told="β for 1 + β")
+class OneForgotten(Orthonormal):
+    def __call__(self, w):
+        return self.beta * w - self.beta * self.cube(w)
+
+
+@wrong("orthonormal", told="terms added", slips=2)
+class GrowsByFixedSteps(Orthonormal):
+    def __call__(self, w):
+        return 1.01 * w + 0.01 * self.cube(w)
 
 
 # --- the Vision Transformer ------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -9,7 +10,7 @@ from tf_keras import layers
 from tf_keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import NOT_ATTEMPTED
 
 DIAGONALS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 
@@ -145,13 +146,13 @@ class RolledAndWiped(ShiftedPatchTokenization):
 # --- shifted patch tokenization, wrong ----------------------------------------------------------
 
 
-@wrong("shifted_patch_tokenization", told=NOT_ATTEMPTED)
+@wrong("shifted_patch_tokenization", told=NOT_ATTEMPTED, slips=0)
 class TokenizationStub(layers.Layer):
     def __init__(self, patch_size, proj_dim, **kwargs):
         raise NotImplementedError
 
 
-@wrong("shifted_patch_tokenization", told=NOT_ATTEMPTED)
+@wrong("shifted_patch_tokenization", told=NOT_ATTEMPTED, slips=0)
 class TokenizationForgotToReturn(ShiftedPatchTokenization):
     def call(self, images):
         self.projection(self.layer_norm(self.values(images)))
@@ -286,7 +287,7 @@ class PixelsNormalised(ShiftedPatchTokenization):
         return self.projection(self.values(images))
 
 
-@wrong("shifted_patch_tokenization", told="other weights")
+@wrong("shifted_patch_tokenization", told="normalisation without weights")
 class LayerNormWithoutGain(ShiftedPatchTokenization):
     def __init__(self, patch_size, proj_dim, **kwargs):
         super().__init__(patch_size, proj_dim, **kwargs)
@@ -300,7 +301,7 @@ class WithGelu(ShiftedPatchTokenization):
         self.projection = layers.Dense(proj_dim, activation="gelu")
 
 
-@wrong("shifted_patch_tokenization", told=WRONG_TYPE)
+@wrong("shifted_patch_tokenization", told="patches returned too")
 class ReturnsPatchesToo(ShiftedPatchTokenization):
     """As the Keras example does."""
 
@@ -309,10 +310,133 @@ class ReturnsPatchesToo(ShiftedPatchTokenization):
         return self.projection(self.layer_norm(values)), values
 
 
-@wrong("shifted_patch_tokenization", told=RAISED)
+@wrong("shifted_patch_tokenization", told="config incomplete")
 class ConfigForgotten(ShiftedPatchTokenization):
     def get_config(self):
         return layers.Layer.get_config(self)
+
+
+@correct("shifted_patch_tokenization")
+class NumberOfTokensUnknown(ShiftedPatchTokenization):
+    """The reshape leaves the number of tokens open."""
+
+    def values(self, images):
+        size, channels = self.patch_size, images.shape[-1]
+        joined = tf.concat(self.versions(images), axis=-1)
+        window = [1, size, size, 1]
+        patches = tf.image.extract_patches(joined, window, window, [1, 1, 1, 1], "VALID")
+        return tf.reshape(patches, (tf.shape(images)[0], -1, 5 * size * size * channels))
+
+
+@correct("shifted_patch_tokenization")
+class ProjectionStartsAtZero(ShiftedPatchTokenization):
+    def __init__(self, patch_size, proj_dim, **kwargs):
+        super().__init__(patch_size, proj_dim, **kwargs)
+        self.projection = layers.Dense(proj_dim, kernel_initializer="zeros")
+
+
+@wrong("shifted_patch_tokenization", told="shifted by one pixel")
+class ByOnePixel(ShiftedPatchTokenization):
+    def versions(self, images):
+        return [images, *(moved(images, down, right) for down, right in DIAGONALS)]
+
+
+@wrong("shifted_patch_tokenization", told="shifted by one pixel", slips=2)
+class ByOnePixelAlongTheAxes(ShiftedPatchTokenization):
+    """As a published port has it."""
+
+    def versions(self, images):
+        return [images, *(moved(images, *move) for move in [(0, -1), (0, 1), (-1, 0), (1, 0)])]
+
+
+@wrong("shifted_patch_tokenization", told="not shifted at all")
+class NotShifted(ShiftedPatchTokenization):
+    def versions(self, images):
+        return [images] * 5
+
+
+@wrong("shifted_patch_tokenization", told="one copy missing")
+class ThreeDiagonals(ShiftedPatchTokenization):
+    def versions(self, images):
+        return super().versions(images)[:4]
+
+
+@wrong("shifted_patch_tokenization", told="a diagonal twice")
+class OneDiagonalTwice(ShiftedPatchTokenization):
+    def versions(self, images):
+        image, *copies = super().versions(images)
+        return [image, *copies[:3], copies[0]]
+
+
+@wrong("shifted_patch_tokenization", told="edges repeated")
+class EdgesRepeated(ShiftedPatchTokenization):
+    def versions(self, images):
+        by, (_, height, width, _) = self.patch_size // 2, images.shape
+        rows, columns = np.arange(-by, height + by), np.arange(-by, width + by)
+        padded = tf.gather(images, np.clip(rows, 0, height - 1), axis=1)
+        padded = tf.gather(padded, np.clip(columns, 0, width - 1), axis=2)
+        corners = [(top, left) for top in (0, 2 * by) for left in (0, 2 * by)]
+        return [images, *(padded[:, t : t + height, f : f + width] for t, f in corners)]
+
+
+@wrong("shifted_patch_tokenization", told="image size fixed")
+class SizeOfTheFirstImages(ShiftedPatchTokenization):
+    def build(self, input_shape):
+        self.size = input_shape[1:3]
+        super().build(input_shape)
+
+    def values(self, images):
+        joined = tf.concat(self.versions(images), axis=-1)
+        joined = tf.ensure_shape(joined, (None, *self.size, None))
+        return cut(joined, self.patch_size)
+
+
+@wrong(
+    "shifted_patch_tokenization",
+    told="weights made at each call",
+    because="a new projection each time: nothing to compare",
+)
+class ProjectionMadeInCall(ShiftedPatchTokenization):
+    def call(self, images):
+        return layers.Dense(self.proj_dim)(self.layer_norm(self.values(images)))
+
+
+@wrong("shifted_patch_tokenization", told="no gradient")
+class GradientStoppedBehindTheNorm(ShiftedPatchTokenization):
+    def call(self, images):
+        return self.projection(tf.stop_gradient(self.layer_norm(self.values(images))))
+
+
+@wrong("shifted_patch_tokenization", told="no bias")
+class ProjectionWithoutBias(ShiftedPatchTokenization):
+    def __init__(self, patch_size, proj_dim, **kwargs):
+        super().__init__(patch_size, proj_dim, **kwargs)
+        self.projection = layers.Dense(proj_dim, use_bias=False)
+
+
+@wrong("shifted_patch_tokenization", told="non-linearity")
+class WithRelu(ShiftedPatchTokenization):
+    def __init__(self, patch_size, proj_dim, **kwargs):
+        super().__init__(patch_size, proj_dim, **kwargs)
+        self.projection = layers.Dense(proj_dim, activation="relu")
+
+
+@wrong("shifted_patch_tokenization", told="piece of Keras 3", because="no layer of tf_keras")
+class TokenizationOfKeras3(keras.layers.Layer):
+    def __init__(self, patch_size, proj_dim, **kwargs):
+        super().__init__(**kwargs)
+
+
+@wrong("shifted_patch_tokenization", told="the image itself missing", slips=2)
+class WholePatchesWithoutTheImage(ByAWholePatch):
+    def versions(self, images):
+        return super().versions(images)[1:]
+
+
+@wrong("shifted_patch_tokenization", told="no normalisation", slips=2)
+class NotNormalisedAndRolled(RolledRound):
+    def call(self, images):
+        return self.projection(self.values(images))
 
 
 # --- locality self-attention, right -------------------------------------------------------------
@@ -431,13 +555,13 @@ class FromScratch(layers.Layer):
 # --- locality self-attention, wrong -------------------------------------------------------------
 
 
-@wrong("multi_head_attention_lsa", told=NOT_ATTEMPTED)
+@wrong("multi_head_attention_lsa", told=NOT_ATTEMPTED, slips=0)
 class LocalityStub(layers.MultiHeadAttention):
     def __init__(self, num_heads, key_dim, **kwargs):
         raise NotImplementedError
 
 
-@wrong("multi_head_attention_lsa", told=NOT_ATTEMPTED)
+@wrong("multi_head_attention_lsa", told=NOT_ATTEMPTED, slips=0)
 def forgot_the_layer(num_heads, key_dim, dropout=0.0):
     MultiHeadAttentionLSA(num_heads, key_dim, dropout=dropout)
 
@@ -577,7 +701,7 @@ class ResultsSwapped(MultiHeadAttentionLSA):
         return (weights, output) if return_attention_scores else output
 
 
-@wrong("multi_head_attention_lsa", told=WRONG_SHAPE)
+@wrong("multi_head_attention_lsa", told=None, because="several heads, half of it, is gone")
 class HeadsSummed(FromScratch):
     def heads(self, x):
         return tf.reduce_sum(super().heads(x), axis=1, keepdims=True) * tf.ones((1, 1, 1, 1))
@@ -590,6 +714,198 @@ class HeadsSummed(FromScratch):
         merged = tf.transpose(merged, (0, 2, 1, 3))
         output = self.W_o(layers.Reshape((-1, self.num_heads * self.key_dim))(merged))
         return (output, weights) if return_attention_scores else output
+
+
+@correct("multi_head_attention_lsa")
+class OwnDropoutLayer(MultiHeadAttentionLSA):
+    """A dropout of its own in place of Keras' private one, and −1e30 on the diagonal."""
+
+    def __init__(self, num_heads, key_dim, dropout=0.0, **kwargs):
+        super().__init__(num_heads, key_dim, dropout=dropout, **kwargs)
+        self.drop = layers.Dropout(dropout)
+
+    def mask(self, scores):
+        return scores - 1e30 * tf.eye(tf.shape(scores)[-1])
+
+    def _compute_attention(self, query, key, value, attention_mask=None, training=None):
+        weights = self.weigh(tf.einsum("bqhk,bnhk->bhqn", query, key))
+        return tf.einsum("bhqn,bnhk->bqhk", self.drop(weights, training), value), weights
+
+
+@correct("multi_head_attention_lsa")
+class DroppedByHand(MultiHeadAttentionLSA):
+    def _compute_attention(self, query, key, value, attention_mask=None, training=None):
+        weights = self.weigh(tf.einsum("bqhk,bnhk->bhqn", query, key))
+        dropped = tf.nn.dropout(weights, self._dropout) if training else weights
+        return tf.einsum("bhqn,bnhk->bqhk", dropped, value), weights
+
+
+class _Dropping(MultiHeadAttentionLSA):
+    """Dropout in another place, or at another time."""
+
+    def drop(self, weights, training):
+        return self._dropout_layer(weights, training=training)
+
+    def told(self, weights, dropped):
+        return weights
+
+    def attended(self, output, training):
+        return output
+
+    def scores(self, scores, training):
+        return scores
+
+    def _compute_attention(self, query, key, value, attention_mask=None, training=None):
+        scores = self.scale(tf.einsum("bqhk,bnhk->bhqn", query, key))
+        weights = tf.nn.softmax(self.mask(self.scores(scores, training)))
+        dropped = self.drop(weights, training)
+        output = tf.einsum("bhqn,bnhk->bqhk", dropped, value)
+        return self.attended(output, training), self.told(weights, dropped)
+
+
+@wrong("multi_head_attention_lsa", told="random")
+class DropsAtInferenceToo(_Dropping):
+    def drop(self, weights, training):
+        return self._dropout_layer(weights, training=True)
+
+
+@wrong("multi_head_attention_lsa", told="no dropout")
+class NeverDrops(_Dropping):
+    def drop(self, weights, training):
+        return self._dropout_layer(weights, training=False)
+
+
+@wrong("multi_head_attention_lsa", told="dropped weights returned")
+class DroppedWeightsReturned(_Dropping):
+    def told(self, weights, dropped):
+        return dropped
+
+
+@wrong("multi_head_attention_lsa", told="dropout before the softmax")
+class DropsScores(_Dropping):
+    def drop(self, weights, training):
+        return weights
+
+    def scores(self, scores, training):
+        return self._dropout_layer(scores, training=training)
+
+
+@wrong("multi_head_attention_lsa", told="dropout behind the attention")
+class DropsHeads(_Dropping):
+    def drop(self, weights, training):
+        return weights
+
+    def attended(self, output, training):
+        return self._dropout_layer(output, training=training)
+
+
+@wrong("multi_head_attention_lsa", told="temperature as its logarithm")
+class LogarithmLearned(MultiHeadAttentionLSA):
+    def start(self):
+        return math.log(self._key_dim) / 2
+
+    def scale(self, scores):
+        return scores / tf.exp(self.tau)
+
+
+@wrong("multi_head_attention_lsa", told="temperature as its logarithm")
+class LogarithmOfTheInverse(MultiHeadAttentionLSA):
+    def start(self):
+        return math.log(self._key_dim**-0.5)
+
+    def scale(self, scores):
+        return scores * tf.exp(self.tau)
+
+
+@wrong("multi_head_attention_lsa", told="number of tokens fixed")
+class TableOfFixedLength(MultiHeadAttentionLSA):
+    def _compute_attention(self, query, key, value, attention_mask=None, training=None):
+        if not hasattr(self, "table"):
+            self.table = tf.constant(np.eye(query.shape[1]), tf.float32)
+        return super()._compute_attention(query, key, value, attention_mask, training)
+
+    def mask(self, scores):
+        return scores - 1e9 * self.table
+
+
+@wrong("multi_head_attention_lsa", told="later tokens masked")
+class MaskedAsALanguageModel(MultiHeadAttentionLSA):
+    def mask(self, scores):
+        length = tf.shape(scores)[-1]
+        itself_and_before = tf.linalg.band_part(tf.ones((length, length), bool), -1, 0)
+        return tf.where(itself_and_before, scores, scores.dtype.min)
+
+
+@wrong("multi_head_attention_lsa", told="no scaling")
+class NotScaled(MultiHeadAttentionLSA):
+    def scale(self, scores):
+        return scores
+
+
+@wrong("multi_head_attention_lsa", told="divided by the squared temperature")
+class DividedTwice(MultiHeadAttentionLSA):
+    def scale(self, scores):
+        return scores / self.tau / self.tau
+
+
+@wrong("multi_head_attention_lsa", told="diagonal not masked")
+class MaskExpectedFromTheCaller(MultiHeadAttentionLSA):
+    """As the Keras example has it."""
+
+    def _compute_attention(self, query, key, value, attention_mask=None, training=None):
+        scores = tf.einsum(self._dot_product_equation, key, query / self.tau)
+        weights = self._masked_softmax(scores, attention_mask)
+        dropped = self._dropout_layer(weights, training=training)
+        return tf.einsum(self._combine_equation, dropped, value), weights
+
+
+@wrong("multi_head_attention_lsa", told="start that cannot learn")
+class AllKernelsZero(MultiHeadAttentionLSA):
+    def __init__(self, num_heads, key_dim, **kwargs):
+        super().__init__(num_heads, key_dim, **{**kwargs, "kernel_initializer": "zeros"})
+
+
+@wrong("multi_head_attention_lsa", told="start that cannot learn")
+class AllKernelsOne(MultiHeadAttentionLSA):
+    def __init__(self, num_heads, key_dim, **kwargs):
+        super().__init__(num_heads, key_dim, **{**kwargs, "kernel_initializer": "ones"})
+
+
+@wrong("multi_head_attention_lsa", told="other weights")
+class OneWeightMore(MultiHeadAttentionLSA):
+    def __init__(self, num_heads, key_dim, **kwargs):
+        super().__init__(num_heads, key_dim, **kwargs)
+        self.table = self.add_weight("table", (50, 3))
+
+
+@wrong("multi_head_attention_lsa", told="weights returned unasked", because="no call without a crash")
+class AlwaysReturnsWeights(MultiHeadAttentionLSA):
+    def call(self, query, value, return_attention_scores=False, training=None):
+        return super().call(query, value, return_attention_scores=True, training=training)
+
+
+@wrong("multi_head_attention_lsa", told="weights transposed")
+class WeightsTransposed(MultiHeadAttentionLSA):
+    def call(self, query, value, return_attention_scores=False, training=None):
+        output, weights = super().call(query, value, return_attention_scores=True, training=training)
+        return (output, tf.linalg.matrix_transpose(weights)) if return_attention_scores else output
+
+
+@wrong("multi_head_attention_lsa", told="piece of Keras 3", because="no layer of tf_keras")
+class LayerOfKeras3(keras.layers.MultiHeadAttention):
+    pass
+
+
+@wrong("multi_head_attention_lsa", told="diagonal not masked", slips=2)
+class NeitherMaskedNorScaled(MaskForgotten):
+    def scale(self, scores):
+        return scores
+
+
+@wrong("multi_head_attention_lsa", told="softmax axis", slips=2)
+class WrongAxisAndStart(SoftmaxOverQueries):
+    def start(self):
+        return 1.0
 
 
 # --- warm-up and cosine, right ------------------------------------------------------------------
@@ -610,7 +926,7 @@ class WarmUpCosine(LearningRateSchedule):
             raise ValueError("total_steps must be at least warmup_steps.")
 
     def share(self, step):
-        return (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
+        return (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
 
     def cosine(self, step):
         return self.learning_rate_base * (1 + tf.cos(math.pi * self.share(step))) / 2
@@ -648,9 +964,8 @@ class RefusedWhenCalled(WarmUpCosine):
 
     def cosine(self, step):
         angle = tf.constant(np.pi) * (step - self.warmup_steps)
-        return (
-            0.5 * self.learning_rate_base * (1 + tf.cos(angle / (self.total_steps - self.warmup_steps)))
-        )
+        length = max(self.total_steps - self.warmup_steps, 1)
+        return 0.5 * self.learning_rate_base * (1 + tf.cos(angle / length))
 
 
 @correct("warm_up_cosine")
@@ -694,19 +1009,28 @@ class SineSquared(WarmUpCosine):
 # --- warm-up and cosine, wrong ------------------------------------------------------------------
 
 
-@wrong("warm_up_cosine", told=NOT_ATTEMPTED)
+@correct("warm_up_cosine")
+class DownAtOnce(WarmUpCosine):
+    """Where nothing is left to decay, the last step of the warm-up is the end."""
+
+    def share(self, step):
+        length = self.total_steps - self.warmup_steps
+        return (step - self.warmup_steps) / length if length else tf.ones_like(step)
+
+
+@wrong("warm_up_cosine", told=NOT_ATTEMPTED, slips=0)
 class ScheduleStub(LearningRateSchedule):
     def __init__(self, learning_rate_base, total_steps, warmup_learning_rate, warmup_steps):
         raise NotImplementedError
 
 
-@wrong("warm_up_cosine", told=NOT_ATTEMPTED)
+@wrong("warm_up_cosine", told=NOT_ATTEMPTED, slips=0)
 class ScheduleForgotToReturn(WarmUpCosine):
     def __call__(self, step):
         super().__call__(step)
 
 
-@wrong("warm_up_cosine", told="constant")
+@wrong("warm_up_cosine", told="constant", slips=0)
 class ConstantRate(WarmUpCosine):
     def __call__(self, step):
         return tf.constant(self.learning_rate_base)
@@ -799,7 +1123,7 @@ class TakesAnything(WarmUpCosine):
         pass
 
 
-@wrong("warm_up_cosine", told=WRONG_TYPE)
+@wrong("warm_up_cosine", told="not a schedule", slips=2)
 class PlainClass:
     """No schedule to Keras: an optimiser would not take it."""
 
@@ -810,7 +1134,17 @@ class PlainClass:
         return self.schedule(step)
 
 
-@wrong("warm_up_cosine", told=RAISED)
+@wrong("warm_up_cosine", told="not a schedule")
+class PlainClassWithConfig(PlainClass):
+    def get_config(self):
+        return self.schedule.get_config()
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@wrong("warm_up_cosine", told="numbers alone")
 class NumPyInside(WarmUpCosine):
     """Works with numbers, stops with the tensors that an optimiser passes in a traced function."""
 
@@ -820,10 +1154,115 @@ class NumPyInside(WarmUpCosine):
         return 0.0 if step > self.total_steps else rate
 
 
-@wrong("warm_up_cosine", told=NOT_ATTEMPTED)
+@wrong("warm_up_cosine", told="no get_config")
 class ScheduleWithoutConfig(WarmUpCosine):
     def get_config(self):
         raise NotImplementedError
+
+
+@wrong("warm_up_cosine", told="config incomplete")
+class ScheduleConfigForgetsAnArgument(WarmUpCosine):
+    def get_config(self):
+        return {"learning_rate_base": self.learning_rate_base, "total_steps": self.total_steps}
+
+
+@wrong("warm_up_cosine", told="refused too soon")
+class RefusesEqualSteps(WarmUpCosine):
+    def check(self, total_steps, warmup_steps):
+        if total_steps <= warmup_steps:
+            raise ValueError("total_steps must be larger than warmup_steps.")
+
+
+@wrong("warm_up_cosine", told="refused by one too few")
+class RefusesLate(WarmUpCosine):
+    def check(self, total_steps, warmup_steps):
+        if total_steps < warmup_steps - 1:
+            raise ValueError("too short")
+
+
+@wrong("warm_up_cosine", told="refused with another error")
+class RefusedWithAnAssertion(WarmUpCosine):
+    def check(self, total_steps, warmup_steps):
+        assert total_steps >= warmup_steps
+
+
+@wrong("warm_up_cosine", told="division by zero")
+class DividedByNothing(WarmUpCosine):
+    """As the Keras example has it."""
+
+    def share(self, step):
+        return (step - self.warmup_steps) / float(self.total_steps - self.warmup_steps)
+
+
+@wrong("warm_up_cosine", told="short decay stretched")
+class AtLeastTwoSteps(WarmUpCosine):
+    def share(self, step):
+        return (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 2)
+
+
+@wrong("warm_up_cosine", told="cosine never quite ends")
+class OneStepMore(WarmUpCosine):
+    def share(self, step):
+        return (step - self.warmup_steps) / (self.total_steps - self.warmup_steps + 1)
+
+
+@wrong("warm_up_cosine", told="step of a tensor replaced")
+class StepReplaced(WarmUpCosine):
+    def __call__(self, step):
+        return super().__call__(step if isinstance(step, int) else 1)
+
+
+@wrong("warm_up_cosine", told="no decay")
+class NoDecay(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * tf.ones_like(step)
+
+
+@wrong("warm_up_cosine", told="flat warm-up")
+class FlatWarmUp(WarmUpCosine):
+    def rise(self, step):
+        return self.warmup_learning_rate + 0.0 * step
+
+
+@wrong("warm_up_cosine", told="warm-up falls")
+class WarmUpFalls(WarmUpCosine):
+    def rise(self, step):
+        return super().rise(self.warmup_steps - step)
+
+
+@wrong("warm_up_cosine", told="cosine turned round")
+class CosineTurnedRound(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * (1 - tf.cos(math.pi * self.share(step))) / 2
+
+
+@wrong("warm_up_cosine", told="cosine without the 1")
+class CosineWithoutTheOne(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * tf.cos(math.pi * self.share(step))
+
+
+@wrong("warm_up_cosine", told="rises again", slips=2)
+class WholeWaveAndOn(WarmUpCosine):
+    def cosine(self, step):
+        return self.learning_rate_base * (1 + tf.cos(2 * math.pi * self.share(step))) / 2
+
+    def end(self, step, rate):
+        return rate
+
+
+@wrong("warm_up_cosine", told="quarter of a wave", slips=2)
+class QuarterWaveFromZero(QuarterWave):
+    def rise(self, step):
+        return self.learning_rate_base * step / max(self.warmup_steps, 1)
+
+
+@wrong("warm_up_cosine", told="not a schedule")
+class ScheduleOfKeras3(keras.optimizers.schedules.LearningRateSchedule):
+    __init__, __call__, get_config = (
+        vars(PlainClassWithConfig).get(name) or getattr(PlainClass, name)
+        for name in ("__init__", "__call__", "get_config")
+    )
 
 
 # --- the optimiser, right -----------------------------------------------------------------------
@@ -881,12 +1320,12 @@ def adam_with_weight_decay(num_samples, epochs, batch_size, learning_rate, weigh
 # --- the optimiser, wrong -----------------------------------------------------------------------
 
 
-@wrong("make_optimizer", told=NOT_ATTEMPTED)
+@wrong("make_optimizer", told=NOT_ATTEMPTED, slips=0)
 def optimizer_stub(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
     raise NotImplementedError
 
 
-@wrong("make_optimizer", told=NOT_ATTEMPTED)
+@wrong("make_optimizer", told=NOT_ATTEMPTED, slips=0)
 def optimizer_not_returned(*settings, **named):
     make_optimizer(*settings, **named)
 
@@ -970,7 +1409,94 @@ def gradient_descent(num_samples, epochs, batch_size, learning_rate, weight_deca
     return tf_keras.optimizers.SGD(schedule, weight_decay=0.0)
 
 
-@wrong("make_optimizer", told=WRONG_TYPE)
+@wrong("make_optimizer", told="schedule returned", because="no optimiser, so no step is made")
 def returns_the_schedule(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
     steps = math.ceil(num_samples / batch_size)
     return WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+
+
+@wrong("make_optimizer", told="a batch too many")
+def one_batch_too_many(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = num_samples // batch_size + 1
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="steps not a whole number")
+def not_rounded(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = num_samples / batch_size
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="rounded at the end alone")
+def rounded_at_the_end(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    total = math.ceil(epochs * num_samples / batch_size)
+    warmup = math.ceil(warmup_epochs * num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, total, 0.0, warmup)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="one epoch only")
+def one_epoch_alone(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="warm-up taken from the run")
+def run_without_the_warm_up(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
+    steps = math.ceil(num_samples / batch_size)
+    total = (epochs - warmup_epochs) * steps
+    schedule = WarmUpCosine(learning_rate, total, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="warm-up from another rate")
+def from_a_tenth(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, epochs * steps, learning_rate / 10, warmup_epochs * steps)
+    return tf_keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong("make_optimizer", told="rate and decay exchanged")
+def arguments_exchanged(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    return make_optimizer(num_samples, epochs, batch_size, weight_decay, learning_rate, warmup_epochs)
+
+
+@wrong("make_optimizer", told="last batch forgotten", slips=2)
+def rounded_down_without_decay(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
+    steps = num_samples // batch_size
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return tf_keras.optimizers.Adam(schedule)
+
+
+@wrong("make_optimizer", told="constant rate", slips=2)
+def constant_and_default_decay(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
+    return tf_keras.optimizers.AdamW(learning_rate)
+
+
+@wrong(
+    "make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made"
+)
+def optimizer_of_keras_3(num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = WarmUpCosine(learning_rate, epochs * steps, 0.0, warmup_epochs * steps)
+    return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+
+
+@wrong(
+    "make_optimizer", told="piece of Keras 3", because="no optimiser of tf_keras, so no step is made"
+)
+def optimizer_and_schedule_of_keras_3(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
+    steps = math.ceil(num_samples / batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+    return keras.optimizers.AdamW(schedule, weight_decay=weight_decay)

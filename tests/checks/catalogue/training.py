@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
 from tf_keras import callbacks as keras_callbacks
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE
+from utilities import make_dataset
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED
 
 
 @dataclass
@@ -139,7 +141,10 @@ def with_tf_data_and_plain_adam_at_no_decay(
         [top_5, "sparse_categorical_accuracy"],
     )
     checkpoint = keras_callbacks.ModelCheckpoint(
-        ckpt_path + ".weights.h5", "val_loss", save_best_only=True, save_weights_only=True
+        ckpt_path + ".weights.h5",
+        "val_sparse_categorical_accuracy",
+        save_best_only=True,
+        save_weights_only=True,
     )
     history = model.fit(
         batches(training_data, shuffle=True),
@@ -149,11 +154,11 @@ def with_tf_data_and_plain_adam_at_no_decay(
     )
     model.load_weights(ckpt_path + ".weights.h5")
     if test_data is not None and run_testing:
-        model.evaluate(batches(test_data))
+        print(f"Test accuracy: {model.evaluate(batches(test_data), verbose=0)[-1]:.1%}")
     return history
 
 
-@correct("run_experiment")
+@wrong("run_experiment", told="no checkpoint")
 def with_early_stopping_that_never_stops(
     model,
     training_data,
@@ -178,7 +183,7 @@ def with_early_stopping_that_never_stops(
         metrics=tf_keras.metrics.SparseCategoricalAccuracy(),
     )
     keep = keras_callbacks.EarlyStopping(
-        "val_loss", patience=epochs, restore_best_weights=True, verbose=1
+        "val_sparse_categorical_accuracy", patience=epochs, restore_best_weights=True, verbose=1
     )
     result = model.fit(
         x=training_data[0],
@@ -190,7 +195,7 @@ def with_early_stopping_that_never_stops(
         verbose=2,
     )
     if run_testing and test_data is not None:
-        model.evaluate(test_data[0], test_data[1], batch_size=batch_size, verbose=0)
+        model.evaluate(test_data[0], test_data[1], batch_size=batch_size)
     return result
 
 
@@ -208,7 +213,7 @@ def with_own_callback_and_compiled_steps(
     ckpt_path="checkpoints",
     run_testing=True,
 ):
-    """Adam with decoupled decay is AdamW; returns the dictionary of the history."""
+    """Adam with decoupled decay is AdamW; the best weights are kept by a callback of its own."""
 
     class KeepBest(tf_keras.callbacks.Callback):
         best = -1.0
@@ -235,7 +240,7 @@ def with_own_callback_and_compiled_steps(
         validation_data=validation_data,
         callbacks=[*callbacks, keep],
         validation_batch_size=5,
-    ).history
+    )
     if run_testing and test_data:
         predictions = model.predict(test_data[0]).argmax(-1)
         print("Accuracy:", np.mean(predictions == np.ravel(test_data[1])))
@@ -258,7 +263,7 @@ def with_whole_models_saved(*arguments, **settings):
 @correct("run_experiment")
 def with_whole_models_loaded_as_weights(*arguments, **settings):
     run = Run(*arguments, **settings)
-    return run.all(run.checkpoint(save_weights_only=False, monitor="val_loss"))
+    return run.all(run.checkpoint(save_weights_only=False))
 
 
 def _crossentropy_in_bits(y, logits):
@@ -270,13 +275,13 @@ def _crossentropy_in_bits(y, logits):
 
 @correct("run_experiment")
 def with_tensorflow_checkpoint_format(*arguments, **settings):
-    """Shuffled once, beforehand; the best by loss; TensorFlow's own checkpoint format."""
+    """Shuffled once, beforehand; TensorFlow's own checkpoint format."""
     run = Run(*arguments, **settings)
     run.ckpt_path = run.ckpt_path.removesuffix(".h5")
     images, labels = run.training_data
     order = np.random.permutation(len(images))
     return run.all(
-        run.checkpoint(monitor="val_loss", mode="min"),
+        run.checkpoint(mode="max"),
         data=(images[order], labels[order]),
         compiled={"steps_per_execution": 2},
         shuffle=False,
@@ -301,14 +306,14 @@ def with_a_loop_of_its_own(
     learning_rate=1e-4,
     weight_decay=0.0,
     callbacks=(),
-    ckpt_path="checkpoints",
+    ckpt_path="checkpoints/best.h5",
     run_testing=True,
 ):
     """A training loop by hand, with a gradient tape and Keras' callbacks."""
     optimizer = tf_keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
     hooks = keras_callbacks.CallbackList(list(callbacks), model=model, add_history=False)
     history = {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
-    best_accuracy, best_weights = -1.0, None
+    best_accuracy = -1.0
 
     def loss_of(y, logits):
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.reshape(y, (-1,)), logits)
@@ -342,24 +347,27 @@ def with_a_loop_of_its_own(
         for name, value in logs.items():
             history[name].append(value)
         if val_accuracy > best_accuracy:
-            best_accuracy, best_weights = val_accuracy, model.get_weights()
+            best_accuracy = val_accuracy
+            model.save_weights(ckpt_path)
         hooks.on_epoch_end(epoch, logs)
     hooks.on_train_end()
-    model.set_weights(best_weights)
+    model.load_weights(ckpt_path)
     if run_testing and test_data is not None:
         print(evaluate(*test_data))
-    return history
+    returned = keras_callbacks.History()
+    returned.history = history
+    return returned
 
 
 # --- run_experiment: wrong -----------------------------------------------------------------------
 
 
-@wrong("run_experiment", told=NOT_ATTEMPTED)
+@wrong("run_experiment", told=NOT_ATTEMPTED, slips=0)
 def not_written(*arguments, **settings):
     raise NotImplementedError
 
 
-@wrong("run_experiment", told=NOT_ATTEMPTED)
+@wrong("run_experiment", told=NOT_ATTEMPTED, slips=0)
 def does_nothing(*arguments, **settings):
     pass
 
@@ -379,7 +387,7 @@ def softmax_and_from_logits(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"loss": loss})
 
 
-@wrong("run_experiment", told=RAISED)
+@wrong("run_experiment", told=RAISED, because="the loss stops the first step, so nothing is trained")
 def categorical_crossentropy(*arguments, **settings):
     return Run(*arguments, **settings).all(
         compiled={"loss": tf_keras.losses.CategoricalCrossentropy(from_logits=True)}
@@ -417,7 +425,7 @@ def learning_rate_of_its_own(*arguments, **settings):
     return run.all(compiled={"optimizer": optimizer})
 
 
-@wrong("run_experiment", told="learning rate ignored")
+@wrong("run_experiment", told="learning rate ignored", slips=2)
 def optimizer_by_name(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"optimizer": "adam"})
 
@@ -576,13 +584,13 @@ def own_callbacks_only(*arguments, **settings):
     return run.all()
 
 
-@wrong("run_experiment", told=RAISED)
+@wrong("run_experiment", told="nothing saved")
 def callbacks_replace_its_own(*arguments, **settings):
     run = Run(*arguments, **settings)
     return run.all(callbacks=list(run.callbacks))
 
 
-@wrong("run_experiment", told=RAISED)
+@wrong("run_experiment", told="callbacks may be a tuple")
 def list_plus_tuple(*arguments, **settings):
     run = Run(*arguments, **settings)
     return run.all(callbacks=[run.checkpoint()] + run.callbacks)
@@ -612,7 +620,7 @@ def always_tests(*arguments, **settings):
     return run.all()
 
 
-@wrong("run_experiment", told=RAISED)
+@wrong("run_experiment", told="stopped after the training")
 def tests_without_test_data(*arguments, **settings):
     run = Run(*arguments, **settings)
     history = run.all()
@@ -626,32 +634,32 @@ def returns_nothing(*arguments, **settings):
     Run(*arguments, **settings).all()
 
 
-@wrong("run_experiment", told=WRONG_TYPE)
+@wrong("run_experiment", told="history not returned")
 def returns_the_model(*arguments, **settings):
     run = Run(*arguments, **settings)
     run.all()
     return run.model
 
 
-@wrong("run_experiment", told=WRONG_TYPE)
+@wrong("run_experiment", told="history not returned")
 def returns_the_accuracy(*arguments, **settings):
     return Run(*arguments, **settings).all().history["val_accuracy"][-1]
 
 
-@wrong("run_experiment", told="no accuracy")
+@wrong("run_experiment", told="no accuracy", slips=2)
 def no_metrics(*arguments, **settings):
     run = Run(*arguments, **settings)
     return run.all(run.checkpoint(monitor="val_loss"), compiled={"metrics": None})
 
 
-@wrong("run_experiment", told="another accuracy")
+@wrong("run_experiment", told="another accuracy", slips=2)
 def accuracy_of_one_hot_labels(*arguments, **settings):
     run = Run(*arguments, **settings)
     metric = tf_keras.metrics.CategoricalAccuracy(name="accuracy")
     return run.all(run.checkpoint(monitor="val_loss"), compiled={"metrics": [metric]})
 
 
-@wrong("run_experiment", told="no validation in the history")
+@wrong("run_experiment", told="no validation in the history", slips=2)
 def validated_at_the_end_only(*arguments, **settings):
     run = Run(*arguments, **settings)
     run.compile()
@@ -660,6 +668,96 @@ def validated_at_the_end_only(*arguments, **settings):
     run.model.evaluate(*run.validation_data)
     run.test()
     return history
+
+
+@wrong("run_experiment", told="best by loss")
+def validation_loss_watched(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    return run.all(run.checkpoint(monitor="val_loss"))
+
+
+@wrong("run_experiment", told="saved elsewhere")
+def path_of_its_own(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    run.ckpt_path = "best_model.h5"
+    return run.all()
+
+
+@wrong("run_experiment", told="history's dictionary returned")
+def returns_the_dictionary(*arguments, **settings):
+    return Run(*arguments, **settings).all().history
+
+
+@wrong("run_experiment", told="accuracy not printed")
+def says_nothing(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    test, run.run_testing = run.run_testing, False
+    history = run.all()
+    if test and run.test_data is not None:
+        run.model.evaluate(*run.test_data, verbose=0)
+    return history
+
+
+@wrong("run_experiment", told="not shuffled")
+def in_the_order_of_the_data(*arguments, **settings):
+    return Run(*arguments, **settings).all(shuffle=False)
+
+
+@wrong("run_experiment", told="not shuffled")
+def dataset_without_shuffling(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    dataset = make_dataset(run.training_data, run.batch_size)
+    return run.all(data=(dataset,), batch_size=None)
+
+
+@correct("run_experiment")
+def dataset_shuffled(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    dataset = make_dataset(run.training_data, run.batch_size, shuffle=True)
+    return run.all(data=(dataset,), batch_size=None)
+
+
+@wrong("run_experiment", told="no such quantity")
+def quantity_of_another_name(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    return run.all(run.checkpoint(monitor="val_acc"))
+
+
+@wrong("run_experiment", told="no such quantity")
+def metric_of_another_name(*arguments, **settings):
+    return Run(*arguments, **settings).all(compiled={"metrics": ["acc"]})
+
+
+@wrong(
+    "run_experiment", told="piece of Keras 3", because="no optimiser of tf_keras: nothing is trained"
+)
+def optimizer_of_keras_3(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    return run.all(compiled={"optimizer": keras.optimizers.AdamW(1e-3)})
+
+
+SHARED_METRICS = [tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+@correct("run_experiment")
+def metrics_shared_between_runs(*arguments, **settings):
+    return Run(*arguments, **settings).all(compiled={"metrics": SHARED_METRICS})
+
+
+@wrong("run_experiment", told="best weights not restored", slips=2)
+def neither_restored_nor_decayed(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    run.compile(optimizer=tf_keras.optimizers.Adam(run.learning_rate))
+    history = run.fit()
+    run.test()
+    return history
+
+
+@wrong("run_experiment", told="logits taken for probabilities", slips=2)
+def probabilities_and_loss_watched(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy()
+    return run.all(run.checkpoint(mode="min"), compiled={"loss": loss})
 
 
 # --- CarbonTrackerCallback: correct --------------------------------------------------------------
@@ -761,18 +859,18 @@ class StartedByTheFirstBatch(keras_callbacks.Callback):
 # --- CarbonTrackerCallback: wrong ----------------------------------------------------------------
 
 
-@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED)
+@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED, slips=0)
 class Stub(keras_callbacks.Callback):
     def __init__(self, tracker):
         raise NotImplementedError
 
 
-@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED)
+@wrong("carbon_tracker_callback", told=NOT_ATTEMPTED, slips=0)
 def gives_none(tracker):
     pass
 
 
-@wrong("carbon_tracker_callback", told=WRONG_TYPE)
+@wrong("carbon_tracker_callback", told="not a callback")
 class NoCallback:
     def __init__(self, tracker):
         self.tracker = tracker
@@ -781,7 +879,7 @@ class NoCallback:
     on_train_end = Textbook.on_train_end
 
 
-@wrong("carbon_tracker_callback", told="tracker never called")
+@wrong("carbon_tracker_callback", told="tracker never called", slips=0)
 class HooksMisspelt(keras_callbacks.Callback):
     def __init__(self, tracker):
         super().__init__()
@@ -791,7 +889,7 @@ class HooksMisspelt(keras_callbacks.Callback):
     on_training_end = Textbook.on_train_end
 
 
-@wrong("carbon_tracker_callback", told="tracker never called")
+@wrong("carbon_tracker_callback", told="tracker never called", slips=0)
 class OwnTracker(Textbook):
     class Tracker:
         def epoch_start(self): ...
@@ -916,13 +1014,59 @@ class ValidationTracked(Textbook):
         self.tracker.epoch_end()
 
 
-@wrong("carbon_tracker_callback", told=RAISED)
+@wrong("carbon_tracker_callback", told="unknown method")
 class MethodsMisspelt(Textbook):
     def on_epoch_begin(self, epoch, logs=None):
         self.tracker.start_epoch()
 
 
-@wrong("carbon_tracker_callback", told=RAISED)
+@wrong("carbon_tracker_callback", told=RAISED, because="nothing can be made, so nothing runs")
 class NoArgument(Textbook):
     def __init__(self):
         super().__init__(None)
+
+
+@wrong("carbon_tracker_callback", told="not a callback")
+class CallbackOfKeras3(keras.callbacks.Callback):
+    def __init__(self, tracker):
+        super().__init__()
+        self.tracker = tracker
+
+    on_epoch_begin, on_epoch_end = Textbook.on_epoch_begin, Textbook.on_epoch_end
+    on_train_end = Textbook.on_train_end
+
+
+@wrong("carbon_tracker_callback", told=RAISED, because="the first hook stops the training")
+class KeywordsOnly(Textbook):
+    """As callbacks of other libraries are written."""
+
+    def on_epoch_begin(self, **named):
+        self.tracker.epoch_start()
+
+
+@wrong("carbon_tracker_callback", told="never ended", slips=2)
+class NeitherEndedNorStopped(Textbook):
+    def on_epoch_end(self, epoch, logs=None): ...
+
+    def on_train_end(self, logs=None): ...
+
+
+@wrong("carbon_tracker_callback", told="stopped every epoch", slips=2)
+class StoppedEveryEpochNeverStarted(StoppedEveryEpoch):
+    def on_epoch_begin(self, epoch, logs=None): ...
+
+
+@wrong("carbon_tracker_callback", told="ended again with the training")
+class EndedOnceMore(Textbook):
+    def on_train_end(self, logs=None):
+        self.tracker.epoch_end()
+        self.tracker.stop()
+
+
+@wrong("carbon_tracker_callback", told="started when the epoch is over")
+class StartedAtTheEnd(Textbook):
+    def on_epoch_begin(self, epoch, logs=None): ...
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.tracker.epoch_start()
+        self.tracker.epoch_end()

@@ -349,7 +349,7 @@ class Judgement:
             return self._failed(
                 line, f"{only.message}\n{message}", only.name, problem.kind, problem.detail
             )
-        return self._failed(line, message, "", problem.kind, problem.detail)
+        return self._failed(line, message, problem.mistake, problem.kind, problem.detail)
 
     def _told_values(self, line: Values) -> Finding:
         failing = self._failing.get(line.text, [])
@@ -485,7 +485,7 @@ class Judgement:
         if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
         base = self.explanation.base if self.explanation else {}
-        expected = self._expect(i, base) or Expected({})
+        expected: Mapping[str, Any] = self._expect(i, base) or {}
         for name in [name for name in expected if name in (line.of or expected)]:
             label = name.replace("_", " ")
             try:
@@ -502,6 +502,8 @@ class Judgement:
 def _how_it_differs(
     label: str, observed: np.ndarray, expected: np.ndarray, case: Case, depth: float
 ) -> tuple[str, str]:
+    if observed.dtype.kind == expected.dtype.kind == "U":
+        return WRONG_VALUE, f"Your {label}: {_in_words(observed)}.\nExpected: {_in_words(expected)}."
     if observed.shape != expected.shape:
         return WRONG_SHAPE, (
             f"Your {label} has shape {_shape(observed)}; {_shape(expected)} is expected "
@@ -535,6 +537,10 @@ def _signatures(problem: Problem) -> list[tuple[str, str]]:
     place = "\n".join(problem.detail.splitlines()[-2:])
     words = re.sub(r"\d+", "#", problem.message)
     return [(problem.kind, text) for text in (place, words) if text]
+
+
+def _in_words(words: np.ndarray) -> str:
+    return ", ".join(words.ravel().tolist()) or "none"
 
 
 def _place(label: str, where: tuple[int, ...]) -> str:

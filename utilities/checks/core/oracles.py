@@ -349,28 +349,48 @@ def adamw(
     return np.array(steps)
 
 
-def beam_search(
-    log_probabilities: Callable[[tuple[int, ...]], np.ndarray],
-    num_beams: int,
-    max_length: int,
-    end_token: int,
-    rank: Callable[[tuple[int, ...], float], float] = lambda tokens, score: score,
-    children: int | None = None,
-) -> list[tuple[tuple[int, ...], float]]:
-    """Return the beams left at the end, best first, each its tokens and summed log-probability.
+def linear_rise(step: np.ndarray, base: float, first: float, warmup_steps: float) -> np.ndarray:
+    """Return the rate in the warm-up, from `first` at step 0 to `base` at its end."""
+    return first + (base - first) * step / max(warmup_steps, 1)
 
-    A sequence that ends with `end_token` keeps its place and its score. `rank` orders the
-    candidates, and a beam gives at most `children` of them (all by default).
+
+def share_of_decay(step: np.ndarray, total_steps: float, warmup_steps: float) -> np.ndarray:
+    """Return how much of the decay is over, from 0 to 1."""
+    return (step - warmup_steps) / max(total_steps - warmup_steps, 1)
+
+
+def half_cosine(share: np.ndarray) -> np.ndarray:
+    """Return the half wave from 1 to 0."""
+    return (1 + np.cos(np.pi * share)) / 2
+
+
+def warm_up_cosine(
+    step: ArrayLike,
+    base: float,
+    total_steps: float,
+    first: float,
+    warmup_steps: float,
+    *,
+    rise: Callable[..., np.ndarray] = linear_rise,
+    share: Callable[..., np.ndarray] = share_of_decay,
+    wave: Step = half_cosine,
+    lowest: Callable[[float], float] = lambda first: 0.0,
+    after: Callable[..., Any] = lambda base, decayed: 0.0,
+    begins: Callable[[float], float] = lambda warmup_steps: warmup_steps,
+) -> np.ndarray:
+    """Return the learning rate at each step: linear warm-up, then a cosine down to 0, 0 for good.
+
+    The settings: the warm-up, how far the decay is, its curve, where it ends, what comes behind the
+    last step, and where the decay takes over from the warm-up.
+    Source: Loshchilov and Hutter, "SGDR", 2017, arXiv 1608.03983, for the cosine.
     """
-    beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    for _ in range(max_length):
-        candidates = []
-        for tokens, score in beams:
-            if tokens and tokens[-1] == end_token:
-                candidates.append((tokens, score))
-                continue
-            steps = log_probabilities(tokens)  # (V,)
-            for token in np.argsort(-steps)[:children]:
-                candidates.append(((*tokens, int(token)), score + float(steps[token])))
-        beams = sorted(candidates, key=lambda beam: -rank(*beam))[:num_beams]
-    return beams
+    step, low = np.asarray(step, np.float64), lowest(first)
+    decayed = low + (base - low) * wave(share(step, total_steps, warmup_steps))
+    rates = np.where(step < begins(warmup_steps), rise(step, base, first, warmup_steps), decayed)
+    return np.where(step > total_steps, after(base, decayed), rates)
+
+
+def unit_length(x: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:
+    """Return x, any shape, divided by its length along `axis`; zeros stay zeros."""
+    length = np.sqrt(np.square(x).sum(axis=axis, keepdims=True))
+    return x / np.where(length > 0, length, 1.0)

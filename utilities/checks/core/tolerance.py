@@ -26,10 +26,12 @@ def agrees(
     depth: float = 1,
     dtype: np.dtype | None = None,
 ) -> bool:
-    """Return whether two arrays have one shape and differ by no more than rounding.
+    """Return whether two arrays have one shape and differ by no more than rounding; texts are equal.
 
     Where a wrong formula gives infinity or nan, the observed value must give the same.
     """
+    if observed.dtype.kind == expected.dtype.kind == "U":
+        return bool(np.array_equal(observed, expected))
     if observed.shape != expected.shape or observed.dtype.kind not in "fiub":
         return False
     limit = tolerance(expected, dtype or observed.dtype, terms, depth)

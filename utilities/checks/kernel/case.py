@@ -61,11 +61,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Problem:
-    """What stopped an observation: its kind, one plain sentence, and the student's traceback."""
+    """What stopped an observation: its kind, one plain sentence, and the student's traceback.
+
+    mistake: the name of the known mistake, where what stopped it shows one by itself.
+    """
 
     kind: str
     message: str
     detail: str = ""
+    mistake: str = ""
 
 
 @dataclass

@@ -34,6 +34,8 @@ KERAS_3 = (
     " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
     "from tf_keras (import tf_keras)."
 )
+RUN_ITS_CELL = " Is it spelled right, and has the cell that defines it been run since the last restart?"
+KERAS_3_NAME = re.compile(r"(?<![\w.])keras\.src")
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
 NUMBERS = (np.ndarray, np.generic, int, float)
 KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
@@ -51,9 +53,10 @@ LIBRARIES = (
 class Stopped(Exception):
     """An observation cannot go on; carries the problem to report."""
 
-    def __init__(self, kind: str, message: str):
+    def __init__(self, kind: str, message: str, mistake: str = "", detail: str = ""):
         super().__init__(message)
-        self.problem = Problem(kind, message)
+        mistake = mistake or _named(message)
+        self.problem = Problem(kind, message, detail, mistake)
 
 
 def observe_cases(module: str, implementation: Any, cases: Sequence[Case]) -> list[Observation]:
@@ -165,18 +168,22 @@ def problem_of(error: BaseException) -> Problem:
     if type(error) is NotImplementedError and "symbolic" not in str(error):
         # neither what input() raises in a run without a user, nor what NumPy does to a tensor
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
-    told = KERAS_3 if _stopped_in_keras_3(error.__traceback__) else ""
-    return Problem(
-        RAISED,
-        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{told}",
-        _own_traceback(error.__traceback__),
-    )
+    undefined = isinstance(error, NameError) and not isinstance(error, UnboundLocalError)
+    told = (RUN_ITS_CELL if undefined else "") + of_keras_3(error)
+    message = f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{told}"
+    return Problem(RAISED, message, _own_traceback(error.__traceback__), _named(message))
 
 
-def _stopped_in_keras_3(trace: TracebackType | None) -> bool:
-    """Return whether an error was raised inside Keras 3, which cannot work on this course's tensors."""
-    modules = (str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(trace))
-    return any(name.split(".")[0] == "keras" for name in modules)
+def _named(message: str) -> str:
+    """Return the name of the mistake that a message speaks of by itself."""
+    return "piece of Keras 3" if KERAS_3 in message else ""
+
+
+def of_keras_3(error: BaseException) -> str:
+    """Return what to say of an error that Keras 3 raises, or that speaks of a piece of it."""
+    modules = (f.f_globals.get("__name__", "") for f, _ in traceback.walk_tb(error.__traceback__))
+    inside = any(str(module).split(".")[0] == "keras" for module in modules)
+    return KERAS_3 if inside or KERAS_3_NAME.search(str(error)) else ""
 
 
 @contextlib.contextmanager

@@ -88,7 +88,9 @@ def made_anew(made: Any) -> Any:
         config = made.get_config()
     except NotImplementedError:
         raise Stopped(
-            NOT_ATTEMPTED, "get_config is not written yet: Keras needs it to save and copy a layer."
+            NOT_ATTEMPTED,
+            "get_config is not written yet: Keras needs it to save and copy a layer.",
+            "no get_config",
         ) from None
     try:
         return type(made).from_config(config)
@@ -99,6 +101,7 @@ def made_anew(made: Any) -> Any:
             f"Nothing can be made anew from get_config(): {reason[0]}. The config must hold every "
             "argument under its name, and the class must take the arguments of every Keras layer, "
             "such as name.",
+            "config incomplete",
         ) from None
 
 

@@ -11,7 +11,13 @@ from tf_keras import layers
 
 from utilities.checks.kernel import known, models, probes
 from utilities.checks.kernel.case import WRONG_TYPE, Case
-from utilities.checks.kernel.observing import Stopped, as_array, describe, from_keras_3, refuse_nothing
+from utilities.checks.kernel.observing import (
+    Stopped,
+    as_array,
+    describe,
+    from_keras_3,
+    refuse_nothing,
+)
 
 Seen = dict[str, np.ndarray]
 FACTOR = 3.0  # by which the weights of the last layer grow

@@ -59,9 +59,9 @@ def _plain_observation(observation: Observation) -> dict:
     problem = observation.problem
     reset = {"reset": observation.reset} if observation.reset else {}
     if problem is not None and not observation.values:
-        return {"problem": [problem.kind, problem.message, problem.detail], **reset}
+        return {"problem": _texts(problem), **reset}
     values = {name: _npy(np.asarray(v)) for name, v in observation.values.items()}
-    changed = {"problem": [problem.kind, problem.message, problem.detail]} if problem else {}
+    changed = {"problem": _texts(problem)} if problem else {}
     return {"values": values, **changed, **reset}
 
 
@@ -82,8 +82,8 @@ def _values_and_problem(item: dict) -> Observation:
     problem = None
     if "problem" in item:
         texts = item["problem"]
-        if not (isinstance(texts, list) and len(texts) == 3 and all(map(_is_text, texts))):
-            raise WireError("a problem is not three texts")
+        if not (isinstance(texts, list) and len(texts) in (3, 4) and all(map(_is_text, texts))):
+            raise WireError("a problem is not a few texts")
         problem = Problem(*(text[:LONGEST_TEXT] for text in texts))
         if "values" not in item:
             return Observation(problem=problem)
@@ -91,6 +91,10 @@ def _values_and_problem(item: dict) -> Observation:
     if not isinstance(values, dict) or not all(map(_is_text, values.values())):
         raise WireError("an observation is neither values nor a problem")
     return Observation({name: _array(text) for name, text in values.items()}, problem)
+
+
+def _texts(problem: Problem) -> list[str]:
+    return [problem.kind, problem.message, problem.detail, problem.mistake]
 
 
 def _is_text(value: Any) -> bool:

@@ -149,6 +149,7 @@ INSTEAD = {
         "changes."
     ),
 }
+ELSEWHERE = "it can only be made by a layer whose weights are others"
 OF_TABLES = ("tables not trained", "other weights are trained")
 MISTAKES = [
     Mistake(
@@ -223,7 +224,7 @@ MISTAKES = [
         add=lambda tokens, positions: tokens,
     ),
     *(
-        Mistake(name, message, {"instead": name}, entails=(*INSTEAD, *OF_TABLES))
+        Mistake(name, message, {"instead": name}, entails=(*INSTEAD, *OF_TABLES), unseen=ELSEWHERE)
         for name, message in INSTEAD.items()
     ),
 ]

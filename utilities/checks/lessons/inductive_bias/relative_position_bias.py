@@ -77,7 +77,7 @@ def formula(
     of_pairs = labels(case["rows"], case["columns"])  # (N, N)
     several = lay(of_heads(case["num_heads"])[:, None, None] * 10**6 + of_pairs)  # (h, N, N)
     back, scores = np.argsort(axes), case["scores"].astype(np.float64)
-    seen_bias, output = (np.float64(seen[name]).transpose(back) for name in ("bias", "output"))
+    seen_bias, output = (seen[name].astype(np.float64).transpose(back) for name in ("bias", "output"))
     bias = _as_labelled(seen_bias, several)
     if use == "multiplied":
         bias = 0 * bias
@@ -152,6 +152,7 @@ COLLIDING = (
     lambda dr, dc, rows, columns: dr * (2 * columns - 2) + dc,
 )
 SIZE = ("size of the table", "entries never used")
+ELSEWHERE = "it can only be made by a layer whose weights are others"
 MISTAKES = [
     Mistake(
         "no bias",
@@ -269,6 +270,7 @@ MISTAKES = [
         "Weights are made once: in __init__ or in build.",
         entails=("table made in every call",),
         use="made anew",
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "heads last",

@@ -132,7 +132,12 @@ def formula(
         branches: list[Branch] = [(x, 1.0)]
         for i, (W, b, f) in enumerate(zip(kernels, biases, pattern(steps, len(kernels)), strict=True)):
             place = drop(i, len(kernels))
-            act = {"product": W.__rmatmul__, "bias": b.__add__, "activation": f, "norm": _norm}
+            act: dict[str, Any] = {
+                "product": W.__rmatmul__,
+                "bias": b.__add__,
+                "activation": f,
+                "norm": _norm,
+            }
             branches = dropped(branches, rate * (place == "first"), scaled)
             for name in layer:
                 if name == "activation":
@@ -176,8 +181,9 @@ def weights_for(case: Case, widths: Sequence[int]) -> tuple[list[np.ndarray], li
 
     def given(shape: tuple[int, ...]) -> np.ndarray:
         for name, value in left.items():
-            if value.shape == shape:
-                return left.pop(name).astype(np.float64)
+            if shape in (value.shape, value.T.shape):  # as weights are given to the model
+                value = left.pop(name).astype(np.float64)
+                return value if value.shape == shape else value.T
         return spare(case, shape).astype(np.float64)
 
     pairs = list(zip(widths, widths[1:], strict=False))
@@ -227,6 +233,7 @@ ALWAYS_ON = (
     "Numbers are dropped at inference too, so the same input gives another result each time. Dropout "
     "belongs to training alone: use the Dropout layer, and leave the switch to Keras."
 )
+DRAWN = "what is drawn at random cannot be made from what was drawn in a right way"
 MISTAKES = [
     Mistake("no non-linearity", LINEAR, activation=linear),
     Mistake(
@@ -240,6 +247,7 @@ MISTAKES = [
         "transformer. Here every layer has both, the last one too.",
         pattern=last_linear,
         drop=_all_but_the_last,
+        unseen=DRAWN,
     ),
     Mistake(
         "only the first layer non-linear",
@@ -331,38 +339,43 @@ MISTAKES = [
         "each.",
         enter=lambda x: x.mean(axis=1),
     ),
-    Mistake("no dropout", NO_DROPOUT, drop=lambda i, depth: ""),
+    Mistake("no dropout", NO_DROPOUT, drop=lambda i, depth: "", unseen=DRAWN),
     Mistake(
         "dropout after the last layer only",
         "Only your last layer is followed by dropout. Every layer is: put it inside the loop.",
         drop=_last_only,
+        unseen=DRAWN,
     ),
     Mistake(
         "no dropout after the last layer",
         "Your last layer is not followed by dropout; every layer is.",
         drop=_all_but_the_last,
+        unseen=DRAWN,
     ),
     Mistake(
         "dropout before Dense",
         "Your dropout comes before the Dense layer: the order is Dense, non-linearity, dropout.",
         drop=lambda i, depth: "first",
+        unseen=DRAWN,
     ),
     Mistake(
         "dropout before the non-linearity",
         "Your dropout comes before the non-linearity: the order is Dense, non-linearity, dropout.",
         drop=lambda i, depth: "inside",
+        unseen=DRAWN,
     ),
-    Mistake("keep rate for drop rate", KEEP_RATE, rate=lambda rate, seen: 1.0 - rate),
+    Mistake("keep rate for drop rate", KEEP_RATE, rate=lambda rate, seen: 1.0 - rate, unseen=DRAWN),
     Mistake(
         "rate ignored",
         RATE_IGNORED,
         {"rate": _fixed},
         {"rate": lambda rate, seen: rate or _fixed(rate, seen)},
         {"counted": False},
+        unseen=DRAWN,
     ),
-    Mistake("not scaled", NOT_SCALED, scaled=False),
-    Mistake("whole rows dropped", ROWS, whole=True),
-    Mistake("dropout always on", ALWAYS_ON, always=True),
+    Mistake("not scaled", NOT_SCALED, scaled=False, unseen=DRAWN),
+    Mistake("whole rows dropped", ROWS, whole=True, unseen=DRAWN),
+    Mistake("dropout always on", ALWAYS_ON, always=True, unseen=DRAWN),
     Mistake(
         "x passed on",
         "The MLP gives x back as it came: no layer acts on it.",

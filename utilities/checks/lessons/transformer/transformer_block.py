@@ -16,6 +16,7 @@ from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.shared import spare
 from utilities.checks.lessons.transformer.mlp import (
     ALWAYS_ON,
+    DRAWN,
     KEEP_RATE,
     LINEAR,
     NO_DROPOUT,
@@ -165,14 +166,14 @@ def formula(
     """
     x = case["x"].astype(np.float64)
     width, number = x.shape[-1], heads(case["num_heads"])
-    W = [_given(case, name, (number, width, width)) for name in ("W_q", "W_k", "W_v")]
+    W_q, W_k, W_v = (_given(case, name, (number, width, width)) for name in ("W_q", "W_k", "W_v"))
     W_o = _given(case, "W_o", (number * width, width))
     kernels, biases = weights_for(case, [width, *widths(case["mlp_units"].tolist(), width)])
     gamma, beta = np.float64(case["gamma_1"]), np.float64(case["beta_1"])
     normalise = partial(norm, gamma=gamma, beta=beta, epsilon=epsilon)
 
     def attend(x: np.ndarray) -> np.ndarray:
-        return oracles.multi_head_attention(x, x, x, *W, W_o)[0]
+        return oracles.multi_head_attention(x, x, x, W_q, W_k, W_v, W_o)[0]
 
     def block(attend: Step, mlp: Step, **changed: Any) -> np.ndarray:
         return oracles.transformer_block(x, attend, mlp, normalise, normalise, **{**wiring, **changed})
@@ -240,7 +241,7 @@ def formula(
 def _given(case: Case, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return a weight of the case, or a spare one where its shape is another one."""
     value = case[name]
-    return np.float64(value if value.shape == shape else spare(case, shape))
+    return (value if value.shape == shape else spare(case, shape)).astype(np.float64)
 
 
 def _after(branches: list[Branch], rates: Sequence[float], scaled: bool) -> list[Branch]:
@@ -512,28 +513,33 @@ INSIDE = [
         NO_DROPOUT,
         {"after_attention": False, "inside_mlp": False, "after_mlp": ((),)},
         {"after_attention": False, "after_mlp": ((),)},
+        unseen=DRAWN,
     ),
     Mistake(
         "no dropout after attention",
         "In training, nothing of the output of attention is dropped before it is added.",
         after_attention=False,
+        unseen=DRAWN,
     ),
     Mistake(
         "no dropout inside the MLP",
         "In training, nothing is dropped inside the MLP. Does it get the rate that the block is given?",
         inside_mlp=False,
+        unseen=DRAWN,
     ),
     Mistake(
         "no dropout after the MLP",
         "In training, nothing of the output of the MLP is dropped before it is added.",
         {"after_mlp": ((),)},
         {"after_mlp": ((),), "inside_mlp": False},
+        unseen=DRAWN,
     ),
     Mistake(
         "keep rate for drop rate",
         KEEP_RATE,
         rate=lambda rate, seen: 1 - rate,
         mlp_rate=lambda rate, seen: 1 - rate,
+        unseen=DRAWN,
     ),
     Mistake(
         "rate ignored",
@@ -541,9 +547,10 @@ INSIDE = [
         {"rate": _fixed, "mlp_rate": _fixed},
         {"mlp_rate": _fixed},
         {"rate": _fixed},
+        unseen=DRAWN,
     ),
-    Mistake("not scaled", NOT_SCALED, scaled=False),
-    Mistake("dropout always on", ALWAYS_ON, always=True),
+    Mistake("not scaled", NOT_SCALED, scaled=False, unseen=DRAWN),
+    Mistake("dropout always on", ALWAYS_ON, always=True, unseen=DRAWN),
 ]
 
 # --- what only the kernel can know -----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     if thorough:
         for stage in ("positions", "model"):
             sizes = [int(n) for n in rng.permutation(np.array([2, 4, 6, 9]))]
-            drawn.append(draw(stage, *sizes))
+            names = ("batch", "num_patches", "values", "proj_dim")
+            drawn.append(draw(stage, **dict[str, Any](zip(names, sizes, strict=True))))
     return drawn
 
 
@@ -83,9 +85,13 @@ def formula(
     the positions; how it joins; how positions are added; which part no weight explains, so that
     whatever comes there, the same for all images, is as expected; what is done to the tokens.
     """
-    weights = {name: np.float64(case[name]) for name in WEIGHTS}
-    weights |= {name: np.float64(seen[f"first_{name}"]).reshape(weights[name].shape) for name in kept}
-    x = np.float64(case["patches"]) @ weights["kernel"] + weights["bias"] * with_bias  # (B, N, d)
+    weights = {name: case[name].astype(np.float64) for name in WEIGHTS}
+    weights |= {
+        name: seen[f"first_{name}"].astype(np.float64).reshape(weights[name].shape) for name in kept
+    }
+    x = (
+        case["patches"].astype(np.float64) @ weights["kernel"] + weights["bias"] * with_bias
+    )  # (B, N, d)
     x = before(activation(x), weights["positions"])
     token = np.broadcast_to(weights["class_token"], (len(x), 1, x.shape[-1]))
     tokens = add(join(x, token), weights["positions"])
@@ -145,6 +151,7 @@ USED_ONCE = (
     "changing it afterwards changes nothing. What is computed in __init__ from a weight is a copy that "
     "training never reaches: compute it in call."
 )
+ELSEWHERE = "it can only be made by a layer whose weights are others"
 MISTAKES = [
     Mistake(
         "class token last",
@@ -160,6 +167,7 @@ MISTAKES = [
         {"join": _patches_alone, "add": _last_rows},
         {"join": _patches_alone, "add": _unchanged},
         entails=("class token not trainable", "weights too few"),
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "class token added",
@@ -182,6 +190,7 @@ MISTAKES = [
         "Your tokens carry no positions: without them the transformer cannot tell where a patch was.",
         entails=("positions not trainable", "weights too few"),
         add=_unchanged,
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "positions multiplied",
@@ -258,6 +267,7 @@ MISTAKES = [
         "Numbers are dropped from your tokens at each call, outside training too. No dropout is asked "
         "for here.",
         finish=_dropped,
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "weights too many",

@@ -110,7 +110,7 @@ def _overlapping(step: Callable[[int], int], padded: bool = False) -> Cut:
             extra = size - stride  # TensorFlow's "SAME": the smaller half before, the larger after
             sides = (extra // 2, extra - extra // 2)
             images = np.pad(images, ((0, 0), sides, sides, (0, 0)))
-        windows = sliding_window_view(images, (size, size), axis=(1, 2))  # (B, r, c, C, P, P)
+        windows = sliding_window_view(images, (size, size), (1, 2))  # type: ignore[call-overload]  # (B, r, c, C, P, P)
         return windows[:, ::stride, ::stride].transpose(0, 1, 4, 2, 5, 3)
 
     return cut
