@@ -1360,7 +1360,7 @@ def mlp_four_times_as_wide(**sizes):
     return _classifier(**sizes, factors=(4, 1))
 
 
-@wrong("vit_classifier", told=RAISED)
+@wrong("vit_classifier", told=RAISED, because="no model with a block can be made")
 def mlp_not_back_to_d(**sizes):
     return _classifier(**sizes, factors=(2,))
 

@@ -22,8 +22,8 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     """Draw models of no block, one and several; with the last, images are augmented."""
     drawn = [
         _case(rng, "no blocks", 2, (4, 6, 1), 2, width=8, num_heads=3, layers=0, head=(9, 7)),
-        _case(rng, "one block", 1, (6, 9, 2), 3, width=10, num_heads=4, layers=1, head=(13,)),
-        _case(rng, "blocks", 2, (8, 16, 3), 4, width=12, num_heads=3, layers=2, head=(14, 11)),
+        _case(rng, "one block", 1, (6, 9, 2), 3, width=10, num_heads=5, layers=1, head=(13,)),
+        _case(rng, "blocks", 2, (8, 16, 3), 4, width=12, num_heads=5, layers=2, head=(14, 11)),
     ]
     if thorough:
         width = int(rng.choice([8, 10, 11]))
