@@ -10,7 +10,7 @@ from tf_keras import layers
 from tf_keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import NOT_ATTEMPTED
 
 DIAGONALS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 

@@ -60,6 +60,17 @@ def _case(
 # --- the formula -----------------------------------------------------------------------------------
 
 
+def adamw(
+    kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, decay: float, penalty: float = 0.0
+) -> np.ndarray:
+    """Return the weights after each step of AdamW with these gradients, (steps, p)."""
+
+    def step(gradient: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return gradient + penalty * weights
+
+    return oracles.adamw(kernel, [partial(step, gradient) for gradient in gradients], rates, decay)
+
+
 def formula(
     case: Case,
     seen: Observation,
@@ -71,9 +82,7 @@ def formula(
     peak: str = "learning_rate",
     rates: Callable[..., np.ndarray] = oracles.warm_up_cosine,
     decay: Callable[[Case], float] = lambda case: case["weight_decay"],
-    update: Callable[..., np.ndarray] = lambda kernel, gradients, rates, decay: oracles.adamw(
-        kernel, [lambda _, g=g: g for g in gradients], rates, decay
-    ),
+    update: Callable[..., np.ndarray] = adamw,
 ) -> Arrays:
     """Return the rate that each step uses and, in the last stage, the weights after it.
 
@@ -113,7 +122,7 @@ def _gradient_descent(
 def _penalised(
     kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, decay: float
 ) -> np.ndarray:
-    return oracles.adamw(kernel, [lambda w, g=g: g + decay * w for g in gradients], rates)
+    return adamw(kernel, gradients, rates, 0.0, penalty=decay)
 
 
 MISTAKES = [
