@@ -2,18 +2,21 @@
 
 import importlib.util
 import linecache
-import re
 import tempfile
 from pathlib import Path
 
 import nbformat
 
+from utilities.grading.lesson import HIDDEN_REGION, SOLUTION_REGION
+
 ROOT = Path(__file__).parents[1]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*/*.ipynb"))
 RELEASED = sorted((ROOT / "lab").glob("*/*.ipynb"))
 
-SOLUTION_REGION = re.compile(r"BEGIN SOLUTION[^\n]*\n(.*?)[^\n]*END SOLUTION", re.DOTALL)
-HIDDEN_REGION = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
+__all__ = [
+    "HIDDEN_REGION", "RELEASED", "ROOT", "SOLUTIONS", "SOLUTION_REGION",
+    "exercises", "graded", "questions", "read", "run_exercises",
+]  # fmt: skip
 
 
 def read(path: Path) -> nbformat.NotebookNode:

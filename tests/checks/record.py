@@ -48,11 +48,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("exercises", nargs="*", default=[])
     chosen = parser.parse_args(arguments).exercises
     known = {str(entry) for entry in entries()}
-    record = {name: value for name, value in recorded().items() if name in known}
+    new = {}
     for entry in entries():
         if not chosen or entry.exercise in chosen:
-            record[str(entry)] = measured(entry)
-            print(f"{record[str(entry)]['points']:4} {entry} {record[str(entry)]['told']}", flush=True)
+            new[str(entry)] = measured(entry)
+            print(f"{new[str(entry)]['points']:4} {entry} {new[str(entry)]['told']}", flush=True)
+    record = {name: value for name, value in {**recorded(), **new}.items() if name in known}
     RECORD.write_text(json.dumps(dict(sorted(record.items())), indent=0, ensure_ascii=False) + "\n")
     readme = ROOT / "README.md"
     readme.write_text(write_table(readme.read_text(), table(entries(), record)))

@@ -7,15 +7,15 @@ from tf_keras import layers
 
 import utilities
 from tests.checks.catalogue import attention_variants as catalogue
-from utilities.checks.attention_variants import formulas, judge_vit
+from utilities.checks.attention_variants import formulas
 from utilities.checks.attention_variants.mistakes import (
     COSINE_MISTAKES,
     DOT_PRODUCT_MISTAKES,
     LINEAR_MISTAKES,
     ORTHONORMAL_MISTAKES,
 )
-from utilities.checks.core import oracles
 from utilities.checks.kernel.case import Observation
+from utilities.checks.lessons.vit_family import Sizes, parameter_count
 from utilities.models.self_attention import SelfAttention
 from utilities.models.sizes import KERAS_VIT
 from utilities.training.cost import arrays_made, fit_exponent, measure_memory, measure_times
@@ -28,9 +28,8 @@ LENGTHS = (256, 512, 1024)
 def test_parameter_count_of_the_published_models(attention, count):
     """Without the 7 numbers of the Normalization layer."""
     size = KERAS_VIT
-    formula = formulas.vit_parameter_count(
-        108, size.num_patches, 64, 8, size.mlp_units, size.head_units, 100, attention
-    )
+    sizes = Sizes(6, 64, 8, tuple(size.mlp_units), tuple(size.head_units), 100)
+    formula = parameter_count(sizes, (72, 72, 3), 8 * attention, 17, lambda n, d: n * d)
     assert formula == count
 
 
@@ -99,33 +98,6 @@ RIGHT = {
 LAYER = utilities.checks.attention_variants.mistakes.layer_oracle
 COSINE_RIGHT = LAYER(formulas.cosine_attention)
 LINEAR_RIGHT = LAYER(formulas.linear_attention, "W_k")
-
-
-def test_blocks_gone_wrong_differ_from_the_right_one():
-    x, W = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(4, 4))
-    steps = (
-        lambda x: x[:, ::-1] / 2,
-        lambda x: oracles.gelu(x @ W),
-        lambda x: oracles.layer_norm(x, 1.0, 0.3),
-    )
-    right = formulas.pre_norm_block(x, *steps)
-    wrong = [b for n, b in vars(judge_vit).items() if callable(b) and n in BLOCKS]
-    assert len(wrong) == len(BLOCKS)
-    assert all(not np.allclose(block(x, *steps), right, atol=1e-2) for block in wrong)
-
-
-BLOCKS = {
-    "_post_norm",
-    "_no_residuals",
-    "_no_attention_residual",
-    "_no_mlp_residual",
-    "_residual_of_normalised",
-    "_attention_of_normalised",
-    "_mlp_of_normalised",
-    "_first_residual_twice",
-    "_parallel",
-    "_mlp_first",
-}
 
 
 def test_self_attention_with_standard_scores_is_that_of_keras():

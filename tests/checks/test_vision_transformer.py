@@ -6,6 +6,7 @@ import pytest
 import utilities
 from tests.checks.catalogue import vision_transformer as catalogue
 from utilities.checks.core import oracles
+from utilities.checks.lessons.vit_family import Sizes, parameter_count
 
 CLASSIFIER = utilities.test_vit_classifier
 
@@ -15,7 +16,9 @@ CLASSIFIER = utilities.test_vit_classifier
     [(768, 12, 12, [3074], 371_104_544), (512, 4, 3, [2048], 17_207_306)],
 )
 def test_parameter_count_of_the_course_models(width, num_heads, layers, head_units, count):
-    formula = oracles.vit_parameter_count((32, 32, 3), 16, width, num_heads, layers, head_units, 10)
+    sizes = Sizes(16, width, layers, (2 * width, width), tuple(head_units), 10)
+    attention = 4 * layers * num_heads * width**2
+    formula = parameter_count(sizes, (32, 32, 3), attention, 2 * layers, lambda n, d: d, True)
     assert formula == count
 
 
@@ -62,6 +65,13 @@ def test_classifier_earns_its_points_with_a_broken_earlier_step(name, monkeypatc
     report = CLASSIFIER.report(catalogue.create_vit_classifier)
     assert report.passed, str(report)
     assert f"Fix your {name}" in report.notes[0] or f"or {name}" in report.notes[0]
+
+
+def test_a_step_that_was_not_run_after_a_restart_is_told_as_that(monkeypatch):
+    monkeypatch.delattr(catalogue, "scaled_dot_product_attention")
+    report = CLASSIFIER.report(catalogue.create_vit_classifier)
+    assert report.passed, str(report)
+    assert "scaled_dot_product_attention is not defined: run its cell" in report.notes[0]
 
 
 def test_broken_classifier_is_not_excused_by_a_broken_earlier_step(monkeypatch):

@@ -122,6 +122,14 @@ def test_alembic(tmp_path):
     assert state(software.alembic(str(tmp_path))) == MISSING
 
 
+def test_course_name(tmp_path):
+    assert state(software.course_name([str(tmp_path)])) == READY
+    shared = tmp_path / "nbgrader_config.py"
+    shared.write_text("c = get_config()\nc.CourseDirectory.course_id = 'another'\n")
+    finding = software.course_name([str(tmp_path)])
+    assert state(finding) == MISSING and "'another'" in finding.found
+
+
 def test_bubblewrap(monkeypatch):
     assert state(software.bubblewrap()) == READY
     monkeypatch.setattr(sandbox, "NEEDED", ("bwrap", "no-such-command"))

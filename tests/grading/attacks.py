@@ -569,3 +569,30 @@ def perform(entry: Attack, notebook: NotebookNode, fill: Callable[[str], str]) -
 def spoil(entry: Attack, folder: Path) -> None:
     if entry.spoil is not None:
         entry.spoil(folder)
+
+
+# What is handed over for a check, listened to on its way and printed afterwards
+attack(
+    "spies on what is handed over",
+    "read",
+    lambda nb: (
+        code(
+            "import builtins, json, linecache, zlib\nheard = []\n"
+            "def listening(module, name):\n"
+            "    old = getattr(module, name)\n"
+            "    def spy(*a, **k):\n"
+            "        made = old(*a, **k)\n"
+            "        heard.extend([repr(a)[:200_000], repr(made)[:200_000]])\n"
+            "        return made\n"
+            "    setattr(module, name, spy)\n"
+            "for module, name in ((builtins, 'compile'), (builtins, 'exec'), (zlib, 'decompress'), (json, 'loads')):\n"
+            "    listening(module, name)"
+        )(nb),
+        own_cell(
+            "heard += [''.join(lines[2]) for lines in linecache.cache.values() if len(lines) > 2]\n"
+            "print('READ:', [line for text in heard for line in text.replace(chr(92) + 'n', chr(10)).split(chr(10))\n"
+            "               if 'def ' + 'cauchy' in line or 'def ' + 'exponential' in line])",
+            at=99,
+        )(nb),
+    ),
+)

@@ -1,12 +1,15 @@
 """A stand-in course, graded as a class in the real sandbox."""
 
 import logging
+import shutil
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import nbformat
 import pytest
 
+from tests.course import ROOT
 from tests.grading import course as stand_in
 from tests.grading.scenarios import Scenario
 from utilities.grading import sandbox
@@ -73,3 +76,15 @@ def graded(course, student: str) -> tuple[dict[str, float], nbformat.NotebookNod
     """Return the points in the gradebook and the graded notebook of a student."""
     path = course / "autograded" / student / stand_in.ASSIGNMENT / f"{stand_in.NOTEBOOK}.ipynb"
     return stand_in.scores(course, student), nbformat.read(path, 4) if path.exists() else None
+
+
+@pytest.fixture
+def kit(tmp_path) -> Path:
+    """A copy of what an exercise is written into."""
+    kit = tmp_path / "kit"
+    leave_out = shutil.ignore_patterns("__pycache__", "downloads")
+    for folder in ("utilities", "solutions", "data"):
+        shutil.copytree(ROOT / folder, kit / folder, ignore=leave_out)
+    for file in ("CONTRIBUTING.md", "nbgrader_config.py"):
+        shutil.copy(ROOT / file, kit)
+    return kit

@@ -35,8 +35,13 @@ NADARAYA_WATSON = """def nadaraya_watson(q, k, v, kernel, sigma=1.0):
     return weights @ v, weights
     ### END SOLUTION"""
 
+QUESTION = """### Question 1 · What makes two points alike? (3 points)"""
+
 ANSWER = """### BEGIN SOLUTION
 By its kernel.
+
+- **2 points** – names the kernel.
+- **1 point** – says of what.
 ### END SOLUTION"""
 
 CHECK = """points = [test_{name}({name}, points={points})]
@@ -57,6 +62,7 @@ def source_notebook() -> NotebookNode:
             new_code_cell(NADARAYA_WATSON, id="nadaraya-watson"), "nadaraya_watson", solution=True
         ),
         _check("nadaraya_watson", 4),
+        new_markdown_cell(QUESTION, id="question-01"),
         _marked(
             new_markdown_cell(ANSWER, id="answer-01"),
             "question_01", solution=True, grade=True, points=3,

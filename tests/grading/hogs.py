@@ -148,18 +148,18 @@ time.sleep(8)
     "answers what nobody asked, at length": """
 from utilities.checks.kernel import wire
 for _ in range(60):
-    get_ipython().display_pub.publish({wire.MIME: {'request': 'x', 'observations': 'x' * 10_000_000}})
+    get_ipython().display_pub.publish({wire.MIME: {'request': 'x', 'observations': 'x' * 2_000_000}})
 """,
     "answers in millions of empty lists": _KERNEL
     + """
 from utilities.checks.kernel import wire
-lists, pack = '[' + '[],' * 4_000_000 + '[]]', kernel.session.pack
+lists, pack = '[' + '[],' * 1_000_000 + '[]]', kernel.session.pack
 def packed(part):
     if isinstance(part, dict) and 'data' in part:
         return ('{"data":{"%s":%s},"metadata":{},"transient":{}}' % (wire.MIME, lists)).encode()
     return pack(part)
 kernel.session.pack = packed
-for _ in range(4):
+for _ in range(2):
     kernel.session.send(kernel.iopub_socket, 'display_data', {'data': {}, 'metadata': {}}, parent=kernel.get_parent('shell'))
 kernel.session.pack = pack
 """,
@@ -171,4 +171,14 @@ def odd(stream, kind, content=None, *rest, **named):
 kernel.session.send = odd
 threading.Timer(2, lambda: setattr(kernel.session, 'send', send)).start()
 """,
+}
+
+# What the student reads about each, where anything is to be said
+SAID = {
+    **dict.fromkeys(TALKERS, ""),
+    "forges replies while its cell loops": "longer than its time",
+    "is never idle and shows something now and then": "no longer tells the grader",
+    "is never idle and publishes for nobody": "no longer tells the grader",
+    "sends one message of endless frames": "This cell was stopped",
+    "replies with what is no reply": "This cell was stopped",
 }

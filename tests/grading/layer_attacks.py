@@ -15,8 +15,8 @@ import numpy as np
 from nbformat.notebooknode import NotebookNode
 
 import utilities
-from tests.grading import course as stand_in
 from tests.course import run_exercises
+from tests.grading import course as stand_in
 from tests.grading import forgeries
 from utilities.checks.core import oracles
 

@@ -1,6 +1,7 @@
-"""Measure for the README: python -m tests.grading.measure scale | stock | table.
+"""Measure for the README: python -m tests.grading.measure scale | crowd | stock | table.
 
 scale: so many submissions of the stand-in course; time, memory, losses.
+crowd: 20 honest submissions alone, then among 20 that do their worst; points, time, memory of the host.
 stock: what stock nbgrader makes of the faults and attacks, beside what `lab grade` makes of them.
        Stock nbgrader runs inside a cage here, since some of them harm the machine.
 table: what stock has written, as Markdown.
@@ -33,11 +34,13 @@ from nbgrader.api import Gradebook
 from tests.grading import course as stand_in
 from tests.grading import layer_attacks
 from tests.grading.attacks import ATTACKS, perform, spoil
-from tests.grading.scenarios import REGRESSION, SCENARIOS
+from tests.grading.hogs import HOGS, TALKERS
+from tests.grading.scenarios import REGRESSION, SCENARIOS, own_cell
 from utilities.grading import sandbox
 
 STOCK_PATIENCE = 200  # seconds a submission on a busy machine; an honest one takes two
 BATCH = 8
+AWKWARD = ("zip bomb beside the notebook", "nested beyond all bounds", "30 MB of outputs", "60 MB")
 STOCK_CONFIG = """c = get_config()
 c.CourseDirectory.course_id = "attention-lab-kit"
 c.CourseDirectory.source_directory = "solutions"
@@ -77,6 +80,64 @@ def scale(folder: Path, number: int, workers: int) -> None:
         "memory_MB_at_the_end": round(memory[-1], 1), "memory_MB_at_most": round(max(memory), 1),
         "threads_left": threading.active_count(),
     }, indent=1))  # fmt: skip
+
+
+def crowd(folder: Path, workers: int) -> None:
+    """Grade 20 honest submissions alone and among 20 hostile ones, and print both."""
+    hostile = {
+        **{name: own_cell(source) for name, source in (*TALKERS.items(), *HOGS.items())},
+        **{name: SCENARIOS[name].change for name in AWKWARD},
+    }
+    alone, among = (stand_in.write_course(folder / name) for name in ("alone", "among"))
+    honest = [f"honest{number:02}" for number in range(len(hostile))]
+    for course in (alone, among):
+        for student in honest:
+            stand_in.hand_in(course, student, stand_in.solved(course))
+    students = {f"hostile{number:02}": name for number, name in enumerate(hostile)}
+    for student, name in students.items():
+        notebook = stand_in.solved(among)
+        if (change := hostile[name]) is not None:
+            change(notebook)
+        submitted = stand_in.hand_in(among, student, notebook)
+        if name in SCENARIOS and (damage := SCENARIOS[name].spoil) is not None:
+            damage(submitted)
+    limits = {"notebook_timeout": 60.0}
+    quiet, seconds_alone, memory_alone = _watched(alone, honest, workers, limits)
+    everybody = [name for pair in zip(students, honest, strict=True) for name in pair]
+    rows, seconds, memory = _watched(among, everybody, workers, limits)
+    worst = sum(rows[student].seconds for student in students)
+    print(json.dumps({
+        "honest": len(honest), "hostile": len(students), "rows": len(rows),
+        "honest_points_as_alone": all(rows[s].score == quiet[s].score for s in honest),
+        "honest_points": sorted({rows[s].score for s in honest}),
+        "seconds_alone": seconds_alone, "seconds_among": seconds,
+        "seconds_of_the_hostile": round(worst, 1), "workers": workers,
+        "host_MB_alone": memory_alone, "host_MB_among": memory,
+        "hostile_rows": {
+            name: [rows[s].score, rows[s].status, rows[s].seconds] for s, name in students.items()
+        },
+    }, indent=1))  # fmt: skip
+
+
+def _watched(
+    course: Path, students: list[str], workers: int, limits: dict
+) -> tuple[dict, float, float]:
+    """Grade, and return the rows, the seconds, and by how many MB the host's free memory shrank."""
+    free: list[int] = [psutil.virtual_memory().available]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            free.append(psutil.virtual_memory().available)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began = time.monotonic()
+    rows = stand_in.grade(course, students, workers, **limits)
+    seconds = round(time.monotonic() - began, 1)
+    done.set()
+    watcher.join()
+    return rows, seconds, round((free[0] - min(free)) / 2**20)
 
 
 @dataclass(frozen=True)
@@ -329,7 +390,7 @@ def _sum_of_attacks(rows: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("scale", "stock", "table"))
+    parser.add_argument("what", choices=("scale", "crowd", "stock", "table"))
     parser.add_argument("--number", type=int, help="scale: submissions (500)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("stock.jsonl"), help="stock, table: the rows")
@@ -344,6 +405,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lab-measure-") as name:
         if options.what == "scale":
             scale(Path(name), options.number or 500, options.workers)
+        elif options.what == "crowd":
+            crowd(Path(name), options.workers)
         else:
             against_stock(Path(name), options.names, options.workers, options.out)
 

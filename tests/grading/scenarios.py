@@ -3,7 +3,8 @@
 
 One entry a fault. `lost` names the checks whose points the fault touches; all others must be
 earned in full. `says` is what the student must be able to read about it; where nothing is said,
-there must be no remark. `asks` is what a person is asked; where nothing is asked, nobody must be.
+there must be no remark but those on kernels that were started again. `asks` is what a person is asked;
+where nothing is asked, nobody must be.
 """
 
 import io
@@ -20,7 +21,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
 from tests.grading.course import NOTEBOOK, cell_named
-from tests.grading.hogs import TALKERS
+from tests.grading.hogs import SAID, TALKERS
 
 GAUSSIAN, REGRESSION = "check_gaussian", "check_nadaraya_watson"
 BOTH = {GAUSSIAN, REGRESSION}
@@ -270,7 +271,8 @@ fault("all checks deleted", lambda nb: [_without(n)(nb) for n in BOTH], says="pu
 fault("imports deleted", _without("imports"), says="put back")
 fault("answer deleted", _without("gaussian"), lost={GAUSSIAN}, says="was missing")
 fault("question deleted", _without("question_01"), says="was missing")
-fault("check copied", lambda nb: nb.cells.append(cell_named(nb, GAUSSIAN).copy()))
+fault("check copied", lambda nb: nb.cells.append(cell_named(nb, GAUSSIAN).copy()),
+      says="put back in place")  # fmt: skip
 fault("answer copied", lambda nb: nb.cells.insert(3, cell_named(nb, "gaussian").copy()))
 fault(
     "first copy empty",
@@ -460,8 +462,7 @@ fault("cell ids null", spoil=_cells(lambda cell: cell.update(id=None)))
 fault("cell ids of VS Code", spoil=_cells(lambda cell: cell.update(id="#VSC-00000000")))
 fault("cell ids that are numbers", spoil=_cells(lambda cell: cell.update(id=7)))
 fault("cells without metadata, words as code", spoil=_cells(lambda cell: cell.update(
-    {"metadata": {}, "cell_type": "code"} if cell["cell_type"] == "markdown" else {"metadata": {}})),
-    says="Remarks of the grader")  # fmt: skip
+    {"metadata": {}, "cell_type": "code"} if cell["cell_type"] == "markdown" else {"metadata": {}})))  # fmt: skip
 fault("no outputs, no counts, no versions", spoil=_content(lambda nb: (
     [nb.pop(key) for key in ("metadata", "nbformat", "nbformat_minor")],
     [cell.pop(key, None) for cell in nb["cells"] for key in ("outputs", "execution_count")])))  # fmt: skip
@@ -548,8 +549,8 @@ fault("zip", spoil=_zipped(1), says="was unpacked")
 fault("zip of a zip", spoil=_zipped(2), says="was unpacked")
 fault("zip of a zip of a zip", spoil=_zipped(3), lost=BOTH, says="archives inside archives",
       asks="What lies there")  # fmt: skip
-fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"))
+fault("broken zip", spoil=file("more.zip", b"PK\x03\x04 and nothing"), says="cannot be unpacked")
 fault("zip bomb beside the notebook", spoil=_bomb, says="too large")
 fault("two notebooks", spoil=lambda f: (f / "scratch.ipynb").write_text("{"))
 for _name, _source in TALKERS.items():
-    fault(_name, own_cell(_source))
+    fault(_name, own_cell(_source), says=SAID[_name])

@@ -91,6 +91,7 @@ def test_brings_nothing_back(attacked, name):
     assert "REACHED" not in shown
     assert "ROOT" not in shown
     assert not re.search(r"READ: .*(ORACLE|oracles\.py|gradebook\.db|submitted|shadow)", shown)
+    assert not re.search(r"READ:.*def (cauchy|exponential)", shown), "handed over in clear text"
     assert not HIDDEN.search(shown.replace("\\n", " "))
     assert not [path for path in folder.rglob("*") if path.is_symlink()]
 

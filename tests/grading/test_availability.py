@@ -16,7 +16,7 @@ import pytest
 
 from tests.grading import course as stand_in
 from tests.grading.hogs import FORGED_REPLIES, HOGS
-from utilities.grading import apart, engine, filter
+from utilities.grading import apart, cgroup, engine, filter
 from utilities.grading.apart import Bounds
 from utilities.grading.sandbox import Limits
 from utilities.grading.session import Outcome, Session
@@ -80,6 +80,12 @@ def test_what_takes_too_much_is_ended_and_the_next_goes_on(function, bounds):
 def test_memory_of_a_child_is_limited():
     with pytest.raises((MemoryError, apart.Ended)):
         apart.run(hoard, bounds=Bounds(60, 60, 512 << 20))
+
+
+def test_a_server_of_children_that_was_killed_is_replaced():
+    server = apart.run(os.getppid, bounds=ROOMY)
+    os.kill(server, signal.SIGKILL)
+    assert apart.run(double, 3, bounds=ROOMY) == 6
 
 
 def test_temporary_files_of_a_child_go_with_it():
@@ -169,6 +175,38 @@ def test_the_filter_refuses_these_calls_and_no_others(machine):
     assert answer(table.setsockopt, 3, 1, 7) == filter.FAIL, "said yes to, and not done"
     assert answer(table.setsockopt, 3, 1, 2) == answer(table.setsockopt, 3, 6, 7) == filter.ALLOW
     assert _run_filter(program, 1, 0x40000003, ()) != filter.ALLOW, "calls of another architecture"
+
+
+@pytest.fixture
+def groups(tmp_path):
+    """Folders that look like a system with control groups: a session in a slice that may be divided."""
+    user = tmp_path / "user.slice"
+    (user / "session.scope").mkdir(parents=True)
+    (user / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    (user / "cgroup.procs").touch()
+    (tmp_path / "own").write_text("12:cpu:/\n0::/user.slice/session.scope\n")
+    return tmp_path
+
+
+def test_a_control_group_is_made_where_the_system_offers_it(groups):
+    parent = cgroup.place(groups, groups / "own")
+    assert parent == groups / "user.slice"
+    group = cgroup.make(parent, 1 << 30, 200)
+    assert (group / "memory.max").read_text() == str(1 << 30)
+    assert (group / "pids.max").read_text() == "200"
+    command = cgroup.inside(group, [sys.executable, "-c", "import os; print(os.getpid())"])
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.communicate()[0].strip() == (group / "cgroup.procs").read_text().strip()
+
+
+def test_no_control_group_is_made_where_the_system_offers_none(groups):
+    (groups / "user.slice" / "cgroup.subtree_control").write_text("cpu\n")
+    assert cgroup.place(groups, groups / "own") is None
+    (groups / "own").write_text("0::/\n")
+    assert cgroup.place(groups, groups / "own") is None
+    assert cgroup.place(groups, groups / "missing") is None
+    assert cgroup.make(None, 1, 1) is None
+    assert cgroup.inside(None, ["true"]) == ["true"]
 
 
 def test_a_submission_that_ends_its_process_keeps_its_answers_and_nobody_else_notices(

@@ -17,7 +17,8 @@ from nbgrader.api import Gradebook
 from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
 from tests.grading.test_command import LAB, lab_grade
-from utilities.grading import engine, gradebook, session
+from utilities.commands import lab
+from utilities.grading import apart, engine, gradebook
 from utilities.grading.engine import Grader
 
 URL = "sqlite:///{}/gradebook.db"
@@ -31,7 +32,7 @@ def course(blank_course, tmp_path):
 @pytest.fixture(autouse=True)
 def _others_go_on(monkeypatch):
     """Stop no session of this process: it is the tests' own, too."""
-    monkeypatch.setattr(session, "stop_all", lambda: None)
+    monkeypatch.setattr(apart, "stop_all", lambda: None)
 
 
 def lock(course: Path, seconds: float) -> threading.Thread:
@@ -60,21 +61,17 @@ def test_a_locked_gradebook_is_waited_for(sandboxed, course):
 
 
 def test_a_gradebook_that_stays_locked_ends_the_run_with_its_reason(course, monkeypatch, capsys):
-    from utilities import cli
-
     monkeypatch.setattr(gradebook, "PATIENCE", 0.5)
     monkeypatch.chdir(course)
     stand_in.hand_in(course, "right", stand_in.solved(course))
     holder = lock(course, 6)
-    status = cli.main(["grade", "kernels"])
+    status = lab.main(["grade", "kernels"])
     holder.join()
     assert status == 2
     assert "stayed locked" in " ".join(capsys.readouterr().out.split())
 
 
 def test_it_ends_also_where_the_lock_comes_while_it_grades(sandboxed, course, monkeypatch, capsys):
-    from utilities import cli
-
     monkeypatch.setattr(gradebook, "PATIENCE", 0.5)
     monkeypatch.chdir(course)
     for student in ("one", "two"):
@@ -89,22 +86,20 @@ def test_it_ends_also_where_the_lock_comes_while_it_grades(sandboxed, course, mo
         return score(self, *arguments)
 
     monkeypatch.setattr(engine.Grader, "score", locked_at_the_second)
-    status = cli.main(["grade", "kernels", "--workers", "1"])
+    status = lab.main(["grade", "kernels", "--workers", "1"])
     holders[0].join()
     assert status == 2
     assert "stayed locked" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_full_disk_is_called_a_full_disk(sandboxed, course, monkeypatch, capsys):
-    from utilities import cli
-
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
     stand_in.hand_in(course, "right", stand_in.solved(course))
     monkeypatch.setattr(engine.nbformat, "write", full)
     monkeypatch.chdir(course)
-    assert cli.main(["grade", "kernels"]) == 2
+    assert lab.main(["grade", "kernels"]) == 2
     assert "The disk is full" in " ".join(capsys.readouterr().out.split())
 
 
@@ -276,6 +271,14 @@ def test_one_broken_notebook_never_stops_the_pages_of_others(sandboxed, course):
     for student in ("ann", "zoe"):
         page = (course / "feedback" / student / "kernels" / "kernels.html").read_text()
         assert "[a: not shown] i&lt;b, j&gt;i" in page
+
+
+def test_a_submission_that_ends_its_own_reading_has_a_row_and_asks(sandboxed, course, monkeypatch):
+    monkeypatch.setattr(engine, "READING", apart.Bounds(0.0, 10.0, 1 << 30))
+    stand_in.hand_in(course, "slow", stand_in.solved(course))
+    row = stand_in.grade(course, ["slow"], 1)["slow"]
+    assert row.status == engine.NOTHING and row.needs_a_person and row.max_score == 9.0
+    assert "was not read: it ran longer than all its time" in row.trouble[0]
 
 
 def _students(path: Path) -> list[str]:

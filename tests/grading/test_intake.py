@@ -285,8 +285,9 @@ def test_a_sparse_file_is_neither_read_nor_hashed(tmp_path):
         file.truncate(20 << 30)
     began = time.process_time()
     assert take_in(tmp_path, ["kernels"]).notebooks
-    found = {name: (stream is None, size) for name, stream, size in collecting.fingerprints(tmp_path)}
-    assert found["huge.bin"] == (True, 20 << 30) and found["kernels.ipynb"][0] is False
+    prints = collecting.fingerprints(tmp_path)
+    unread = {name: stream is None for name, stream, *_ in prints}
+    assert unread == {"huge.bin": True, "kernels.ipynb": False}
     assert time.process_time() - began < SECONDS
 
 

@@ -18,7 +18,7 @@ from utilities import (
     vit_from_scratch,
     with_linear_head,
 )
-from utilities.checks.core import oracles
+from utilities.checks.lessons.pretrained.beam_search import search
 from utilities.commands.lab import main as lab
 from utilities.datasets.classes import CIFAR10_CLASSES
 from utilities.kit import KIT
@@ -134,7 +134,7 @@ def test_next_token_probabilities_drive_a_search_like_generate(embedded_t5):
     text = "summarize: " + load_text()[3]
     ask = next_token_log_probabilities(model, tokenizer, text)
     assert np.exp(ask([])).sum() == pytest.approx(1, abs=1e-4)
-    tokens, _ = oracles.beam_search(ask, 1, 48, tokenizer.eos_token_id)[0]
+    tokens, _ = search(ask, 1, 48, tokenizer.eos_token_id)[0]
     expected = model.generate(**tokenizer(text, return_tensors="tf"), max_new_tokens=48)[0].numpy()
     assert list(tokens) == list(expected[1:])  # generate puts its start token in front
 

@@ -5,9 +5,18 @@ import re
 
 import pytest
 
-from tests.course import HIDDEN_REGION, SOLUTIONS, exercises, graded, questions, read
+from tests.course import HIDDEN_REGION, ROOT, SOLUTIONS, exercises, graded, questions, read
+from utilities.grading.check import check_assignment
+from utilities.grading.course import assignments_of, course_directory, read_config
 
 notebooks = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+
+
+@pytest.mark.parametrize("assignment", assignments_of(course_directory(read_config(ROOT))))
+def test_lab_check_finds_nothing(assignment):
+    """What holds for any course: points, checks, names, regions, answers and schemes, no leaks."""
+    found = check_assignment(read_config(ROOT), assignment)
+    assert found == [], "\n".join(map(str, found))
 
 
 @notebooks
@@ -26,9 +35,6 @@ def test_ids_are_stable_and_unique(path):
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch(r"[a-z0-9-]+", id) for id in ids), "readable ids, not random ones"
-    known = [cell.metadata.nbgrader for cell in notebook.cells if "nbgrader" in cell.metadata]
-    grade_ids = [nbgrader.grade_id for nbgrader in known]
-    assert len(set(grade_ids)) == len(grade_ids)
 
 
 @notebooks
@@ -52,13 +58,12 @@ def test_every_exercise_has_task_formula_hints_docstring_and_check(path):
         place = cells.index(cell)
         task, check = cells[place - 1].source, cells[place + 1]
         name = cell.metadata.nbgrader.grade_id
-        assert re.search(r"### Exercise \d+ · .+ \(\d+ points\)", task), name
+        assert re.search(r"### Exercise \d+ · .+ \(\d+ points?\)", task), name
         assert re.search(r"Difficulty: (easy|medium|hard) · about \d+ minutes", task), name
         assert task.count("<details>") >= 3, name
         assert "`" in task or "$" in task, name
         assert ast.get_docstring(ast.parse(cell.source).body[0]), name
         assert check.metadata.nbgrader.grade_id == f"check_{name}"
-        assert f"({check.metadata.nbgrader.points} points)" in task, name
 
 
 @notebooks
@@ -70,8 +75,6 @@ def test_graded_cells_hold_one_visible_check_and_the_same_one_hidden(path):
         assert cell.metadata.nbgrader.locked
         assert visible.count(f"test_{name}(") == 1
         assert f"test_{name}(" in hidden[1] and "thorough=True" in hidden[1]
-        points = f"points={cell.metadata.nbgrader.points}"
-        assert visible.count(points) == hidden[1].count(points) == 1
         assert visible.strip().endswith("min(points)")
 
 
@@ -120,13 +123,11 @@ def test_a_run_with_sizes_of_its_own_would_be_seen():
 @pytest.mark.parametrize(
     "path", [path for path in SOLUTIONS if path.stem != "pretrained_models"], ids=lambda path: path.stem
 )
-def test_questions_have_a_model_answer_and_a_marking_scheme_that_adds_up(path):
+def test_questions_say_which_is_the_model_answer_and_which_the_scheme(path):
     assert len(questions(read(path))) >= 5
     for cell in questions(read(path)):
         assert cell.source.startswith("<!-- BEGIN SOLUTION -->\n**Model answer**")
-        _, scheme = cell.source.split("**Marking scheme**")
-        points = [int(number) for number in re.findall(r"- \*\*(\d+) points?\*\*", scheme)]
-        assert sum(points) == cell.metadata.nbgrader.points, cell.id
+        assert cell.source.count("**Marking scheme**") == 1
 
 
 def test_the_core_has_fourteen_questions_and_a_hundred_points():

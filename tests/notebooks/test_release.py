@@ -5,16 +5,15 @@ import json
 import pytest
 
 from tests.course import (
-    HIDDEN_REGION,
     RELEASED,
     ROOT,
-    SOLUTION_REGION,
     SOLUTIONS,
     exercises,
     graded,
     read,
     run_exercises,
 )
+from utilities.grading.lesson import read_lesson, secret_lines
 from utilities.grading.release import drift, generate
 
 released = pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
@@ -57,23 +56,11 @@ def test_holds_no_output_and_no_path_of_a_machine(path):
 def test_gives_no_secret_line_away(path):
     source = ROOT / "solutions" / path.relative_to(ROOT / "lab")
     text = path.read_text()
-    lines = secret_lines(read(source))
+    lines = secret_lines(read_lesson(source))
     assert len(lines) > 5 * len(exercises(read(source)))
     assert [line for line in lines if json.dumps(line, ensure_ascii=False)[1:-1] in text] == []
     for marker in ("BEGIN SOLUTION", "HIDDEN TESTS", "Marking scheme", "Model answer"):
         assert marker not in text
-
-
-def secret_lines(notebook) -> list[str]:
-    """Return the lines of solutions, hidden tests, answers and schemes that stand nowhere else."""
-    secret, public = [], []
-    for cell in notebook.cells:
-        for region in (SOLUTION_REGION, HIDDEN_REGION):
-            for hidden in region.findall(cell.source):
-                secret += [line.strip() for line in hidden.splitlines()]
-        public.append(HIDDEN_REGION.sub("", SOLUTION_REGION.sub("", cell.source)))
-    everything = "\n".join(public)
-    return [line for line in secret if len(line) > 15 and line not in everything]
 
 
 @released

@@ -3,10 +3,12 @@
 The stored notebook cannot tell: the grader folds stderr into stdout, and keeps no times.
 """
 
+import contextlib
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 from utilities.grading.execute import CourseExecute
 from utilities.grading.session import Outcome, Session
@@ -22,7 +24,7 @@ watch()
 
 @dataclass(frozen=True)
 class Run:
-    """One source that a kernel ran: a cell, or a question of the grader's."""
+    """One source that a kernel ran: a cell, or a question of the grader's; processor seconds."""
 
     student: str
     source: str
@@ -48,9 +50,10 @@ def watch(folder: Path = Path()) -> None:
         return preprocess(self, nb, resources, km)
 
     async def run_witnessed(self, source: str, seconds: float, noted: bool = True) -> Outcome:
-        began = time.monotonic()
+        before = _processor_seconds(self)
         outcome = await run(self, source, seconds, noted)
-        record = Run(student, source, time.monotonic() - began, _stderr(outcome), _errors(outcome))
+        spent = _processor_seconds(self) - before
+        record = Run(student, source, spent, _stderr(outcome), _errors(outcome))
         with (folder / FILE).open("a") as file:
             file.write(json.dumps(asdict(record)) + "\n")
         return outcome
@@ -65,6 +68,17 @@ def read_runs(folder: Path) -> list[Run]:
 def slow(runs: list[Run], limit: float) -> list[Run]:
     """Return the runs that took longer than so many seconds."""
     return [run for run in runs if run.seconds > limit]
+
+
+def _processor_seconds(session: Session) -> float:
+    """Return the processor time of a kernel so far, which other programs do not add to."""
+    spent = 0.0
+    if session.alive:
+        with contextlib.suppress(psutil.Error):
+            sandbox = psutil.Process(session.manager.provisioner.pid)
+            for process in [sandbox, *sandbox.children(recursive=True)]:
+                spent += sum(process.cpu_times()[:4])
+    return spent
 
 
 def _stderr(outcome: Outcome) -> str:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.course import RELEASED, ROOT, SOLUTIONS, read
-from tests.notebooks.test_release import secret_lines
+from tests.course import RELEASED, ROOT, SOLUTIONS
 from tests.tools import load
+from utilities.grading.lesson import read_lesson, secret_lines
 
 INSTRUCTORS = {
     "solutions",
@@ -125,7 +125,7 @@ def test_nothing_of_the_instructors_goes_along(unpacked):
 
 def test_no_file_holds_a_solution_or_a_hidden_test(unpacked):
     """Three secret lines in a row are a leak; shorter runs, such as a model's inputs, are idiom."""
-    secret = {line for path in SOLUTIONS for line in secret_lines(read(path))}
+    secret = {line for path in SOLUTIONS for line in secret_lines(read_lesson(path))}
     assert len(secret) > 100
     texts = [path for path in unpacked.rglob("*") if path.suffix in (".py", ".md", ".ipynb")]
     assert len(texts) > 50
@@ -146,7 +146,7 @@ def as_in_a_cell(line: str) -> str:
 
 def test_a_leak_would_be_seen():
     for path in SOLUTIONS:
-        secret = secret_lines(read(path))
+        secret = secret_lines(read_lesson(path))
         lines = [as_in_a_cell(line) for line in path.read_text().splitlines()]
         assert sum(line in set(secret) for line in lines) > 0.9 * len(set(secret)), path
 

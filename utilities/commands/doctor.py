@@ -48,6 +48,7 @@ from utilities.commands.probes.software import (
     alembic,
     browser,
     bubblewrap,
+    course_name,
     libraries,
     python,
 )
@@ -76,6 +77,7 @@ PROBES = (
     Probe("hub models", STUDENT, hub_models),
     Probe("energy sensors", STUDENT, energy_sensors),
     Probe("formgrader", INSTRUCTOR, lambda: server_extensions(INSTRUCTORS_SERVER)),
+    Probe("course", INSTRUCTOR, course_name),
     Probe("alembic", INSTRUCTOR, alembic),
     Probe("bubblewrap", INSTRUCTOR, bubblewrap),
     Probe("Chromium", MAINTAINER, browser),

@@ -6,6 +6,8 @@ import sys
 
 COMMANDS = {
     "data": ("utilities.commands.data", "download the full CIFAR-10 and CIFAR-100"),
+    "new": ("utilities.grading.new", "make a course, or an exercise, of one's own"),
+    "check": ("utilities.grading.check", "tell what is wrong with an assignment before release"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
     "models": ("utilities.commands.models", "list, evaluate or download the pre-trained models"),
     "doctor": (

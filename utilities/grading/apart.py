@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +29,8 @@ TEMPORARY = "lab-grade-"  # begins the name of every temporary folder of a grade
 PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 LONGEST_ANSWER = 1 << 30  # bytes
 LOOK_SECONDS = 0.5
+START_SECONDS = 120  # the server's imports, on a busy machine
+ATTEMPTS = 2
 CHUNK = 1 << 20
 
 
@@ -90,12 +92,11 @@ def run(function: Callable[..., Any], *arguments: Any, bounds: Bounds) -> Any:
     function: one that pickle finds by name. Raises Ended where the child did not come to its end,
     and Stopped after `stop_all`.
     """
-    start()
     folder, lock = temporary_folder()
     try:
-        with _new_child() as channel:
+        with _new_child() as (channel, process_id):
             order = pickle.dumps(_Order(function, arguments, bounds, str(folder)))
-            answer = _ask(channel, order, time.monotonic() + bounds.seconds)
+            answer = _ask(channel, process_id, order, time.monotonic() + bounds.seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
@@ -134,18 +135,39 @@ def sweep() -> None:
                 os.close(lock)
 
 
-def _new_child() -> socket.socket:
-    assert _server is not None
-    ours, theirs = socket.socketpair()
-    with theirs, _lock:
-        socket.send_fds(_server, [b"."], [theirs.fileno()])
-    return ours
+@contextlib.contextmanager
+def _new_child() -> Iterator[tuple[socket.socket, int]]:
+    """Have a child forked; give the socket to talk to it, and its process id."""
+    for attempt in range(ATTEMPTS):
+        start()
+        ours, theirs = socket.socketpair()
+        ours.settimeout(START_SECONDS)
+        try:
+            with theirs, _lock:
+                assert _server is not None
+                socket.send_fds(_server, [b"."], [theirs.fileno()])
+            process_id = int.from_bytes(_exactly(ours, 8), "big")
+        except (OSError, Ended):  # somebody killed the server: another one takes its place
+            ours.close()
+            _forget_server()
+            if attempt == ATTEMPTS - 1:
+                raise
+            continue
+        with ours:
+            yield ours, process_id
+        return
 
 
-def _ask(channel: socket.socket, order: bytes, deadline: float) -> bytes:
+def _forget_server() -> None:
+    global _server
+    with _lock:
+        if _server is not None:
+            _server.close()
+            _server = None
+
+
+def _ask(channel: socket.socket, process_id: int, order: bytes, deadline: float) -> bytes:
     """Send an order and return the answer; end the child where it is late, or when all ends."""
-    channel.settimeout(30)
-    process_id = int.from_bytes(_exactly(channel, 8), "big")
     _running.add(process_id)
     try:
         channel.sendall(len(order).to_bytes(8, "big") + order)
@@ -216,16 +238,16 @@ def _work(channel: socket.socket) -> NoReturn:
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
     with contextlib.suppress(BaseException):
         channel.sendall(os.getpid().to_bytes(8, "big"))
-        order = pickle.loads(_exactly(channel, int.from_bytes(_exactly(channel, 8), "big")))  # noqa: S301
-        tempfile.tempdir = order.folder
-        _limit(order.bounds)
-        answer = _answer(order)
+        answer = _answer(_exactly(channel, int.from_bytes(_exactly(channel, 8), "big")))
         channel.sendall(len(answer).to_bytes(8, "big") + answer)
     os._exit(0)
 
 
-def _answer(order: _Order) -> bytes:
+def _answer(packed: bytes) -> bytes:
     try:
+        order = pickle.loads(packed)  # noqa: S301  our own code wrote it
+        tempfile.tempdir = order.folder
+        _limit(order.bounds)
         return pickle.dumps((True, order.function(*order.arguments)))
     except BaseException as error:
         try:
@@ -250,7 +272,6 @@ def _limit(bounds: Bounds) -> None:
 if __name__ == "__main__":
     import importlib
 
-    for needed in ("utilities.grading.execute", "utilities.grading.intake"):
-        importlib.import_module(needed)
+    importlib.import_module("utilities.grading.engine")  # once, for all children
     # pickle finds this module's classes under its own name, not as __main__
     importlib.import_module(MODULE)._serve(socket.socket(fileno=int(sys.argv[1])))

@@ -5,25 +5,20 @@ import contextlib
 import json
 import logging
 import signal
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from textwrap import shorten
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from traitlets.config import Config
 
 from utilities.grading import sandbox
-from utilities.grading.markup import printable
 
-LONGEST_REMARK = 80
-ROOM_FOR_REMARKS = 110  # columns; the table without them takes up to 80
-NUMBERS = ("points", "by hand", "seconds")
+ENOUGH_TO_EXPECT = 3  # submissions after which the time of the others is told
 ALL_GRADED, NEEDS_A_PERSON, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -63,14 +58,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace, console: Console) -> int:
-    from utilities.grading import engine
+    from utilities.grading import engine, table
     from utilities.grading.apart import stop_all
+    from utilities.grading.course import read_config
 
-    config = _configuration(options)
+    config = read_config(options.course, options.db_url)
     if not options.unsafe and options.cluster is None:
         sandbox.check_available()
+    _look_at_the_course(console, config, options.assignment)
     grader = engine.Grader(config, options.assignment, options.unsafe)
     students = grader.students(options.student)
+    everybody = grader.students()
+    table.tell_alike(console, everybody)
     if grader.unsafe:
         console.print("[bold white on red] UNSAFE [/] students' code runs without a sandbox.")
     workers = options.workers or engine.default_workers()
@@ -78,12 +77,17 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     rows: list = []
     interrupted = False
     refused = ""
+    began = time.monotonic()
     try:
         with _progress() as progress:
             task = progress.add_task(options.assignment, total=len(students))
             for row in grader.grade(students, executor, in_flight, options.force):
                 rows.append(row)
                 progress.advance(task)
+                run = sum(row.status != engine.KEPT for row in rows)
+                if run == ENOUGH_TO_EXPECT and row.status != engine.KEPT and len(rows) < len(students):
+                    each = (time.monotonic() - began) / run
+                    console.print(table.expected(each * (len(students) - len(rows)), workers))
     except KeyboardInterrupt:
         interrupted = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -95,12 +99,10 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     finally:
         close()
     rows.sort(key=lambda row: row.student)
-    _show(console, options.assignment, rows, grader.unsafe)
+    table.show(console, options.assignment, rows, grader.unsafe)
+    table.tell_the_rest(console, rows, [] if options.student else grader.absent(everybody))
     if options.json is not None:
         _write_json(options, rows, interrupted)
-    for row in rows:
-        for trouble in row.trouble:
-            console.print(f"[bold red]{_name(row)}[/]: {escape(trouble)}")
     if refused:
         console.print(f"[bold red]Ended.[/] {escape(refused)}")
         return REFUSED
@@ -109,60 +111,14 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     return NEEDS_A_PERSON if any(row.needs_a_person for row in rows) else ALL_GRADED
 
 
-def _configuration(options: argparse.Namespace) -> Config:
-    """Return the course's configuration. Raises CourseError where there is none."""
-    from traitlets.config import PyFileConfigLoader
+def _look_at_the_course(console: Console, config: Config, assignment: str) -> None:
+    """Say what `lab check` says; a machine that only grades has no source to be looked at."""
+    from utilities.grading.check import check_assignment, tell
+    from utilities.grading.course import CourseError
+    from utilities.grading.gradebook import in_words
 
-    from utilities.grading.engine import CourseError
-
-    course = options.course.resolve()
-    if not (course / "nbgrader_config.py").is_file():
-        raise CourseError(f"No nbgrader_config.py in {course}: call this in the course's folder.")
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
-    if options.db_url:
-        config.CourseDirectory.db_url = options.db_url
-    return config
-
-
-def _show(console: Console, assignment: str, rows: list, unsafe: bool) -> None:
-    """Print a table of the class; remarks stand in it, or below it where the screen is narrow."""
-    beside = console.width >= ROOM_FOR_REMARKS
-    console.print(_table(assignment, rows, unsafe, beside))
-    for row in rows:
-        if not beside and _remark(row):
-            console.print(f"[yellow]{_name(row)}[/]: {_remark(row)}", highlight=False)
-
-
-def _table(assignment: str, rows: list, unsafe: bool, with_remarks: bool) -> Table:
-    title = f"{assignment}: {len(rows)} submissions" + (" — UNSAFE, no sandbox" if unsafe else "")
-    table = Table(title=title, title_style="bold red" if unsafe else "bold")
-    for name in ("student", "status", "points", "by hand", "seconds"):
-        is_number = name in NUMBERS
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number)
-    if with_remarks:
-        table.add_column("remarks")
-    for row in rows:
-        colour = "red" if row.needs_a_person else "yellow" if row.remarks else "green"
-        table.add_row(
-            _name(row), f"[{colour}]{row.status}[/]", f"{row.score:g} / {row.max_score:g}",
-            f"{row.to_grade_by_hand or ''}", f"{row.seconds:.1f}",
-            *([_remark(row)] if with_remarks else []),
-        )  # fmt: skip
-    return table
-
-
-def _name(row: Any) -> str:
-    return escape(printable(row.student))
-
-
-def _remark(row: Any) -> str:
-    """Return the first remark, shortened, and how many there are; all stand in the feedback."""
-    remarks = row.trouble or row.remarks
-    if not remarks:
-        return ""
-    said = escape(shorten(remarks[0], LONGEST_REMARK, placeholder="…"))
-    return f"({len(remarks)}) {said}" if len(remarks) > 1 else said
+    with contextlib.suppress(CourseError), in_words():
+        tell(console, check_assignment(config, assignment))
 
 
 def _write_json(options: argparse.Namespace, rows: list, interrupted: bool) -> None:

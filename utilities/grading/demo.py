@@ -17,9 +17,9 @@ import nbformat
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell
 from rich.console import Console
-from traitlets.config import Config
 
 from utilities.grading import command
+from utilities.grading.course import read_config
 
 COURSE = Path(__file__).resolve().parents[2]
 ASSIGNMENT = "vision_transformer"
@@ -159,7 +159,7 @@ def make_course(folder: Path, students: list[str]) -> Path:
     (folder / "nbgrader_config.py").write_text(settings)
     notebook = f"{ASSIGNMENT}.ipynb"
     shutil.copy(COURSE / "solutions" / ASSIGNMENT / notebook, source)
-    result = NbGraderAPI(config=_config(folder)).generate_assignment(ASSIGNMENT, create=True)
+    result = NbGraderAPI(config=read_config(folder)).generate_assignment(ASSIGNMENT, create=True)
     if not result["success"]:
         raise RuntimeError(result["log"])
     released = nbformat.read(folder / "lab" / ASSIGNMENT / notebook, as_version=4)
@@ -222,14 +222,6 @@ def _run_command(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="lab grade")
     command.add_arguments(parser)
     return command.run(parser.parse_args(arguments))
-
-
-def _config(course: Path) -> Config:
-    from traitlets.config import PyFileConfigLoader
-
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    config.CourseDirectory.root = str(course)
-    return config
 
 
 def _cell(nb: NotebookNode, name: str) -> NotebookNode:

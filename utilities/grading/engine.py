@@ -31,7 +31,8 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from utilities.checks.core.report import Finding, Report
-from utilities.grading import apart, sandbox
+from utilities.grading import apart, cgroup, sandbox
+from utilities.grading.course import CourseError
 from utilities.grading.execute import (
     RECORD,
     CourseExecute,
@@ -44,23 +45,27 @@ from utilities.grading.execute import (
 )
 from utilities.grading.files import FROM_EXCHANGE, IGNORED, fingerprints
 from utilities.grading.gradebook import GradebookUnavailable, alone, back_up, in_words, patient
-from utilities.grading.intake import is_meant, take_in, time_stamp
+from utilities.grading.intake import NOT_HANDED_IN, is_meant, take_in, time_stamp
 from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
 from utilities.grading.marks import Marks
 from utilities.grading.markup import printable
+from utilities.grading.remarks import unusual
+from utilities.grading.rescore import score_notebook_again, without_points
 from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
 
+READING = apart.Bounds(seconds=120, cpu_seconds=60, memory=3 << 30)
 DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
 GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
+OPTIONAL = "{}.ipynb was not handed in; it is optional."
+RESCORED = "points"  # by the findings of an earlier run
+FIRST_TIME, FORCED = "for the first time", "by --force"
+REASONS = {"submission": "handed in again", "tests": "tests changed", "points": "points changed"}
 ABSENT = "not handed in"
 SCRATCH = ".lab-"  # folders of a grading under way, in the student's graded folder
 LONGEST_STAMP = 4096  # bytes
-
-
-class CourseError(ValueError):
-    """The course or the assignment cannot be graded as it is; the message says what to do."""
+READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=3 << 30)
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,10 @@ class Row:
     cpu_seconds: float = 0.0
     restarts: int = 0
     unsafe: bool = False
+    reason: str = ""  # why it was graded, or scored, in this run
+    score_before: float | None = None
+    seconds_late: float = 0.0
+    penalty: float = 0.0
 
     @property
     def needs_a_person(self) -> bool:
@@ -118,15 +127,31 @@ class _Place:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A submission as it was read: notebooks as JSON, in the assignment's shape, and files as bytes.
+
+    The other three are those of `intake.Submission`, by notebook.
+    """
+
+    notebooks: dict[str, str]
+    files: dict[str, bytes]
+    refused: dict[str, str]
+    remarks: dict[str, list[str]]
+    doubts: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
 class _Prepared:
     job: Job
     refused: dict[str, str]
     remarks: dict[str, list[str]]
     doubts: dict[str, list[str]]
-    digest: str
+    digest: dict[str, str]
     blank: dict[str, str]
     stamps: dict[str, bytes] = field(default_factory=dict)
     force: bool = False
+    reason: str = ""
+    score_before: float | None = None
 
 
 def execute(job: Job) -> Executed:
@@ -155,6 +180,17 @@ def _execute_here(job: Job) -> dict[str, str]:
     return done
 
 
+def read_submission(folder: Path, deep: bool, trusted: dict[str, Trusted]) -> "Read":
+    """Read what lies in a folder and bring it into the assignment's shape: no gradebook is needed."""
+    submission = take_in(folder, list(trusted), deep)
+    notebooks = {
+        name: nbformat.writes(repair(nb, trusted[name])) for name, nb in submission.notebooks.items()
+    }
+    return Read(
+        notebooks, submission.files, submission.refused, submission.remarks, submission.doubts
+    )  # fmt: skip
+
+
 class Grader:
     """Grades one assignment of one course."""
 
@@ -165,8 +201,19 @@ class Grader:
         self.config, self.assignment = config, assignment
         execution = CourseExecute(config=config)
         self.limits, self.unsafe = execution.limits, unsafe or execution.unsafe
+        self.optional = frozenset(execution.optional_notebooks)
         with in_words():
             self.trusted = self._read_trusted()
+        sources = [(c.source, c.points) for known in self.trusted.values() for c in known.cells]
+        self.tests = {
+            "tests": without_points(self.trusted),
+            "points": hashlib.sha256(repr(sources).encode()).hexdigest(),
+        }
+
+    def absent(self, present: Iterable[str]) -> list[str]:
+        """Return the students of the gradebook who handed nothing in."""
+        with in_words(), self._gradebook() as gradebook:
+            return sorted({student.id for student in gradebook.students} - set(present))
 
     def students(self, chosen: str | None = None) -> list[str]:
         """Return all who have a folder. Raises CourseError where there are none."""
@@ -213,22 +260,33 @@ class Grader:
         place = self._place(student)
         if place is None:
             return self._absent(student)
-        digest = _digest(place, repr(self.trusted))
-        if not force and (earlier := self._earlier(student, digest)):
-            return earlier
-        submission = take_in(place.folder, list(self.trusted), place.deep)
+        digest = {"submission": _digest(place), **self.tests}
         stamps, said = _stamps(place.folder)
-        for remarks in submission.remarks.values():
+        done = self._done(student)
+        if not force and done and (row := self._earlier(done, digest, stamps)):
+            return row
+        read = self._read(place)
+        for remarks in read.remarks.values():
             remarks += [remark for remark in (place.remark, said) if remark]
-        repaired, blank = {}, {}
-        for name, trusted in self.trusted.items():
-            blank[name] = nbformat.writes(_blank(trusted))
-            if name in submission.notebooks:
-                repaired[name] = nbformat.writes(repair(submission.notebooks[name], trusted))
-        job = Job(student, repaired, submission.files, self.limits, self.unsafe)
+        blank = {name: nbformat.writes(_blank(trusted)) for name, trusted in self.trusted.items()}
+        job = Job(student, read.notebooks, read.files, self.limits, self.unsafe)
         return _Prepared(
-            job, submission.refused, submission.remarks, submission.doubts, digest, blank, stamps, force
+            job, read.refused, read.remarks, read.doubts, digest, blank, stamps,
+            force, _why(done, digest), done["row"]["score"] if done else None,
         )  # fmt: skip
+
+    def _read(self, place: _Place) -> Read:
+        """Read a submission in a process of its own; one that ends it is refused."""
+        try:
+            read: Read = apart.run(
+                read_submission, place.folder, place.deep, self.trusted, bounds=READING
+            )
+        except (apart.Ended, MemoryError) as error:
+            reason = f"What was handed in could not be read: {error or 'too large'}."
+            names = list(self.trusted)
+            refused, doubts = dict.fromkeys(names, reason), {name: [reason] for name in names}
+            return Read({}, {}, refused, {name: [] for name in names}, doubts)
+        return read
 
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""
@@ -238,13 +296,18 @@ class Grader:
         notebooks = {name: nbformat.reads(text, 4) for name, text in executed.notebooks.items()}
         if executed.given_up:
             notebooks = _given_up(prepared.job, executed.error)
-        row = Row(student, GRADED if notebooks else NOTHING, unsafe=self.unsafe)
+        row = Row(
+            student, GRADED if notebooks else NOTHING, unsafe=self.unsafe,
+            reason=prepared.reason, score_before=prepared.score_before,
+        )  # fmt: skip
+        row.remarks += [line for nb in notebooks.values() for line in unusual(nb, _remarks_of(nb))]
         for name, reason in prepared.refused.items():
-            notebooks[name] = _refused(nbformat.reads(prepared.blank[name], 4), reason)
+            nb = nbformat.reads(prepared.blank[name], 4)
+            notebooks[name] = _refused(nb, self._refusal(name, reason, bool(executed.notebooks)))
         for name, nb in notebooks.items():
             record = nb.metadata[RECORD]
             record["remarks"] = [*prepared.remarks[name], *record["remarks"]]
-            row.remarks += [*record["remarks"], *nb.metadata.get(REPAIRS, {}).get("notes", [])]
+            row.remarks += _remarks_of(nb)
             row.trouble += [*prepared.doubts[name], *record["trouble"]]
             row.seconds += record["seconds"]
             row.cpu_seconds += record["cpu_seconds"]
@@ -252,7 +315,7 @@ class Grader:
             put_remarks(nb)
         row.remarks, row.trouble = list(dict.fromkeys(row.remarks)), list(dict.fromkeys(row.trouble))
         with in_words(), alone(Path(self.course.root)):
-            return self._save(prepared, notebooks, row)
+            return self._save(notebooks, row, prepared.digest, prepared.stamps, prepared.force)
 
     def _finished(self, waiting: dict[Future, _Prepared]) -> Iterator[Row]:
         """Yield the rows of what is finished, after waiting for at least one."""
@@ -336,22 +399,55 @@ class Grader:
         for left in graded.glob(f"*/{SCRATCH}*"):
             _remove(left)
 
-    def _earlier(self, student: str, digest: str) -> Row | None:
-        """Return the row of an earlier run, of the same submission and tests, as it stands now."""
+    def _done(self, student: str) -> dict | None:
+        """Return what an earlier run wrote down of a student, where the gradebook knows it, too."""
         path = self._folder(self.course.autograded_directory, student) / DONE
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, MissingEntry):
             done = json.loads(path.read_text())
-            if done["digest"] == digest:
-                row = Row(**{**done["row"], "status": KEPT})
-                self._fill(row)
-                return row
+            row = Row(**{**done["row"], "status": KEPT, "reason": "", "score_before": None})
+            self._fill(row)
+            return {"digest": dict(done["digest"]), "row": asdict(row)}
         return None
 
-    def _save(self, prepared: _Prepared, notebooks: dict[str, NotebookNode], row: Row) -> Row:
+    def _earlier(self, done: dict, digest: dict[str, str], stamps: dict[str, bytes]) -> Row | None:
+        """Return the row of an earlier run of the same submission and tests, by today's points."""
+        row, old = Row(**done["row"]), done["digest"]
+        if old == digest:
+            return row
+        if {**old, "points": ""} != {**digest, "points": ""}:
+            return None
+        folder = self._folder(self.course.autograded_directory, row.student)
+        notebooks = {name: nbformat.read(folder / f"{name}.ipynb", 4) for name in self.trusted}
+        if not all(score_notebook_again(nb, self.trusted[name]) for name, nb in notebooks.items()):
+            return None
+        row.status, row.reason, row.score_before = RESCORED, _why(done, digest), row.score
+        with alone(Path(self.course.root)):
+            return self._save(notebooks, row, digest, stamps)
+
+    def _refusal(self, name: str, reason: str, others: bool) -> str:
+        """Return what a student is told of a notebook that is not there, or cannot be read."""
+        missing = NOT_HANDED_IN.format(name)
+        if not reason.startswith(missing):
+            return f"Nothing could be graded: {reason}"
+        if name in self.optional:
+            return OPTIONAL.format(name)
+        points = sum(cell.points for cell in self.trusted[name].cells)
+        rest = "; the rest was graded" if others else ""
+        return f"{name}.ipynb is missing: 0 of {points:g} points{rest}.{reason.removeprefix(missing)}"
+
+    def _save(
+        self,
+        notebooks: dict[str, NotebookNode],
+        row: Row,
+        digest: dict[str, str],
+        stamps: dict[str, bytes],
+        force: bool = False,
+    ) -> Row:
         """Write a submission's scores and notebooks; keep what another run has written meanwhile."""
         student = row.student
-        if not prepared.force and (earlier := self._earlier(student, prepared.digest)):
-            return earlier
+        meanwhile = None if force else self._done(student)
+        if meanwhile is not None and meanwhile["digest"] == digest:
+            return Row(**meanwhile["row"])
         final = self._folder(self.course.autograded_directory, student)
         final.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=final.parent) as name:
@@ -360,7 +456,7 @@ class Grader:
             executed.mkdir(parents=True)
             for notebook, nb in notebooks.items():
                 nbformat.write(nb, executed / f"{notebook}.ipynb")
-            for mark, data in prepared.stamps.items():
+            for mark, data in stamps.items():
                 (executed / mark).write_bytes(data)
             graded = scratch / "graded" / student / self.assignment
             with self._gradebook() as gradebook:
@@ -370,9 +466,7 @@ class Grader:
                 marks.restore(gradebook, self.assignment, student, graded)
             self._fill(row)
             graded.chmod(0o755)
-            (graded / DONE).write_text(
-                json.dumps({"digest": prepared.digest, "row": asdict(row)}, indent=1)
-            )
+            (graded / DONE).write_text(json.dumps({"digest": digest, "row": asdict(row)}, indent=1))
             _remove(final)
             graded.rename(final)
         return row
@@ -385,6 +479,13 @@ class Grader:
         with self._gradebook() as gradebook:
             submission = gradebook.find_submission(self.assignment, row.student)
             row.score, row.max_score = float(submission.score), float(submission.max_score)
+            row.seconds_late = float(submission.total_seconds_late)
+            row.penalty = float(submission.late_submission_penalty or 0)
+            row.max_score -= sum(
+                float(notebook.max_score)
+                for notebook in submission.notebooks
+                if OPTIONAL.format(notebook.name) in row.remarks
+            )
             grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
             row.to_grade_by_hand = sum(bool(grade.needs_manual_grade) for grade in grades)
 
@@ -457,7 +558,7 @@ def _given_up(job: Job, reason: str) -> dict[str, NotebookNode]:
 def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     """Return the notebook that stands for one that cannot be read: 0 points and the reason."""
     nb.metadata[REPAIRS]["notes"] = []
-    nb.metadata[RECORD] = asdict(Record(remarks=[f"Nothing could be graded: {reason}"]))
+    nb.metadata[RECORD] = asdict(Record(remarks=[reason]))
     for cell in nb.cells:
         if is_judged(cell):
             name = cell.metadata.nbgrader["grade_id"]
@@ -465,11 +566,24 @@ def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     return nb
 
 
-def _digest(place: _Place, tests: str) -> str:
-    """Return a fingerprint of all that was handed in and of what it is held against."""
-    digest = hashlib.sha256(tests.encode())
-    for name, stream, size in fingerprints(place.folder, place.deep):
-        digest.update(os.fsencode(name) + b"\0" + str(size).encode() + b"\0")
+def _remarks_of(nb: NotebookNode) -> list[str]:
+    return [*nb.metadata[RECORD]["remarks"], *nb.metadata.get(REPAIRS, {}).get("notes", [])]
+
+
+def _why(done: dict | None, digest: dict[str, str]) -> str:
+    """Return in words why a submission is graded now."""
+    if done is None:
+        return FIRST_TIME
+    changed = [why for part, why in REASONS.items() if done["digest"].get(part) != digest[part]]
+    return " and ".join(changed) or FORCED
+
+
+def _digest(place: _Place) -> str:
+    """Return a fingerprint of all that was handed in."""
+    digest = hashlib.sha256()
+    for name, stream, size, changed in fingerprints(place.folder, place.deep):
+        about = f"{size}" if stream is not None else f"{size} {changed}"
+        digest.update(os.fsencode(name) + b"\0" + about.encode() + b"\0")
         if stream is not None:
             digest.update(hashlib.sha256(stream.read()).digest())
     for name, data in sorted(_side_files(place.folder)):
@@ -526,6 +640,7 @@ def executor_for(workers: int, cluster: str | None) -> tuple[Executor, int, Call
         from concurrent.futures import ThreadPoolExecutor
 
         apart.sweep()
+        cgroup.sweep(cgroup.place())
         apart.start()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="grade")
         return pool, workers + 1, lambda: pool.shutdown(wait=True, cancel_futures=True)

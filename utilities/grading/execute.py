@@ -19,7 +19,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader import utils
 from nbgrader.preprocessors import Execute
-from traitlets import Bool, Float, Integer
+from traitlets import Bool, Float, Integer, List, Unicode
 
 from utilities.grading import apart, sandbox
 from utilities.grading.judge import Answer, Verdict, judge_cell
@@ -30,6 +30,7 @@ from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.session import DIED, OVERDUE, START_SECONDS, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
+FRACTIONS = "fractions"  # in a graded cell's metadata: what part of each check's findings held
 LARGEST_FILE = 50 << 20
 MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
 SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
@@ -69,6 +70,10 @@ class CourseExecute(Execute):
     max_restarts = Integer(Limits.restarts, help="How often a dead kernel is replaced.").tag(
         config=True
     )
+
+    optional_notebooks = List(
+        Unicode(), help="Notebooks, by name, that need not be handed in: their points come on top."
+    ).tag(config=True)
 
     @property
     def limits(self) -> Limits:
@@ -153,6 +158,7 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     shown = {"text/html": report._repr_html_(), "text/plain": str(report)}
     result = new_output("execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None)
     cell.outputs = [new_output("display_data", shown), result]
+    cell.metadata[RECORD] = {FRACTIONS: [report.fraction for report in verdict.reports]}
 
 
 class _Run:
@@ -266,8 +272,8 @@ class _Run:
     async def _replay(self) -> None:
         """Run the cells before the present one again, those left out that ended a kernel.
 
-        A kernel that still ends after the last of them was ended by one of them, a while later:
-        then the next replay waits after each.
+        A kernel that ends by itself in a replay, or after the last of them, may have been ended by an
+        earlier one, a while later: then the next replay waits after each, and blames.
         """
         for index, cell in enumerate(self.nb.cells[: self.reached]):
             code = cell.cell_type == "code" and cell.source.strip() and not is_judged(cell)
@@ -275,8 +281,10 @@ class _Run:
                 continue
             outcome = await self._run(cell.source)
             if outcome.died or not await self.session.settled(self.patient):
-                self._blame(index, outcome.stopped or DIED)
-                self.patient = False
+                sudden = outcome.sudden or not outcome.died
+                if self.patient or not sudden:
+                    self._blame(index, outcome.stopped or DIED)
+                self.patient = sudden and not self.patient
                 return
         self.patient = not await self.session.settled(patient=True)
 

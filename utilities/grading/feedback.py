@@ -4,12 +4,26 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 from traitlets import List
 
 from utilities.grading.markup import WRITTEN
 from utilities.grading.outputs import hide_paths
 from utilities.grading.sanitize import without_hidden
+
+NOT_MARKED = "This answer is not marked yet: its points are still to come."
+
+
+class CourseGrades(GetGrades):
+    """nbgrader's points and comments; an answer that nobody has marked yet says so."""
+
+    def _get_score(self, cell: NotebookNode, resources: Any) -> None:
+        super()._get_score(cell, resources)
+        names = (self.notebook_id, self.assignment_id, self.student_id)
+        grade = self.gradebook.find_grade(cell.metadata.nbgrader["grade_id"], *names)
+        if grade.needs_manual_grade and not cell.metadata.nbgrader.get("comment"):
+            self.log.warning("%s: %s is not marked yet", self.student_id, grade.name)
+            cell.metadata.nbgrader["comment"] = NOT_MARKED
 
 
 class CourseFeedback(NbGraderPreprocessor):

@@ -83,11 +83,17 @@ def collect(folder: Path, deep: bool = True) -> Collected:
     return basket.result()
 
 
-def fingerprints(folder: Path, deep: bool = True) -> Iterator[tuple[str, BinaryIO | None, int]]:
-    """Yield name, content and size of each file that may matter; no content where it is too large."""
-    for listed in sorted(_listed(folder, _Basket(), deep), key=lambda listed: listed.name):
-        with _opened(listed.path if listed.size <= LARGEST else None) as stream:
-            yield listed.name, stream, listed.size
+def fingerprints(folder: Path, deep: bool = True) -> Iterator[tuple[str, BinaryIO | None, int, float]]:
+    """Yield name, content, size and time of each file that may matter.
+
+    There is no content where it is too large, or where too much was read before it.
+    """
+    left = 2 * LARGEST_TOGETHER
+    for listed in sorted(_listed(folder, _Basket(), deep), key=lambda listed: listed.order):
+        fits = listed.size <= min(LARGEST, left)
+        left -= listed.size if fits else 0
+        with _opened(listed.path if fits else None) as stream:
+            yield listed.name, stream, listed.size, listed.time
 
 
 def is_notebook(name: str, data: bytes | None = None) -> bool:
@@ -251,12 +257,12 @@ def _unpack(archive: File, stream: IO[bytes], basket: _Basket, deeper: int) -> N
         basket.remark(f"The archive {name} was not opened: archives inside archives.")
         basket.collected.unread.append(archive)
         return
-    basket.remark(f"The archive {name} was unpacked.")
     start = stream.read(4)
     stream.seek(0)
     unpack = _unzip if start == ZIP else _untar
     try:
         unpack(archive, stream, basket, deeper)
+        basket.remark(f"The archive {name} was unpacked.")
     except BROKEN as error:
         basket.remark(f"The archive {name} cannot be unpacked: {printable(str(error))}.")
         basket.collected.unread.append(archive)

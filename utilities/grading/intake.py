@@ -28,6 +28,7 @@ from utilities.grading.files import Collected, File, collect, is_notebook, short
 from utilities.grading.markup import printable
 
 LARGEST_NOTEBOOK = 50 << 20  # bytes; outputs swell a notebook, and are dropped
+NOT_HANDED_IN = "No notebook {}.ipynb was handed in."
 MOST_CELLS = 5000
 LARGEST_PICTURE = 5 << 20  # characters of base64
 LARGEST_PICTURES = 20 << 20  # of one notebook
@@ -110,7 +111,7 @@ def _take_notebook(
         remarks += [doubt for doubt in doubts if doubt not in remarks]
         return
     if not ranked:
-        submission.refused[name] = _nothing(name, collected, doubts)
+        submission.refused[name] = _nothing(name, expected, collected, doubts)
 
 
 def is_meant(file: str, name: str) -> bool:
@@ -118,10 +119,12 @@ def is_meant(file: str, name: str) -> bool:
     return _key(re.sub(ARCHIVE, "", _stem(file))) == _key(name)
 
 
-def _nothing(name: str, collected: Collected, doubts: list[str]) -> str:
-    """Return that there is no notebook, and what there is instead."""
-    reason = f"No notebook {name}.ipynb was handed in."
-    present = [*collected.files, *collected.unread]
+def _nothing(name: str, expected: Sequence[str], collected: Collected, doubts: list[str]) -> str:
+    """Return that there is no notebook, and what there is instead, but for the other notebooks."""
+    reason = NOT_HANDED_IN.format(name)
+    others = [other for other in expected if other != name]
+    lying = [*collected.files, *collected.unread]
+    present = [file for file in lying if not any(is_meant(file.name, other) for other in others)]
     if present:
         reason += f" What lies there: {_named(present)}."
         doubts.append(reason)

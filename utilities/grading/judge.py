@@ -17,6 +17,7 @@ import inspect
 import json
 import marshal
 import math
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ from utilities.grading.slices import parse, slice_source
 CORE = Path(inspect.getfile(Report)).parent
 ORACLES = "utilities.checks.core.oracles"
 CARRIED_OUT = "the check could be carried out"
+POINTS_OFFERED = re.compile(r"\bpoints=\d+(?:\.\d+)?")
+DECIMALS = 6  # of points: shares of them are taken by division
 
 
 class ObservationLost(Exception):
@@ -58,6 +61,22 @@ Ask = Callable[[str], Answer]
 
 
 @dataclass
+class Rehearsal:
+    """What a graded cell comes to when all of its checks hold, or none: its value and its calls.
+
+    calls: for each check call the exercise's name and the points that it offers.
+    """
+
+    value: Any
+    calls: list[tuple[str, float | None]]
+
+    @property
+    def number(self) -> float | None:
+        """Return the value where it is a number, as nbgrader takes one for a score."""
+        return _number(self.value)
+
+
+@dataclass
 class Verdict:
     """The score of one graded cell, the reports it rests on, and what a person should look at."""
 
@@ -69,16 +88,15 @@ class Verdict:
 def judge_cell(source: str, points: float, ask: Ask, held: set[str] | None = None) -> Verdict:
     """Run a graded cell of the instructor's in the grader and return what it comes to.
 
+    The points stand in the cell's metadata alone: what the calls offer is taken for shares of them.
+
     ask: runs a source in the student's kernel and returns what it answered.
     held: the steps whose own checks hold so far; this cell's are added.
     Raises NotJudgeable where the cell calls no check.
     """
     held = set() if held is None else held
-    referee = _Referee(ask, held)
-    try:
-        value = _evaluate(source, referee)
-    except CheckFailed:
-        value = 0.0
+    referee = _Referee(ask, held, points_per_point_offered(source, points))
+    score = _score(source, points, referee)
     if not referee.reports:
         raise NotJudgeable(
             "This graded cell calls no check of the kit (test_… from utilities), so that nothing "
@@ -86,10 +104,38 @@ def judge_cell(source: str, points: float, ask: Ask, held: set[str] | None = Non
         )
     failed = {_step(report.exercise) for report in referee.reports if not report.passed}
     held |= {_step(report.exercise) for report in referee.reports} - failed
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    score = float(value) if number else points  # as nbgrader: all that raises nothing is right
-    score = 0.0 if math.isnan(score) else min(max(score, 0.0), float(points))
     return Verdict(score, referee.reports, referee.trouble)
+
+
+def score_again(source: str, points: float, fractions: Sequence[float]) -> float:
+    """Return what a cell comes to with other points, from what its checks found before.
+
+    fractions: what part of each check's findings held, in the order of the calls; the last stands
+    for all further ones, as for a notebook that could not be read.
+    """
+    return _score(source, points, _Recalling(fractions, points_per_point_offered(source, points)))
+
+
+def points_per_point_offered(source: str, points: float) -> float:
+    """Return how many points of a cell a point stands for that its calls offer: 1 where they agree."""
+    try:
+        offered = rehearse(source, holds=True).number
+    except Exception:  # what cannot be run is told where it is run in earnest
+        return 1.0
+    return points / offered if offered and offered > 0 else 1.0
+
+
+def rehearse(source: str, holds: bool) -> Rehearsal:
+    """Run a graded cell without a kernel, as if all findings of its checks held, or none did.
+
+    Raises what the cell raises; a check without points that fails gives the value 0.
+    """
+    referee = _Rehearsing(holds)
+    try:
+        value = _evaluate(source, referee)
+    except CheckFailed:
+        value = 0.0
+    return Rehearsal(value, referee.calls)
 
 
 def checks_called(source: str) -> list[Exercise]:
@@ -112,8 +158,8 @@ class _Reference:
 class _Referee:
     """Carries out the check calls of one cell and keeps their reports."""
 
-    def __init__(self, ask: Ask, held: set[str]):
-        self.ask, self.held = ask, held
+    def __init__(self, ask: Ask, held: set[str], scale: float = 1.0):
+        self.ask, self.held, self.scale = ask, held, scale
         self.reports: list[Report] = []
         self.trouble: list[str] = []
         self.lost = ""
@@ -130,7 +176,7 @@ class _Referee:
         report = self._report(exercise, implementation, seed, thorough)
         self.reports.append(report)
         if points is not None:
-            return report.earned(points)
+            return report.earned(round(points * self.scale, DECIMALS))
         if not report.passed:
             raise CheckFailed(report)
         return None
@@ -150,6 +196,46 @@ class _Referee:
             self.trouble.append(f"{exercise.name}: {type(error).__name__}: {error}")
             reason = "What your kernel sent is not what this check observes. A person will look at it."
             return _not_carried_out(exercise, reason)
+
+
+class _Rehearsing(_Referee):
+    """Takes every finding to hold, or none, asks no kernel, and notes what is offered."""
+
+    def __init__(self, holds: bool):
+        super().__init__(lambda _: Answer(), set())
+        self.holds = holds
+        self.calls: list[tuple[str, float | None]] = []
+
+    def check(
+        self,
+        exercise: Exercise,
+        implementation: _Reference,
+        seed: int = 42,
+        points: float | None = None,
+        thorough: bool = False,
+    ) -> float | None:
+        self.calls.append((exercise.name, points))
+        return super().check(exercise, implementation, seed, points, thorough)
+
+    def _report(
+        self, exercise: Exercise, implementation: _Reference, seed: int, thorough: bool
+    ) -> Report:
+        return Report(exercise.name, [Finding(CARRIED_OUT, self.holds)])
+
+
+class _Recalling(_Referee):
+    """Takes the findings of an earlier run, so that nothing has to be run again."""
+
+    def __init__(self, fractions: Sequence[float], scale: float):
+        super().__init__(lambda _: Answer(), set(), scale)
+        self.fractions = list(fractions)
+
+    def _report(
+        self, exercise: Exercise, implementation: _Reference, seed: int, thorough: bool
+    ) -> Report:
+        held = self.fractions.pop(0) if len(self.fractions) > 1 else self.fractions[0]
+        findings = [Finding(CARRIED_OUT, True, share=held), Finding(CARRIED_OUT, False, share=1 - held)]
+        return Report(exercise.name, [finding for finding in findings if finding.share])
 
 
 class _AtADistance:
@@ -264,6 +350,16 @@ def _evaluate(source: str, referee: _Referee) -> Any:
     return eval(compile(ast.Expression(last.value), "<graded cell>", "eval"), scope)
 
 
+def _score(source: str, points: float, referee: _Referee) -> float:
+    try:
+        value = _evaluate(source, referee)
+    except CheckFailed:
+        value = 0.0
+    number = _number(value)
+    score = points if number is None else number  # as nbgrader: all that raises nothing is right
+    return 0.0 if math.isnan(score) else min(max(round(score, DECIMALS), 0.0), float(points))
+
+
 def _stand_for(name: str, referee: _Referee) -> Any:
     exercise = _exercise(name)
     return _Reference(name) if exercise is None else partial(referee.check, exercise)
@@ -272,6 +368,11 @@ def _stand_for(name: str, referee: _Referee) -> Any:
 def _exercise(name: str) -> Exercise | None:
     found = getattr(utilities, name, None) if name in utilities.__all__ else None
     return found if isinstance(found, Exercise) else None
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def _names(source: str) -> list[str]:

@@ -8,33 +8,28 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from nbgrader.apps import NbGraderAPI
-from traitlets.config import PyFileConfigLoader
+from utilities.grading.check import source_faults
+from utilities.grading.course import assignments_of, course_directory, read_config
+from utilities.grading.fresh import generate_aside
+from utilities.grading.lint import Fault
 
 COURSE = Path(__file__).resolve().parents[2]
 
 
-def assignments(course: Path = COURSE) -> list[str]:
-    """Return the names of the assignments in the course's solutions."""
-    return sorted(folder.parent.name for folder in (course / "solutions").glob("*/*.ipynb"))
-
-
-def generate(course: Path, release: Path) -> None:
+def generate(course: Path, release: Path) -> list[Fault]:
     """Write the student version of every assignment of a course into the folder `release`.
 
-    Raises RuntimeError, with nbgrader's own log, when an assignment cannot be generated; then
-    `release` holds only what was generated before it.
+    Return what `lab check` says of their sources. Raises RuntimeError, with nbgrader's own log, when
+    an assignment cannot be generated; then `release` holds only what was generated before it.
     """
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(COURSE)).load_config()
-    with tempfile.TemporaryDirectory() as scratch:
-        config.CourseDirectory.root = str(course)
-        config.CourseDirectory.db_url = f"sqlite:///{scratch}/gradebook.db"
-        config.CourseDirectory.release_directory = str(release)
-        api = NbGraderAPI(config=config)
-        for assignment in dict.fromkeys(assignments(course)):
-            result = api.generate_assignment(assignment, force=True, create=True)
-            if not result["success"]:
-                raise RuntimeError(f"nbgrader could not generate {assignment}:\n{result['log']}")
+    config = read_config(course)
+    faults = []
+    for assignment in assignments_of(course_directory(config)):
+        fresh = generate_aside(config, assignment, release)
+        if fresh.problem:
+            raise RuntimeError(f"nbgrader could not generate {assignment}:\n{fresh.log}")
+        faults += source_faults(config, assignment, fresh, release / assignment)
+    return faults
 
 
 def drift(release: Path, fresh: Path) -> list[str]:
@@ -54,12 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         release = Path(scratch) / "lab"
-        generate(COURSE, release)
+        faults = generate(COURSE, release)
+        for fault in faults:
+            print(fault)
         if options.check:
             behind = drift(COURSE / "lab", release)
             for name in behind:
                 print(f"lab/{name} has drifted from solutions/: run `make release`")
-            return 1 if behind else 0
+            return 1 if behind or faults else 0
+        if any(fault.grave for fault in faults):
+            print("lab/ stays as it is until that is mended.")
+            return 1
         shutil.rmtree(COURSE / "lab", ignore_errors=True)
         shutil.copytree(release, COURSE / "lab")
     for notebook in sorted((COURSE / "lab").glob("*/*.ipynb")):

@@ -31,7 +31,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Instance
 
-from utilities.grading import apart, filter
+from utilities.grading import apart, cgroup, filter
 
 FILTER = "seccomp.bpf"  # in the kit's folder
 FILTER_AT = 9  # the descriptor that bubblewrap reads the filter from
@@ -47,13 +47,12 @@ SUBMISSION = "/submission"
 FIRST_USER_ID, USER_IDS = 1_900_000_000, 90_000_000  # far above those that systems give out
 SYSTEM_FOLDERS = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime")
+OWN_PROCESSES = 16  # of the sandbox itself, at most
 DESCRIPTORS = 1024  # open files of one process
 CONNECTION = "connection.json"
 NEEDED = ("bwrap", "prlimit")
 DEVICES = "/dev"
 
-# Of the checks, the sandbox gets the kernel's side alone: one folder, and what finds it.
-LESSON_SIDE = ("__init__.py", "observe.py", "signs.py")
 OUTSIDE = ("grading", "checks", "__pycache__")
 
 
@@ -139,17 +138,11 @@ def kit_folder(linked: bool = False) -> Path:
         (folder / FILTER).write_bytes(refused)
     package = folder / "utilities"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns(*OUTSIDE))
-    checks = PACKAGE / "checks"
+    checks = PACKAGE / "checks"  # of these, the kernel's folder alone, and what names the exercises
     shutil.copytree(
         checks / "kernel", package / "checks" / "kernel", ignore=shutil.ignore_patterns(*OUTSIDE)
     )
-    for path in [
-        checks / "__init__.py",
-        *(path for path in checks.glob("*/*.py") if path.name in LESSON_SIDE),
-    ]:
-        target = package / path.relative_to(PACKAGE)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    shutil.copy(checks / "__init__.py", package / "checks")
     if linked and DATA.exists():
         (folder / "data").symlink_to(DATA.resolve())
     else:
@@ -188,6 +181,19 @@ def check_available() -> None:
         )
 
 
+def not_offered() -> list[str]:
+    """Return what would hold a sandbox tighter, and this system does not offer."""
+    lacking = []
+    if not filter.program():
+        lacking.append("a seccomp filter: the system calls of this processor are not known")
+    if cgroup.place() is None:
+        lacking.append(
+            "a control group (version 2) that this user may divide: memory is watched, "
+            "and capped for each process alone"
+        )
+    return lacking
+
+
 def make_room(folder: Path, limits: Limits, unsafe: bool = False) -> Room:
     """Make the folders of one sandbox inside a private folder."""
     room = Room(folder / "submission", folder / "channel", limits, unsafe)
@@ -212,8 +218,9 @@ def sandbox_command(
     for folder in SYSTEM_FOLDERS:
         mounts.system_folder(folder)
     mounts.add("--proc", "/proc", "--dev", "/dev")
-    mounts.in_memory("/tmp", room.limits.home)
-    mounts.in_memory("/dev/shm", room.limits.home // 4)
+    for folder, size in _in_memory(room.limits).items():
+        if folder != HOME:
+            mounts.in_memory(folder, size)
     for path in (*SYSTEM_FILES, *_gpu_files("/etc/OpenCL/vendors")):
         mounts.read_only(path)
     for prefix in _python_prefixes():
@@ -264,6 +271,11 @@ def sandbox_command(
     return [bwrap, *outer, *kept, *given_up, *namespace, *inner]
 
 
+def _in_memory(limits: Limits) -> dict[str, int]:
+    """Return the file systems in memory that can be written, and their sizes in bytes."""
+    return {"/tmp": limits.home, "/dev/shm": limits.home // 4, HOME: limits.home}
+
+
 def _filtered(bwrap: str, file: Path | None) -> list[str]:
     """Return how bubblewrap is called: with the filter in a file, where there is one."""
     if file is None:
@@ -276,6 +288,7 @@ class SandboxProvisioner(LocalProvisioner):
     """Starts a kernel in the sandbox that its room describes."""
 
     room = Instance(Room)
+    group: Path | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Launch the kernel's command inside bubblewrap, or plainly where the room is unsafe."""
@@ -288,9 +301,16 @@ class SandboxProvisioner(LocalProvisioner):
                 for part in (path, *path.rglob("*")):
                     os.chown(part, user_id, user_id)
         kwargs["env"] = {"PATH": os.defpath}
-        return await super().launch_kernel(
-            sandbox_command(cmd, self.room, user_id), **{**kwargs, **silent}
-        )
+        limits = self.room.limits
+        memory = limits.memory + sum(_in_memory(limits).values())
+        self.group = cgroup.make(cgroup.place(), memory, limits.processes + OWN_PROCESSES)
+        command = cgroup.inside(self.group, sandbox_command(cmd, self.room, user_id))
+        return await super().launch_kernel(command, **{**kwargs, **silent})
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Remove the control group, too."""
+        await super().cleanup(restart)
+        cgroup.remove(self.group)
 
     async def _launch_unsafe(self, cmd: list[str], kwargs: dict) -> KernelConnectionInfo:
         kwargs["env"] = kernel_environment(str(kit_folder(linked=True)), str(self.room.submission))

@@ -37,6 +37,7 @@ STOPPED = "This cell was stopped"
 DIED = "The kernel died while this cell ran: it ended itself, crashed, or was killed."
 OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never ends."
 MUTE = f"{STOPPED}: after it, the kernel no longer tells the grader what it shows."
+FLUSH_SECONDS = 3.0
 SETTLE_SECONDS = 0.2
 WATCH_SECONDS = 0.2
 LARGEST_CLIENT = 1 << 30  # bytes that this process may grow by while it reads what a kernel sends
@@ -196,19 +197,23 @@ class Session:
         self.client = self.manager.client(context=self.context)
         self.client.start_channels(hb=False)
         # it flushes what is published for as long as anything comes: the deadline stands around it
-        await asyncio.wait_for(self.client.wait_for_ready(timeout=seconds), seconds)
+        await asyncio.wait_for(self.client.wait_for_ready(timeout=seconds), seconds + FLUSH_SECONDS)
 
     async def _connect_again(self, outcome: Outcome) -> None:
         """Restore a line that a message beyond all bounds has cut; end a kernel that has hurt it."""
         seconds = LAST_MESSAGES_SECONDS + self.start_seconds
-        with contextlib.suppress(RuntimeError, TimeoutError):
+        try:
             await self._connect(seconds)
             shown = _Shown(self.limits)
             await self._send("pass", seconds, False, shown)
             if shown.idle:
                 return
+        except RuntimeError:  # it is gone, or on its way out
+            outcome.sudden = True
+        except TimeoutError:
+            pass  # it answers, and publishes without end
         outcome.died = True
-        outcome.stopped = outcome.stopped or self._why_it_died(MUTE)
+        outcome.stopped = outcome.stopped or self._why_it_died(DIED if outcome.sudden else MUTE)
         await self.end()
 
     async def _listen(self, message_id: str, shown: "_Shown") -> None:
@@ -359,8 +364,8 @@ class _Shown:
         elif kind in ("stream", "error", "display_data", "execute_result", "update_display_data"):
             answer = content.get("data", {}).get(wire.MIME)
             if answer is not None:
-                if len(self.answers) < MOST_ANSWERS:  # two are as good as many: none of them counts
-                    self.answers.append(answer)
+                if len(self.answers) < MOST_ANSWERS:  # of several none counts: keep only that they came
+                    self.answers.append(answer if not self.answers else {})
                 return
             self.bytes += sum(map(_size, content.values()))
             self._show(kind, message, (content.get("transient") or {}).get("display_id"))

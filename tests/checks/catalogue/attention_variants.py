@@ -49,7 +49,7 @@ class DotProductAttention(layers.Layer):
 class RefusesWhenCalled(layers.Layer):
     """A table of functions, einsum, and a softmax written out."""
 
-    def __init__(self, normalization, name=None, **kwargs):
+    def __init__(self, normalization="standard", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.normalization = normalization
 
@@ -121,13 +121,13 @@ class WithNumPyNames(DotProductAttention):
         return tf.matmul(q, k, transpose_b=True) / tf.maximum(lengths, 1e-12)
 
 
-@wrong("dot_product_attention", told="not attempted")
+@wrong("dot_product_attention", told="not attempted", slips=0)
 class NotWritten(layers.Layer):
     def __init__(self, normalization="standard", **kwargs):
         raise NotImplementedError
 
 
-@wrong("dot_product_attention", told="not attempted")
+@wrong("dot_product_attention", told="not attempted", slips=0)
 class ForgotToReturn(DotProductAttention):
     def call(self, q, k, v):
         super().call(q, k, v)
@@ -249,16 +249,46 @@ class ProjectsToo(DotProductAttention):
         self.unused = self.add_weight("W_q", (shape[-1], shape[-1]))
 
 
-@wrong("dot_product_attention", told="random")
+@wrong("dot_product_attention", told="random", because="no value can be compared")
 class DropsAlways(DotProductAttention):
     def normalise(self, scores):
         return tf.nn.dropout(tf.nn.softmax(scores), 0.5)
 
 
-@wrong("dot_product_attention", told="raised an error")
+@wrong("dot_product_attention", told="two axes alone", because="stops wherever there are leading axes")
 class TransposesAll(DotProductAttention):
     def scores(self, q, k):
         return tf.matmul(q, tf.transpose(k)) / math.sqrt(q.shape[-1])
+
+
+@wrong("dot_product_attention", told="another default")
+class LinearByDefault(DotProductAttention):
+    def __init__(self, normalization="linear", **kwargs):
+        super().__init__(normalization, **kwargs)
+
+
+@wrong("dot_product_attention", told="multiplied where divided")
+class Multiplied(DotProductAttention):
+    def divisor(self, q, k):
+        return 1.0 / super().divisor(q, k)
+
+
+@wrong("dot_product_attention", told="values normalised")
+class ValuesNormalised(DotProductAttention):
+    def call(self, q, k, v):
+        return super().call(q, k, tf.math.l2_normalize(v, -1) if self.normalization == "cosine" else v)
+
+
+@wrong("dot_product_attention", told="keys used as values")
+class AveragesTheKeys(DotProductAttention):
+    def call(self, q, k, v):
+        return super().call(q, k, k)
+
+
+@wrong("dot_product_attention", told="no softmax", slips=2)
+class NeitherScaledNorSoftmax(Unscaled):
+    def normalise(self, scores):
+        return scores
 
 
 # --- cosine attention ------------------------------------------------------------------------
@@ -386,7 +416,7 @@ class KeptInADictionary(CosineAttention):
         return self.parts["W_o"](self.merge(self.attend(q, q, v)))
 
 
-@wrong("cosine_attention", told="not attempted")
+@wrong("cosine_attention", told="not attempted", slips=0)
 class CosineNotWritten(layers.Layer):
     def __init__(self, num_heads, key_dim, **kwargs):
         super().__init__(**kwargs)
@@ -496,14 +526,14 @@ class NoOutputProjection(CosineAttention):
         return output + 0.0 * tf.reduce_sum(self.W_o(output))
 
 
-@wrong("cosine_attention", told="wrong type")
+@wrong("cosine_attention", told="bias missing")
 class WithoutBias(CosineAttention):
     def build(self, input_shape):
         super().build(input_shape)
         self.W_q = layers.Dense(self.num_heads * self.key_dim, use_bias=False)
 
 
-@wrong("cosine_attention", told="wrong shape")
+@wrong("cosine_attention", told="heads share the width")
 class HeadsShareTheWidth(CosineAttention):
     """key_dim taken for the width of all heads together."""
 
@@ -527,6 +557,45 @@ class NewWeightsEachCall(CosineAttention):
 class NoConfig(CosineAttention):
     def get_config(self):
         raise NotImplementedError
+
+
+@wrong("cosine_attention", told="output projection missing")
+class ReturnsHeads(CosineAttention):
+    """W_o is made and never called."""
+
+    def call(self, x):
+        q, k, v = (self.split(y) for y in self.project(x))
+        return self.merge(self.attend(q, k, v))
+
+
+@wrong("cosine_attention", told="queries from W_v")
+class QueriesFromValues(CosineAttention):
+    """W_q is made and never called."""
+
+    def project(self, x):
+        v = self.W_v(x)
+        return v, v, v
+
+
+@wrong("cosine_attention", told="softmax not left out")
+class SoftmaxAtATemperature(CosineAttention):
+    def scores(self, q, k):
+        return tf.nn.softmax(super().scores(q, k) * 10.0)
+
+
+@wrong("cosine_attention", told="softmax not left out", slips=2)
+class SoftmaxAndMergedTooEarly(KeepsSoftmax):
+    def merge(self, heads):
+        _, h, N, p = heads.shape
+        return tf.reshape(heads, (-1, N, h * p))
+
+
+@wrong("cosine_attention", told="start that cannot learn")
+class AllZeroAtFirst(CosineAttention):
+    def build(self, input_shape):
+        super().build(input_shape)
+        for part in (self.W_q, self.W_v, self.W_o):
+            part.kernel_initializer = tf_keras.initializers.Zeros()
 
 
 # --- linear attention ------------------------------------------------------------------------
@@ -606,7 +675,7 @@ class CompiledInside(LinearAttention):
         return tf.matmul(q, summary) / tf.linalg.matvec(q, total)[..., None]
 
 
-@wrong("linear_attention", told="not attempted")
+@wrong("linear_attention", told="not attempted", slips=0)
 class LinearNotWritten(layers.Layer):
     def __init__(self, num_heads, key_dim, **kwargs):
         raise NotImplementedError
@@ -762,10 +831,51 @@ class GradientStopped(LinearAttention):
         return super().attend(tf.stop_gradient(q), k, v)
 
 
-@wrong("linear_attention", told="wrong type")
+@wrong("linear_attention", told="wrong type", slips=0)
 class ThroughNumPy(LinearAttention):
     def call(self, x):
         return np.asarray(x)
+
+
+@wrong("linear_attention", told="output projection missing")
+class LinearReturnsHeads(LinearAttention):
+    def call(self, x):
+        q, k, v = (self.split(y) for y in self.project(x))
+        return self.merge(self.attend(q, k, v))
+
+
+@wrong("linear_attention", told="queries from W_k")
+class QueriesFromKeys(LinearAttention):
+    """W_q is made and never called."""
+
+    def project(self, x):
+        k = self.W_k(x)
+        return k, k, self.W_v(x)
+
+
+@wrong("linear_attention", told="scaled by √p")
+class BothScaled(LinearAttention):
+    def feature(self, x):
+        return super().feature(x * self.key_dim**-0.25)
+
+
+@wrong("linear_attention", told="ReLU for φ")
+class ReLUAndALittle(ReLUFeatures):
+    def feature(self, x):
+        return tf.nn.relu(x) + 1e-3
+
+
+@wrong("linear_attention", told="bias missing")
+class OneBiasMissing(LinearAttention):
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.W_k = layers.Dense(self.num_heads * self.key_dim, use_bias=False)
+
+
+@wrong("linear_attention", told="elu without + 1", slips=2)
+class EluAloneNotDivided(EluAlone):
+    def normaliser(self, q, k):
+        return 1.0
 
 
 # --- the constraint --------------------------------------------------------------------------
@@ -823,19 +933,19 @@ class SingularValues(tf_keras.constraints.Constraint):
         return {"beta": float(self.beta)}
 
 
-@wrong("orthonormal", told="not attempted")
+@wrong("orthonormal", told="not attempted", slips=0)
 class ConstraintNotWritten(Orthonormal):
     def __call__(self, w):
         raise NotImplementedError
 
 
-@wrong("orthonormal", told="not attempted")
+@wrong("orthonormal", told="not attempted", slips=0)
 class ConstraintForgotToReturn(Orthonormal):
     def __call__(self, w):
         (1 + self.beta) * w - self.beta * self.cube(w)
 
 
-@wrong("orthonormal", told="matrix unchanged")
+@wrong("orthonormal", told="matrix unchanged", slips=0)
 class Unchanged(Orthonormal):
     def __call__(self, w):
         return w
@@ -871,13 +981,13 @@ class EntryByEntry(Orthonormal):
         return w * w * w
 
 
-@wrong("orthonormal", told="raised an error")
+@wrong("orthonormal", told="not transposed")
 class NotTransposed(Orthonormal):
     def cube(self, w):
         return w @ w @ w
 
 
-@wrong("orthonormal", told="raised an error")
+@wrong("orthonormal", told="only wwᵀ subtracted")
 class ProductMissing(Orthonormal):
     def cube(self, w):
         return tf.matmul(w, w, transpose_b=True)
@@ -949,6 +1059,30 @@ class NoConstraint:
         return cls(**config)
 
 
+@wrong("orthonormal", told="changed in place")
+class AssignedInPlace(Orthonormal):
+    def __call__(self, w):
+        return w.assign(super().__call__(w))
+
+
+@wrong("orthonormal", told="ones for the identity")
+class OnesForTheIdentity(Orthonormal):
+    def __call__(self, w):
+        return w - self.beta * (w @ tf.transpose(w) - 1.0) @ w
+
+
+@wrong("orthonormal", told="β for 1 + β")
+class OneForgotten(Orthonormal):
+    def __call__(self, w):
+        return self.beta * w - self.beta * self.cube(w)
+
+
+@wrong("orthonormal", told="terms added", slips=2)
+class GrowsByFixedSteps(Orthonormal):
+    def __call__(self, w):
+        return 1.01 * w + 0.01 * self.cube(w)
+
+
 # --- the Vision Transformer ------------------------------------------------------------------
 
 
@@ -1003,7 +1137,7 @@ def by_the_kit(input_shape, num_classes, size, make_attention, data_augmentation
 
 @correct("attention_vit")
 def keras_layers_throughout(input_shape, num_classes, size, make_attention, data_augmentation=None):
-    """Add layers, ReLU, epsilon 1e-3, patches by Dense, dropout in the head once only."""
+    """Add layers, patches by Dense."""
     inputs = layers.Input(shape=input_shape)
     images = data_augmentation(inputs) if data_augmentation else inputs
     side, depth = size.patch_size, images.shape[-1]
@@ -1011,12 +1145,14 @@ def keras_layers_throughout(input_shape, num_classes, size, make_attention, data
     cut = layers.Reshape((-1, side * side * depth))(cut)
     x = WithPositions(size.num_patches, size.embedding_proj_dim)(cut)
     for _ in range(size.transformer_layers):
-        attended = make_attention()(layers.LayerNormalization()(x))
+        attended = make_attention()(norm(x))
         x = layers.Add()([attended, x])
-        hidden = mlp(layers.LayerNormalization()(x), size.mlp_units, size.dropout_rate, "relu")
+        hidden = mlp(norm(x), size.mlp_units, size.dropout_rate)
         x = layers.Add()([hidden, x])
-    x = layers.Flatten()(layers.LayerNormalization()(x))
-    x = layers.Dropout(size.head_dropout_rate)(mlp(x, size.head_units, 0.0, tf.nn.relu))
+    x = layers.Flatten()(norm(x))
+    x = mlp(
+        layers.Dropout(size.head_dropout_rate)(x), size.head_units, size.head_dropout_rate, tf.nn.gelu
+    )
     return tf_keras.Model(inputs=inputs, outputs=layers.Dense(num_classes, name="logits")(x))
 
 
@@ -1054,7 +1190,7 @@ class Subclass(tf_keras.Model):
             x = block(x)
         x = self.drop(self.flatten(self.norm(x)))
         for dense in self.hidden:
-            x = dense(x)
+            x = self.drop(dense(x))
         return self.logits(x)
 
 
@@ -1090,7 +1226,7 @@ def pre_norm_1e5(x, attention, size):
     return x
 
 
-def variant(told, **parts):
+def variant(told, slips=1, **parts):
     """Register a model with some parts exchanged as a wrong one, under the function's name."""
 
     def register(function):
@@ -1099,18 +1235,18 @@ def variant(told, **parts):
             return built(*sizes, **{part: function for part in parts})
 
         create.__name__ = function.__name__
-        wrong("attention_vit", told)(create)
+        wrong("attention_vit", told, slips)(create)
         return function
 
     return register
 
 
-@wrong("attention_vit", told="not attempted")
+@wrong("attention_vit", told="not attempted", slips=0)
 def vit_not_written(input_shape, num_classes, size, make_attention, data_augmentation=None):
     raise NotImplementedError
 
 
-@wrong("attention_vit", told="not attempted")
+@wrong("attention_vit", told="not attempted", slips=0)
 def vit_not_returned(input_shape, num_classes, size, make_attention, data_augmentation=None):
     built(input_shape, num_classes, size, make_attention, data_augmentation)
 
@@ -1121,7 +1257,7 @@ def one_attention(input_shape, num_classes, size, make_attention, data_augmentat
     return built(input_shape, num_classes, size, lambda: attention, data_augmentation)
 
 
-@wrong("attention_vit", told="raised an error")
+@wrong("attention_vit", told="raised an error", because="no model with a block can be made")
 def factory_called_on_tokens(input_shape, num_classes, size, make_attention, data_augmentation=None):
     return built(input_shape, num_classes, size, lambda: make_attention, data_augmentation)
 
@@ -1262,8 +1398,8 @@ def head_of_one_layer(x, size, num_classes):
 
 @variant("head without non-linearity", read=True)
 def linear_head(x, size, num_classes):
-    x = mlp(layers.Flatten()(x), size.head_units, size.head_dropout_rate, None)
-    return layers.Dense(num_classes)(x)
+    x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+    return layers.Dense(num_classes)(mlp(x, size.head_units, size.head_dropout_rate, None))
 
 
 @variant("last normalisation missing", last_norm=True)
@@ -1278,8 +1414,145 @@ def no_positions(images, size):
     return layers.Reshape((-1, size.embedding_proj_dim))(x)
 
 
-@variant("positions missing", tokens=True)
+@variant("positions not trainable", tokens=True)
 def positions_out_in_the_open(images, size):
     """An Embedding called on tf.range outside a layer is not tracked."""
     x = no_positions(images, size)
     return x + layers.Embedding(x.shape[1], size.embedding_proj_dim)(tf.range(x.shape[1]))
+
+
+@variant("dropout missing in the head", read=True)
+def no_dropout_before_the_head(x, size, num_classes):
+    x = mlp(layers.Flatten()(x), size.head_units, size.head_dropout_rate)
+    return layers.Dense(num_classes)(x)
+
+
+@variant("dropout missing in the head", read=True)
+def dropout_once_in_the_head(x, size, num_classes):
+    x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+    return layers.Dense(num_classes)(mlp(x, size.head_units, 0.0))
+
+
+@variant("dropout rates swapped or unused", read=True)
+def head_without_any_dropout(x, size, num_classes):
+    return layers.Dense(num_classes)(mlp(layers.Flatten()(x), size.head_units, 0.0))
+
+
+@variant("dropout missing in the blocks", block=True)
+def no_dropout_at_the_end_of_the_mlp(x, attention, size):
+    x = x + attention(norm(x))
+    hidden = mlp(norm(x), size.mlp_units[:-1], size.dropout_rate)
+    return x + layers.Dense(size.mlp_units[-1], "gelu")(hidden)
+
+
+@variant("dropout too many", block=True)
+def dropout_after_attention(x, attention, size):
+    x = x + layers.Dropout(size.dropout_rate)(attention(norm(x)))
+    return x + mlp(norm(x), size.mlp_units, size.dropout_rate)
+
+
+@variant("ReLU in place of GELU", block=True)
+def rectified_blocks(x, attention, size):
+    x = x + attention(norm(x))
+    return x + mlp(norm(x), size.mlp_units, size.dropout_rate, "relu")
+
+
+@wrong("attention_vit", told="ELU in place of GELU")
+def elu_throughout(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    def block(x, attention, size):
+        x = x + attention(norm(x))
+        return x + mlp(norm(x), size.mlp_units, size.dropout_rate, "elu")
+
+    def read(x, size, num_classes):
+        x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+        x = mlp(x, size.head_units, size.head_dropout_rate, "elu")
+        return layers.Dense(num_classes)(x)
+
+    return built(
+        input_shape, num_classes, size, make_attention, data_augmentation, block=block, read=read
+    )
+
+
+@variant("ReLU in place of GELU", read=True)
+def rectified_head(x, size, num_classes):
+    x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))
+    return layers.Dense(num_classes)(mlp(x, size.head_units, size.head_dropout_rate, "relu"))
+
+
+def with_epsilon(name, epsilon):
+    def create(input_shape, num_classes, size, make_attention, data_augmentation=None):
+        def normalise(x):
+            return layers.LayerNormalization(epsilon=epsilon)(x)
+
+        def block(x, attention, size):
+            x = x + attention(normalise(x))
+            return x + mlp(normalise(x), size.mlp_units, size.dropout_rate)
+
+        sizes = (input_shape, num_classes, size, make_attention, data_augmentation)
+        return built(*sizes, block=block, last_norm=normalise)
+
+    create.__name__ = name
+    wrong("attention_vit", "epsilon of the normalisations")(create)
+
+
+with_epsilon("epsilon_of_a_tenth", 0.1)
+with_epsilon("epsilon_as_keras_has_it", 1e-3)
+
+
+@wrong("attention_vit", told="dropout rates swapped or unused")
+def rates_exchanged(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    rates = {"dropout_rate": size.head_dropout_rate, "head_dropout_rate": size.dropout_rate}
+    exchanged = type(size)(**{**vars(size), **rates})
+    return built(input_shape, num_classes, exchanged, make_attention, data_augmentation)
+
+
+@wrong("attention_vit", told="one block only")
+def range_of_one(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    one = type(size)(**{**vars(size), "transformer_layers": min(size.transformer_layers, 1)})
+    return built(input_shape, num_classes, one, make_attention, data_augmentation)
+
+
+@wrong("attention_vit", told="number of classes fixed")
+def hundred_classes(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    return built(input_shape, 100, size, make_attention, data_augmentation)
+
+
+@variant("images scaled again", tokens=True)
+def divided_by_255(images, size):
+    return patches(images / 255.0, size)
+
+
+@variant("tokens scaled", tokens=True)
+def tokens_times_root_of_d(images, size):
+    side, width = size.patch_size, size.embedding_proj_dim
+    x = layers.Reshape((-1, width))(layers.Conv2D(width, side, strides=side)(images))
+    return Positions()(x * width**0.5)
+
+
+class Positions(layers.Layer):
+    def build(self, shape):
+        self.table = self.add_weight("positions", shape[1:])
+
+    def call(self, x):
+        return x + self.table
+
+
+@variant(None, block=True)
+def attention_of_half_strength(x, attention, size):
+    x = x + 0.5 * attention(norm(x))
+    return x + mlp(norm(x), size.mlp_units, size.dropout_rate)
+
+
+@variant(None, read=True)
+def head_on_shifted_tokens(x, size, num_classes):
+    return head(x + 1.0, size, num_classes)
+
+
+@variant(None, tokens=True)
+def tokens_shifted(images, size):
+    return patches(images, size) + 0.5
+
+
+@variant("softmax in the model", 2, read=True)
+def softmax_of_the_mean(x, size, num_classes):
+    return tf.nn.softmax(averages_tokens(x, size, num_classes))

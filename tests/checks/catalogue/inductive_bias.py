@@ -100,13 +100,13 @@ class PatchByPatch(Layer):
 # Position embedding, wrong
 
 
-@wrong("position_embedding_2d", told=NOT_ATTEMPTED)
+@wrong("position_embedding_2d", told=NOT_ATTEMPTED, slips=0)
 class PositionsNotWritten(Layer):
     def __init__(self, rows, columns, proj_dim):
         raise NotImplementedError
 
 
-@wrong("position_embedding_2d", told=NOT_ATTEMPTED)
+@wrong("position_embedding_2d", told=NOT_ATTEMPTED, slips=0)
 class PositionsReturnNothing(Tables):
     def join(self, tokens, x, y):
         tokens + tf.concat([x, y], axis=-1)
@@ -234,10 +234,66 @@ class WithAProjection(WithGather):
         self.extra = self.add_weight("scale", (1, 1, 1, 2), initializer="ones")
 
 
-@wrong("position_embedding_2d", told="nothing added")
+@wrong("position_embedding_2d", told="nothing added", slips=0)
 class NothingAdded(Tables):
     def join(self, tokens, x, y):
         return tokens
+
+
+class InInit(Layer):
+    """Puts the positions together once, when the tables are made."""
+
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__()
+        self.x = self.add_weight("x", (columns, proj_dim // 2), initializer="uniform")
+        self.y = self.add_weight("y", (rows, proj_dim // 2), initializer="uniform")
+        x, y = tf.tile(self.x, (rows, 1)), tf.repeat(self.y, columns, axis=0)
+        self.positions = tf.concat([x, y], axis=-1)
+
+    def call(self, tokens):
+        return tokens + self.positions
+
+
+@wrong("position_embedding_2d", told="tables made and not used")
+class SumMadeInInit(InInit):
+    pass
+
+
+@wrong("position_embedding_2d", told="one table for both axes")
+class OneTable(Tables):
+    def __init__(self, rows, columns, proj_dim):
+        super().__init__(rows, columns, proj_dim)
+        side = max(rows, columns)
+        self.x_table = self.y_table = None
+        self._trainable_weights = []
+        self.x_table = self.y_table = self.add_weight("t", (side, proj_dim // 2))
+
+    def join(self, tokens, x, y):
+        return tokens + tf.concat([x, y], axis=-1)
+
+
+@wrong("position_embedding_2d", told="dropout in the positions")
+class DropoutInThePositions(Tables):
+    def call(self, tokens, training=None):
+        sum_of_both = tokens + tf.concat(self.halves(), axis=-1)
+        return layers.Dropout(0.1)(sum_of_both, training=training)
+
+
+@wrong("position_embedding_2d", told="rows and columns exchanged", slips=2)
+class ExchangedAndScaled(Tables):
+    def join(self, tokens, x, y):
+        return tokens * self.proj_dim**0.5 + tf.concat([y, x], axis=-1)
+
+
+@wrong("position_embedding_2d", told="wrong type", slips=0)
+def positions_of_keras_3(rows, columns, proj_dim):
+    import keras
+
+    class Positions(keras.layers.Layer):
+        def call(self, tokens):
+            return tokens
+
+    return Positions()
 
 
 # Relative position bias, right
@@ -331,7 +387,7 @@ class WithOneHotOffsets(Indexed):
 # Relative position bias, wrong
 
 
-@wrong("relative_position_bias", told=NOT_ATTEMPTED)
+@wrong("relative_position_bias", told=NOT_ATTEMPTED, slips=0)
 class BiasNotWritten(Layer):
     def __init__(self, num_heads, rows, columns):
         super().__init__()
@@ -416,7 +472,11 @@ class BiasAlone(Indexed):
         return self.bias() + 0 * scores
 
 
-@wrong("relative_position_bias", told="softmax inside")
+@wrong(
+    "relative_position_bias",
+    told="softmax inside",
+    because="a softmax hides which numbers went in",
+)
 class SoftmaxInside(Indexed):
     def call(self, scores):
         return tf.nn.softmax(scores + self.bias())
@@ -465,6 +525,44 @@ class Clipped(Indexed):
 class HeadsLast(Indexed):
     def call(self, scores):
         return tf.transpose(scores, (0, 2, 3, 1)) + tf.gather(self.table, self.lookup)
+
+
+@wrong("relative_position_bias", told="offsets wrap around")
+class NegativeIndices(Indexed):
+    def index(self, dr, dc):
+        return (dr % self.rows) * self.columns + dc % self.columns
+
+    def size(self):
+        return self.rows * self.columns
+
+
+@wrong("relative_position_bias", told="bias subtracted")
+class ScoresSubtracted(Indexed):
+    def call(self, scores):
+        return self.bias() - scores
+
+
+@wrong("relative_position_bias", told="rows alone", slips=2)
+class RowsAloneMultiplied(RowsAlone):
+    def call(self, scores):
+        return scores * self.bias()
+
+
+@wrong("relative_position_bias", told="dropout in the scores")
+class DropoutInTheScores(Indexed):
+    def call(self, scores, training=None):
+        return layers.Dropout(0.1)(super().call(scores), training=training)
+
+
+@wrong("relative_position_bias", told="wrong type", slips=0)
+def bias_of_keras_3(num_heads, rows, columns):
+    import keras
+
+    class Bias(keras.layers.Layer):
+        def call(self, scores):
+            return scores
+
+    return Bias()
 
 
 # ResNet classifier, right

@@ -8,7 +8,7 @@ import tensorflow as tf
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE
 
 # Top classes, right
 
@@ -832,7 +832,7 @@ def _search(
     return beams
 
 
-@wrong("beam_search", told=NOT_ATTEMPTED)
+@wrong("beam_search", told=NOT_ATTEMPTED, slips=0)
 def search_not_written(log_probabilities, num_beams, max_length, end_token):
     raise NotImplementedError
 
@@ -931,13 +931,198 @@ def one_token_long(log_probabilities, num_beams, max_length, end_token):
     return _search(log_probabilities, num_beams, max_length + 1, end_token)[0]
 
 
-@wrong("beam_search", told=WRONG_TYPE)
+@wrong("beam_search", told=WRONG_TYPE, slips=0)
 def tokens_alone(log_probabilities, num_beams, max_length, end_token):
     return np.array(_search(log_probabilities, num_beams, max_length, end_token)[0][0])
 
 
-@wrong("beam_search", told=RAISED)
+@wrong("beam_search", told=RAISED, slips=0)
 def for_ever(log_probabilities, num_beams, max_length, end_token):
     tokens = []
     while True:
         tokens = [int(np.argmax(log_probabilities(tokens)))]
+
+
+@wrong("beam_search", told="finished preferred")
+def finished_before_better(log_probabilities, num_beams, max_length, end_token):
+    beams = _search(log_probabilities, num_beams, max_length, end_token)
+    finished = [beam for beam in beams if beam[0][-1] == end_token]
+    return (finished or beams)[0]
+
+
+@wrong("beam_search", told="stopped at the first ending")
+def stops_when_any_has_ended(log_probabilities, num_beams, max_length, end_token):
+    for length in range(1, max_length + 1):
+        beams = _search(log_probabilities, num_beams, length, end_token)
+        if any(tokens[-1] == end_token for tokens, _ in beams):
+            break
+    return beams[0]
+
+
+def _expanding(log_probabilities, num_beams, max_length, end_token, expand):
+    """Search; `expand(candidates, beams, finished)` makes a beam of sorted candidates."""
+    beams, finished = [([], 0.0)], []
+    for _ in range(max_length):
+        found = [
+            (tokens + [token], score + float(step))
+            for tokens, score in beams
+            for token, step in enumerate(log_probabilities(tokens))
+        ]
+        beams = expand(sorted(found, key=lambda beam: -beam[1]), finished)
+    return max(beams + finished, key=lambda beam: beam[1])
+
+
+@wrong("beam_search", told="finished beams hold their place")
+def the_beam_shrinks(log_probabilities, num_beams, max_length, end_token):
+    def expand(found, finished):
+        beams = []
+        for beam in found:
+            if len(beams) + len(finished) < num_beams:
+                (finished if beam[0][-1] == end_token else beams).append(beam)
+        return beams
+
+    return _expanding(log_probabilities, num_beams, max_length, end_token, expand)
+
+
+@wrong("beam_search", told="finished beams lost")
+def drops_what_has_ended(log_probabilities, num_beams, max_length, end_token):
+    def expand(found, finished):
+        return [beam for beam in found if beam[0][-1] != end_token][:num_beams]
+
+    return _expanding(log_probabilities, num_beams, max_length, end_token, expand)
+
+
+@wrong("beam_search", told="two children a beam")
+def two_children_a_beam(log_probabilities, num_beams, max_length, end_token):
+    beams = [([], 0.0)]
+    for _ in range(max_length):
+        found = []
+        for tokens, score in beams:
+            if tokens and tokens[-1] == end_token:
+                found.append((tokens, score))
+                continue
+            steps = log_probabilities(tokens)
+            found += [(tokens + [int(t)], score + float(steps[t])) for t in np.argsort(-steps)[:2]]
+        beams = sorted(found, key=lambda beam: -beam[1])[:num_beams]
+    return beams[0]
+
+
+@wrong("beam_search", told="last tokens asked about alone")
+def asks_about_the_last_token(log_probabilities, num_beams, max_length, end_token):
+    return _search(lambda t: log_probabilities(t[-1:]), num_beams, max_length, end_token)[0]
+
+
+@wrong("beam_search", told="last tokens asked about alone")
+def asks_about_the_last_two_tokens(log_probabilities, num_beams, max_length, end_token):
+    return _search(lambda t: log_probabilities(t[-2:]), num_beams, max_length, end_token)[0]
+
+
+@wrong("beam_search", told="logarithms multiplied")
+def products_of_costs(log_probabilities, num_beams, max_length, end_token):
+    beams = [([], 1.0)]
+    for _ in range(max_length):
+        found = []
+        for tokens, cost in beams:
+            if tokens and tokens[-1] == end_token:
+                found.append((tokens, cost))
+                continue
+            steps = log_probabilities(tokens)
+            found += [(tokens + [token], cost * -float(step)) for token, step in enumerate(steps)]
+        beams = sorted(found, key=lambda beam: beam[1])[:num_beams]
+    return beams[0]
+
+
+@wrong("beam_search", told="length penalty")
+def with_a_length_penalty(log_probabilities, num_beams, max_length, end_token):
+    def key(tokens, score):
+        return score / ((5 + len(tokens)) / 6) ** 0.6
+
+    return _search(log_probabilities, num_beams, max_length, end_token, key)[0]
+
+
+@wrong("beam_search", told="ranked by mean", slips=2)
+def mean_throughout(log_probabilities, num_beams, max_length, end_token):
+    tokens, score = ranked_by_mean(log_probabilities, num_beams, max_length, end_token)
+    return tokens, score / len(tokens)
+
+
+@wrong("beam_search", told="one beam too many")
+def one_beam_too_many(log_probabilities, num_beams, max_length, end_token):
+    return _search(log_probabilities, num_beams + 1, max_length, end_token)[0]
+
+
+@wrong("beam_search", told="one beam too few")
+def one_beam_too_few(log_probabilities, num_beams, max_length, end_token):
+    return _search(log_probabilities, max(num_beams - 1, 1), max_length, end_token)[0]
+
+
+@wrong("beam_search", told="results swapped")
+def score_first(log_probabilities, num_beams, max_length, end_token):
+    return _search(log_probabilities, num_beams, max_length, end_token)[0][::-1]
+
+
+@wrong("beam_search", told=RAISED)
+def as_many_beams_as_it_asks(log_probabilities, num_beams, max_length, end_token):
+    """np.argpartition stops where there are fewer candidates than beams."""
+    beams = [([], 0.0)]
+    for _ in range(max_length):
+        found = []
+        for tokens, score in beams:
+            if tokens and tokens[-1] == end_token:
+                found.append((tokens, score))
+                continue
+            steps = log_probabilities(tokens)
+            found += [(tokens + [token], score + float(step)) for token, step in enumerate(steps)]
+        scores = np.array([score for _, score in found])
+        chosen = np.argpartition(-scores, min(num_beams, len(found) + num_beams) - 1)[:num_beams]
+        beams = sorted((found[i] for i in chosen), key=lambda beam: -beam[1])
+    return beams[0]
+
+
+@wrong("beam_search", told="all sequences kept", because="most cases stop: it asks too often")
+def keeps_every_sequence(log_probabilities, num_beams, max_length, end_token):
+    return _search(log_probabilities, 10**9, max_length, end_token)[0]
+
+
+@correct("beam_search")
+def continues_what_has_ended(log_probabilities, num_beams, max_length, end_token):
+    """A waste: what comes of a finished sequence ranks behind it, and never before a better one."""
+    beams = [([], 0.0)]
+    for _ in range(max_length):
+        found = [beam for beam in beams if beam[0][-1:] == [end_token]]
+        for tokens, score in beams:
+            steps = log_probabilities(tokens)
+            found += [(tokens + [token], score + float(step)) for token, step in enumerate(steps)]
+        beams = sorted(found, key=lambda beam: -beam[1])[:num_beams]
+    return beams[0]
+
+
+@wrong("beam_search", told="wrong start")
+def starts_at_one(log_probabilities, num_beams, max_length, end_token):
+    tokens, score = _search(log_probabilities, num_beams, max_length, end_token)[0]
+    return tokens, 1.0 + score
+
+
+@correct("beam_search")
+def stops_when_all_have_ended(log_probabilities, num_beams, max_length, end_token):
+    for length in range(1, max_length + 1):
+        beams = _search(log_probabilities, num_beams, length, end_token)
+        if all(tokens[-1] == end_token for tokens, _ in beams):
+            break
+    return np.array(beams[0][0]), np.float64(beams[0][1])
+
+
+@correct("beam_search")
+def num_beams_children_are_enough(log_probabilities, num_beams, max_length, end_token):
+    beams = [([], 0.0)]
+    for _ in range(max_length):
+        found = []
+        for tokens, score in beams:
+            if tokens and tokens[-1] == end_token:
+                found.append((tokens, score))
+                continue
+            steps = log_probabilities(tokens)
+            best = np.argsort(-steps)[:num_beams]
+            found += [(tokens + [int(t)], score + float(steps[t])) for t in best]
+        beams = sorted(found, key=lambda beam: -beam[1])[:num_beams]
+    return beams[0]

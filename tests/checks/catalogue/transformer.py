@@ -134,18 +134,18 @@ def dense_and_dropout(x, units, rate, activation="gelu", **kwargs):
     return layers.Dropout(rate)(layers.Dense(units, activation=activation, **kwargs)(x))
 
 
-@wrong("mlp", told="not attempted")
+@wrong("mlp", told="not attempted", slips=0)
 def mlp_is_a_stub(x, hidden_units, dropout_rate):
     raise NotImplementedError
 
 
-@wrong("mlp", told="not attempted")
+@wrong("mlp", told="not attempted", slips=0)
 def mlp_forgets_to_return(x, hidden_units, dropout_rate):
     for units in hidden_units:
         x = dense_and_dropout(x, units, dropout_rate)
 
 
-@wrong("mlp", told="wrong type")
+@wrong("mlp", told="wrong type", slips=0)
 def layer_not_called(x, hidden_units, dropout_rate):
     for units in hidden_units:
         layer = layers.Dense(units, activation="gelu")
@@ -157,7 +157,7 @@ def input_returned(x, hidden_units, dropout_rate):
     return layers.Dropout(dropout_rate)(layers.Dense(hidden_units[-1], "gelu")(x))
 
 
-@wrong("mlp", told="weights untracked")
+@wrong("mlp", told="weights untracked", slips=0)
 def nothing_done(x, hidden_units, dropout_rate):
     return x
 
@@ -390,7 +390,9 @@ def normalises_as_well(x, hidden_units, dropout_rate):
     return x
 
 
-@wrong("mlp", told="weights untracked")
+@wrong(
+    "mlp", told="weights untracked", because="its weights cannot be reached, so nothing can be compared"
+)
 def weights_of_no_layer(x, hidden_units, dropout_rate):
     for units in hidden_units:
         kernel = tf.Variable(tf.random.normal((x.shape[-1], units), stddev=0.1))
@@ -398,9 +400,76 @@ def weights_of_no_layer(x, hidden_units, dropout_rate):
     return x
 
 
-@wrong("mlp", told="raised an error")
+@wrong("mlp", told="raised an error", because="nothing runs")
 def units_taken_for_a_number(x, hidden_units, dropout_rate):
     return dense_and_dropout(x, hidden_units, dropout_rate)
+
+
+@wrong("mlp", told="loop ends early")
+def returns_inside_the_loop(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        return dense_and_dropout(x, units, dropout_rate)
+
+
+@wrong("mlp", told="the paper's form")
+def form_of_the_paper(x, hidden_units, dropout_rate):
+    *hidden, last = hidden_units
+    for units in hidden:
+        x = dense_and_dropout(x, units, dropout_rate)
+    return layers.Dense(last)(x)
+
+
+@wrong("mlp", told="saturating non-linearity")
+def tanh_for_gelu(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        x = dense_and_dropout(x, units, dropout_rate, activation="tanh")
+    return x
+
+
+@wrong("mlp", told="start that cannot learn")
+def all_kernels_start_at_zero(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        x = dense_and_dropout(x, units, dropout_rate, kernel_initializer="zeros")
+    return x
+
+
+@correct("mlp")
+def last_kernel_starts_at_zero(x, hidden_units, dropout_rate):
+    for i, units in enumerate(hidden_units):
+        start = "zeros" if i == len(hidden_units) - 1 else "he_normal"
+        x = dense_and_dropout(x, units, dropout_rate, kernel_initializer=start)
+    return x
+
+
+@correct("mlp")
+def selu(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        x = dense_and_dropout(x, units, dropout_rate, activation="selu")
+    return x
+
+
+@wrong("mlp", told="wrong type", slips=0)
+def dense_of_keras_3(x, hidden_units, dropout_rate):
+    import keras
+
+    for units in hidden_units:
+        x = keras.layers.Dense(units, activation="gelu")(x)
+        x = keras.layers.Dropout(dropout_rate)(x)
+    return x
+
+
+@wrong("mlp", told="no bias", slips=2)
+def no_bias_and_no_dropout(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        x = layers.Dense(units, "gelu", use_bias=False)(x)
+    return x
+
+
+@wrong("mlp", told="gradient cut off")
+def gradient_stopped_inside(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        x = tf.stop_gradient(dense_and_dropout(x, units, dropout_rate))
+    return x
 
 
 # transformer_block, right
@@ -516,23 +585,23 @@ def norm(x):
     return layers.LayerNormalization(epsilon=1e-6)(x)
 
 
-@wrong("transformer_block", told="not attempted")
+@wrong("transformer_block", told="not attempted", slips=0)
 def block_is_a_stub(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     raise NotImplementedError
 
 
-@wrong("transformer_block", told="not attempted")
+@wrong("transformer_block", told="not attempted", slips=0)
 def block_forgets_to_return(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
     norm(x1 + feed_forward(x1, mlp_units, dropout_rate))
 
 
-@wrong("transformer_block", told="weights untracked")
+@wrong("transformer_block", told="weights untracked", slips=0)
 def block_does_nothing(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return x
 
 
-@wrong("transformer_block", told="wrong type")
+@wrong("transformer_block", told="wrong type", because="nothing follows a pair")
 def returns_the_weights_as_well(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     attention = MultiHeadAttention(num_heads, proj_dim, return_attention_weights=True)
     attended, weights = attention(x, x, x)
@@ -752,10 +821,65 @@ def no_dropout_after_attention(x, num_heads, proj_dim, mlp_units, dropout_rate=0
     return norm(x1 + feed_forward(x1, mlp_units, dropout_rate))
 
 
+@correct("transformer_block")
+def one_dropout_after_the_mlp(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return norm(x1 + mlp(x1, mlp_units, dropout_rate))
+
+
+def gelu_layers(x, units):
+    for width in units:
+        x = layers.Dense(width, "gelu")(x)
+    return x
+
+
 @wrong("transformer_block", told="no dropout after the MLP")
 def no_dropout_after_the_mlp(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
-    return norm(x1 + mlp(x1, mlp_units, dropout_rate))
+    return norm(x1 + gelu_layers(x1, mlp_units))
+
+
+@wrong("transformer_block", told="no dropout inside the MLP")
+def no_dropout_inside_the_mlp(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return norm(x1 + layers.Dropout(dropout_rate)(gelu_layers(x1, mlp_units)))
+
+
+@wrong("transformer_block", told="rate ignored")
+def rate_of_the_mlp_written_in(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return norm(x1 + layers.Dropout(dropout_rate)(mlp(x1, mlp_units, 0.2)))
+
+
+@wrong("transformer_block", told="epsilon too large")
+def epsilon_of_a_tenth(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    return block_with(
+        lambda: layers.LayerNormalization(epsilon=0.1), x, num_heads, proj_dim, mlp_units, dropout_rate
+    )
+
+
+@wrong("transformer_block", told="pre-norm", slips=2)
+def pre_norm_without_dropout(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = x + attend(norm(x), num_heads, proj_dim)
+    return x1 + mlp(norm(x1), mlp_units, 0.0)
+
+
+@wrong("transformer_block", told="start that cannot learn")
+def whole_mlp_starts_at_zero(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
+    update = x1
+    for units in mlp_units:
+        update = layers.Dense(units, "gelu", kernel_initializer="zeros")(update)
+        update = layers.Dropout(dropout_rate)(update)
+    return norm(x1 + update)
+
+
+@wrong("transformer_block", told="wrong type", slips=0)
+def norm_of_keras_3(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
+    import keras
+
+    x1 = keras.layers.LayerNormalization()(x + attend(x, num_heads, proj_dim, dropout_rate))
+    return keras.layers.LayerNormalization()(x1 + feed_forward(x1, mlp_units, dropout_rate))
 
 
 @wrong("transformer_block", told="dropout on the residual")
@@ -786,7 +910,7 @@ def usual_sizes_for_mlp_units(x, num_heads, proj_dim, mlp_units, dropout_rate=0.
     return transformer_block(x, num_heads, proj_dim, [4 * proj_dim, proj_dim], dropout_rate)
 
 
-@wrong("transformer_block", told="raised an error")
+@wrong("transformer_block", told="raised an error", because="nothing runs")
 def heads_and_width_swapped(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return transformer_block(x, proj_dim, num_heads, mlp_units, dropout_rate)
 

@@ -153,13 +153,13 @@ class _Cutting(layers.Layer):
         return number, self.patch_size**2 * channels
 
 
-@wrong("patch_extractor", told=NOT_ATTEMPTED)
+@wrong("patch_extractor", told=NOT_ATTEMPTED, slips=0)
 class ExtractorStub(layers.Layer):
     def __init__(self, patch_size):
         raise NotImplementedError
 
 
-@wrong("patch_extractor", told=NOT_ATTEMPTED)
+@wrong("patch_extractor", told=NOT_ATTEMPTED, slips=0)
 class ExtractorForgotReturn(_Cutting):
     def call(self, images):
         tf.reshape(self.cut(images), (-1, *self.sizes(images)))
@@ -252,9 +252,9 @@ class StrideOnePadded(_Cutting):
         return tf.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
 
 
-@wrong("patch_extractor", told="number of patches unknown")
+@correct("patch_extractor")
 class NumberUnknown(_Cutting):
-    """The Keras example of 2021: right numbers, but −1 for the number of patches."""
+    """The Keras example of 2021, −1 for the number of patches: no task asks for the static shape."""
 
     def call(self, images):
         window = [1, self.patch_size, self.patch_size, 1]
@@ -310,15 +310,15 @@ class PixelsScaled(_Cutting):
         return PatchExtractor(self.patch_size)(tf.cast(images, tf.float32) / 255.0)
 
 
-@wrong("patch_extractor", told=RAISED)
-class SquareOnly(_Cutting):
+@wrong("patch_extractor", told=None, slips=2)
+class SquareAndUnstacked(_Cutting):
     def call(self, images):
         x = tf.transpose(self.cut(images), (0, 1, 3, 2, 4, 5))
         side = images.shape[1] // self.patch_size
         return tf.stack([tf.reshape(image, (side**2, -1)) for image in tf.unstack(x)])
 
 
-@wrong("patch_extractor", told=RAISED)
+@wrong("patch_extractor", told="bytes refused")
 class BytesRefused(_Cutting):
     def call(self, images):
         kernel_size = self.patch_size**2 * images.shape[-1]
@@ -329,13 +329,76 @@ class BytesRefused(_Cutting):
         return tf.reshape(x, (-1, *self.sizes(images)))
 
 
-@wrong("patch_extractor", told=WRONG_TYPE)
+@wrong("patch_extractor", told=WRONG_TYPE, slips=0)
 class NumpyPatches:
     def __init__(self, patch_size):
         self.patch_size = patch_size
 
     def __call__(self, images):
         return PatchExtractor(self.patch_size)(images).numpy()
+
+
+@wrong("patch_extractor", told="square images only")
+class SquareOnly(_Cutting):
+    def call(self, images):
+        x = tf.transpose(self.cut(images), (0, 1, 3, 2, 4, 5))
+        side = images.shape[1] // self.patch_size
+        return tf.reshape(x, (-1, side**2, self.sizes(images)[1]))
+
+
+@wrong("patch_extractor", told="bytes refused")
+class EinsumOfBytes(_Cutting):
+    """TensorFlow's einsum moves no whole numbers of one byte."""
+
+    def call(self, images):
+        return tf.reshape(tf.einsum("brpcqk->brcpqk", self.cut(images)), (-1, *self.sizes(images)))
+
+
+@wrong("patch_extractor", told="one pixel refused")
+class SpaceToDepthAlone(_Cutting):
+    def call(self, images):
+        return tf.reshape(tf.nn.space_to_depth(images, self.patch_size), (-1, *self.sizes(images)))
+
+
+@wrong("patch_extractor", told="patch size ignored")
+class SizeWrittenIn(layers.Layer):
+    def __init__(self, patch_size, **kwargs):
+        super().__init__(**kwargs)
+
+    def call(self, images):
+        return PatchExtractor(16)(images)
+
+
+@wrong("patch_extractor", told="image passed on", slips=0)
+class ImagePassedOn(_Cutting):
+    def call(self, images):
+        return images
+
+
+@wrong("patch_extractor", told="pixels scaled", slips=2)
+class ColumnByColumnAndScaled(PatchesColumnByColumn):
+    def call(self, images):
+        return super().call(tf.cast(images, tf.float32) / 255.0)
+
+
+@wrong("patch_extractor", told=WRONG_TYPE, slips=0)
+def extractor_of_keras_3(patch_size):
+    import keras
+
+    class Extractor(keras.layers.Layer):
+        def call(self, images):
+            return PatchExtractor(patch_size)(images)
+
+    return Extractor()
+
+
+@correct("patch_extractor")
+class BatchByShape(_Cutting):
+    """Everything dynamic but the length of a patch."""
+
+    def call(self, images):
+        blocks = tf.transpose(self.cut(images), (0, 1, 3, 2, 4, 5))
+        return tf.reshape(blocks, (tf.shape(images)[0], -1, self.sizes(images)[1]))
 
 
 # --- encoding, right -------------------------------------------------------------------------
@@ -486,13 +549,13 @@ class _Encoding(layers.Layer):
         return self.tokens(patches) + self.table()
 
 
-@wrong("patch_encoder", told=NOT_ATTEMPTED)
+@wrong("patch_encoder", told=NOT_ATTEMPTED, slips=0)
 class EncoderStub(_Encoding):
     def call(self, patches):
         raise NotImplementedError
 
 
-@wrong("patch_encoder", told=NOT_ATTEMPTED)
+@wrong("patch_encoder", told=NOT_ATTEMPTED, slips=0)
 class EncoderForgotReturn(_Encoding):
     def call(self, patches):
         self.tokens(patches)
@@ -679,13 +742,13 @@ class TokenOfFixedBatch(_Encoding):
         return tf.tile(self.class_token, [x.shape[0], 1, 1])
 
 
-@wrong("patch_encoder", told=RAISED)
+@wrong("patch_encoder", told=RAISED, because="widths do not fit: nothing can be computed")
 class NotProjected(_Encoding):
     def tokens(self, patches):
         return tf.concat([self.repeated(patches), patches], axis=1)
 
 
-@wrong("patch_encoder", told="weights too many")
+@wrong("patch_encoder", told="weights too many", because="the values of another network")
 class TwoProjections(_Encoding):
     def __init__(self, num_patches, proj_dim):
         super().__init__(num_patches, proj_dim)
@@ -700,6 +763,72 @@ class Normalised(_Encoding):
 
     def call(self, patches):
         return self.norm(super().call(patches))
+
+
+@wrong("patch_encoder", told="class token made and not used")
+class TokenCopiedInInit(_Encoding):
+    def __init__(self, num_patches, proj_dim):
+        super().__init__(num_patches, proj_dim)
+        self.copy = tf.identity(self.class_token)
+
+    def repeated(self, x):
+        return tf.repeat(self.copy, tf.shape(x)[0], axis=0)
+
+
+@wrong("patch_encoder", told="positions made and not used")
+class PositionsLookedUpInInit(_Encoding):
+    def __init__(self, num_patches, proj_dim):
+        super().__init__(num_patches, proj_dim)
+        self.looked_up = self.positions(tf.range(num_patches + 1))
+
+    def table(self):
+        return self.looked_up
+
+
+@wrong("patch_encoder", told="dropout in the encoding")
+class DropoutInTraining(_Encoding):
+    def call(self, patches, training=None):
+        return tf_keras.layers.Dropout(0.1)(super().call(patches), training=training)
+
+
+@wrong("patch_encoder", told="tokens scaled")
+class TokensScaled(_Encoding):
+    def call(self, patches):
+        return self.tokens(patches) * self.proj_dim**0.5 + self.table()
+
+
+@wrong("patch_encoder", told="class token last", slips=2)
+class TokenLastWithoutBias(TokenLast):
+    def __init__(self, num_patches, proj_dim):
+        super().__init__(num_patches, proj_dim, use_bias=False)
+
+
+@wrong("patch_encoder", told="weights made anew when frozen")
+class MadeAnewWhenFrozen(_Encoding):
+    def table(self):
+        if not self.trainable_weights:
+            self.positions = layers.Embedding(self.num_patches + 1, self.proj_dim)
+        return super().table()
+
+
+@wrong("patch_encoder", told=WRONG_TYPE, slips=0)
+class DenseOfKeras3(_Encoding):
+    def __init__(self, num_patches, proj_dim):
+        import keras
+
+        super().__init__(num_patches, proj_dim)
+        self.projection = keras.layers.Dense(proj_dim)
+
+
+@wrong("patch_encoder", told=WRONG_TYPE, slips=0)
+def encoder_of_keras_3(num_patches, proj_dim):
+    import keras
+
+    class Encoder(keras.layers.Layer):
+        def call(self, patches):
+            return patches
+
+    return Encoder()
 
 
 # --- the classifier's earlier steps ----------------------------------------------------------
@@ -890,12 +1019,11 @@ def subclassed_model(
 
 @correct("vit_classifier")
 def convolution_embeds_patches(input_shape, num_classes, **sizes):
-    """Conv2D cuts and projects in one; last layer starts at zero; pixels are scaled inside."""
+    """Conv2D cuts and projects in one; the last layer starts at zero."""
     width, rate = sizes["embedding_proj_dim"], sizes["msa_dropout_rate"]
     x = inputs = tf_keras.Input(input_shape)
     if sizes.get("data_augmentation") is not None:
         x = sizes["data_augmentation"](x)
-    x = layers.Rescaling(1 / 127.5, offset=-1)(x)
     x = layers.Conv2D(width, sizes["patch_size"], strides=sizes["patch_size"])(x)
     x = layers.Reshape((-1, width))(x)
     x = TokenAndPositions()(x)
@@ -942,10 +1070,10 @@ class FusedAttention(layers.Layer):
 
 @correct("vit_classifier")
 def fused_projections(**sizes):
-    """Attention whose weights have other shapes; pixels divided by 255 in the open."""
+    """Attention whose weights have other shapes."""
     width = sizes["embedding_proj_dim"]
     inputs = tf_keras.Input(sizes["input_shape"])
-    x = inputs / 255.0
+    x = inputs
     if sizes.get("data_augmentation"):
         x = sizes["data_augmentation"](x)
     patches = LoopOverPatches(sizes["patch_size"])(x)
@@ -1052,22 +1180,22 @@ def _classifier(
     return tf_keras.Model(inputs, layers.Dense(num_classes, activation=activation)(x))
 
 
-@wrong("vit_classifier", told=NOT_ATTEMPTED)
+@wrong("vit_classifier", told=NOT_ATTEMPTED, slips=0)
 def classifier_stub(**sizes):
     raise NotImplementedError
 
 
-@wrong("vit_classifier", told=NOT_ATTEMPTED)
+@wrong("vit_classifier", told=NOT_ATTEMPTED, slips=0)
 def classifier_forgot_return(**sizes):
     _classifier(**sizes)
 
 
-@wrong("vit_classifier", told=WRONG_TYPE)
+@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
 def tensor_in_place_of_model(**sizes):
     return _classifier(**sizes).output
 
 
-@wrong("vit_classifier", told=WRONG_TYPE)
+@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
 def inputs_and_outputs(**sizes):
     model = _classifier(**sizes)
     return model.input, model.output
@@ -1180,6 +1308,14 @@ def augmentation_always_on(**sizes):
     return _classifier(**sizes, augment=augment)
 
 
+@wrong("vit_classifier", told="augmentation not switched")
+def augmentation_never_on(**sizes):
+    def augment(layer, images):
+        return images if layer is None else layer(images, training=False)
+
+    return _classifier(**sizes, augment=augment)
+
+
 @wrong("vit_classifier", told="wrong number of blocks")
 def one_block_too_many(**sizes):
     return _classifier(**{**sizes, "transformer_layers": sizes["transformer_layers"] + 1})
@@ -1203,7 +1339,7 @@ def same_block_again_and_again(**sizes):
     return _classifier(**sizes, blocks=blocks)
 
 
-@wrong("vit_classifier", told="blocks not chained")
+@wrong("vit_classifier", told="one block only")
 def every_block_reads_the_first_tokens(**sizes):
     def blocks(tokens, number, *arguments):
         x = tokens
@@ -1348,10 +1484,181 @@ def gradient_stopped_at_the_encoder(**sizes):
     return _classifier(**sizes, encoder=Encoder)
 
 
-@wrong("vit_classifier", told=None)
+@wrong("vit_classifier", told="positions scaled")
 def positions_added_twice(**sizes):
     class Encoder(_Encoding):
         def call(self, patches):
             return self.tokens(patches) + 2.0 * self.table()
 
     return _classifier(**sizes, encoder=Encoder)
+
+
+@wrong("vit_classifier", told="one block only")
+def range_of_one(**sizes):
+    return _classifier(**{**sizes, "transformer_layers": min(sizes["transformer_layers"], 1)})
+
+
+def _scaled(factor, shift=0.0):
+    def augment(layer, images):
+        images = layers.Rescaling(factor, shift)(images)
+        return images if layer is None else layer(images)
+
+    return augment
+
+
+@wrong("vit_classifier", told="images scaled again")
+def divided_by_255(**sizes):
+    return _classifier(**sizes, augment=_scaled(1 / 255))
+
+
+@wrong("vit_classifier", told="images scaled again")
+def pixels_to_plus_and_minus_one(**sizes):
+    return _classifier(**sizes, augment=_scaled(1 / 127.5, -1.0))
+
+
+@wrong("vit_classifier", told="images scaled again")
+def images_three_times_as_strong(**sizes):
+    return _classifier(**sizes, augment=_scaled(3.0))
+
+
+@wrong("vit_classifier", told="augmentation ignored")
+def result_of_the_augmentation_dropped(**sizes):
+    def augment(layer, images):
+        if layer is not None:
+            layer(images)
+        return images
+
+    return _classifier(**sizes, augment=augment)
+
+
+@wrong("vit_classifier", told="dropout too many")
+def dropout_after_the_encoding(**sizes):
+    class Encoder(PatchEncoder):
+        def call(self, patches):
+            return super().call(patches)
+
+    def encode(patches, width):
+        return layers.Dropout(0.1)(Encoder(patches.shape[1], width)(patches))
+
+    return _classifier(**sizes, encode=encode)
+
+
+@wrong("vit_classifier", told="dropout missing in the head")
+def dropout_after_the_first_hidden_layer_alone(**sizes):
+    def head(x, units, rate):
+        x = layers.Dropout(rate)(layers.Dense(units[0], activation="gelu")(x))
+        for n in units[1:]:
+            x = layers.Dense(n, activation="gelu")(x)
+        return x
+
+    return _classifier(**sizes, head=head)
+
+
+@wrong("vit_classifier", told="dropout too many")
+def dropout_before_the_head(**sizes):
+    def head(x, units, rate):
+        return mlp(layers.Dropout(rate)(x), units, rate)
+
+    return _classifier(**sizes, head=head)
+
+
+@wrong("vit_classifier", told="dropout rates swapped or unused")
+def rate_of_the_head_unused(**sizes):
+    return _classifier(**{**sizes, "mlp_classification_head_dropout_rate": 0.0})
+
+
+@wrong("vit_classifier", told="tokens scaled")
+def tokens_times_root_of_d(**sizes):
+    def encode(patches, width):
+        class Scaled(_Encoding):
+            def call(self, patches):
+                return self.tokens(patches) * width**0.5 + self.table()
+
+        return Scaled(patches.shape[1], width)(patches)
+
+    return _classifier(**sizes, encode=encode)
+
+
+@wrong("vit_classifier", told="head reads all tokens")
+def normalised_and_flattened(**sizes):
+    def read(tokens):
+        return layers.Flatten()(layers.LayerNormalization(epsilon=1e-6)(tokens))
+
+    return _classifier(**sizes, read=read)
+
+
+@wrong("vit_classifier", told="start that cannot learn")
+def attention_starts_at_zero(**sizes):
+    class Zeros(layers.Layer):
+        def __init__(self, num_heads, width):
+            super().__init__()
+            options = {"use_bias": False, "kernel_initializer": "zeros"}
+            self.inner = layers.MultiHeadAttention(num_heads, width, **options)
+
+        def call(self, x):
+            return self.inner(x, x)
+
+    def block(x, num_heads, proj_dim, mlp_units, rate):
+        attended = layers.Dropout(rate)(Zeros(num_heads, proj_dim)(x))
+        x = layers.LayerNormalization()(x + attended)
+        return layers.LayerNormalization()(x + layers.Dropout(rate)(mlp(x, mlp_units, rate)))
+
+    return _classifier(**sizes, block=block)
+
+
+@wrong("vit_classifier", told="head units not used")
+def head_of_fixed_width(**sizes):
+    return _classifier(**{**sizes, "mlp_classification_head_units": [512]})
+
+
+@wrong("vit_classifier", told="head units reversed")
+def head_turned_round(**sizes):
+    units = sizes["mlp_classification_head_units"][::-1]
+    return _classifier(**{**sizes, "mlp_classification_head_units": units})
+
+
+@wrong("vit_classifier", told=None)
+def class_token_at_half_strength(**sizes):
+    return _classifier(**sizes, read=lambda tokens: 0.5 * tokens[:, 0])
+
+
+@wrong("vit_classifier", told=None)
+def blocks_shifted(**sizes):
+    def block(x, *arguments):
+        return transformer_block(x, *arguments) + 0.5
+
+    return _classifier(**sizes, block=block)
+
+
+@wrong("vit_classifier", told=None)
+def tokens_shifted(**sizes):
+    class Encoder(PatchEncoder):
+        def call(self, patches):
+            return super().call(patches) + 0.5
+
+    return _classifier(**sizes, encoder=Encoder)
+
+
+@wrong("vit_classifier", told="softmax in the model", slips=2)
+def softmax_of_the_mean(**sizes):
+    return _classifier(**sizes, activation="softmax", read=layers.GlobalAveragePooling1D())
+
+
+@wrong("vit_classifier", told="one block only", slips=2)
+def one_block_and_a_mean(**sizes):
+    sizes = {**sizes, "transformer_layers": min(sizes["transformer_layers"], 1)}
+    return _classifier(**sizes, read=layers.GlobalAveragePooling1D())
+
+
+@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
+def model_of_keras_3(**sizes):
+    import keras
+
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(sizes["num_classes"])])
+
+
+@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
+def dense_of_keras_3(**sizes):
+    import keras
+
+    return _classifier(**sizes, read=lambda tokens: keras.layers.Dense(8)(tokens[:, 0]))

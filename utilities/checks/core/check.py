@@ -20,7 +20,8 @@ from utilities.checks.kernel.case import Case, Observation
 
 Settings = Mapping[str, Any]
 Arrays = Mapping[str, np.ndarray]
-Formula = Callable[..., Arrays]  # (case, observation, *, settings) → what is expected, by name
+Lazily = Mapping[str, np.ndarray | Callable[[], np.ndarray]]  # a value, or what computes it
+Formula = Callable[..., Arrays | Lazily]  # (case, observation, *, settings) → expected, by name
 
 
 class Mistake:
@@ -184,6 +185,11 @@ class Check:
         from utilities.checks.core.judging import Judgement
 
         return Judgement(self, cases, observations).report(name)
+
+    def expected(self, case: Case, seen: Observation, **settings: Any) -> Arrays:
+        """Return all that the formula gives in a case, with these settings turned."""
+        given = self.formula(case, seen, **settings).items()
+        return {name: np.asarray(value() if callable(value) else value) for name, value in given}
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -18,6 +18,10 @@ def dropped(branches: Sequence[Branch], rate: float, scaled: bool = True) -> lis
 
     Source: Srivastava et al., "Dropout", 2014, in the scaled form that Keras computes.
     """
+    if rate <= 0.0:
+        return list(branches)
+    if rate >= 1.0:
+        return [(np.zeros_like(values), probability) for values, probability in branches]
     factor = 1.0 / (1.0 - rate) if scaled else 1.0
     after: list[Branch] = []
     for values, probability in branches:
@@ -50,6 +54,34 @@ def constant_along_an_axis(taken: np.ndarray) -> bool:
         taken.shape[axis] > 1 and bool(np.all(taken == taken.take([0], axis)))
         for axis in range(taken.ndim)
     )
+
+
+def as_taken(
+    observed: np.ndarray, branches: Sequence[Branch], whole: bool = False, counted: bool = True
+) -> np.ndarray:
+    """Return the values of the branches that the entries took: what is expected of one random call.
+
+    whole: rows or columns go together, and only so; otherwise each entry goes its own way, as often
+    as the probabilities say where it is `counted`.
+    Raises ValueError where the entries cannot have come about in this way.
+    """
+    taken = branch_of_each(observed, branches)
+    if taken is None:
+        raise ValueError("an entry took no branch")
+    telling = _tell_apart(branches)
+    told = taken[..., telling]
+    if telling.any() and constant_along_an_axis(told) != whole:
+        raise ValueError("rows go together, or should")
+    if telling.any() and counted and not whole and not as_frequent_as_expected(told, branches):
+        raise ValueError("a branch was taken too often")
+    return np.take_along_axis(np.stack([values for values, _ in branches]), taken[None], axis=0)[0]
+
+
+def _tell_apart(branches: Sequence[Branch]) -> np.ndarray:
+    """Return for each column whether no two branches have the same values there."""
+    values = np.sort(np.stack([values for values, _ in branches]), axis=0)  # (branches, …, d)
+    apart = np.diff(values, axis=0) > CLOSE * np.abs(values).max()
+    return np.all(apart, axis=tuple(range(apart.ndim - 1))) & (len(branches) > 1)
 
 
 def _join(branches: list[Branch], values: np.ndarray, probability: float) -> None:

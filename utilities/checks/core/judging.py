@@ -4,7 +4,7 @@ The trusted side of a check: NumPy only, and nothing of the student's runs here.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core.check import (
-    Arrays,
     Check,
     Choice,
     Claim,
@@ -65,6 +64,48 @@ class Explanation:
         return bool(self.ways) and all(mistake.carries for mistake, _ in self.ways)
 
 
+class Expected(Mapping[str, np.ndarray]):
+    """What a formula gives, each value computed when it is looked at.
+
+    A formula may give functions in place of arrays, cheap values first: where a wrong formula
+    differs in the first, the others are never computed.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any]):
+        self._given = dict(arrays)
+        self._computed: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._computed:
+            given = self._given[name]
+            with np.errstate(all="ignore"):
+                self._computed[name] = np.asarray(given() if callable(given) else given)
+        return self._computed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._given
+
+    @property
+    def computed(self) -> list[np.ndarray]:
+        """Return the values that are known by now: all that are no functions, and those looked at."""
+        known = [name for name, given in self._given.items() if not callable(given)]
+        return [self[name] for name in {*known, *self._computed}]
+
+    @property
+    def is_defined(self) -> bool:
+        """Return whether every value can be computed for the case's shapes."""
+        try:
+            return all(self[name] is not None for name in self)
+        except UNDEFINED:
+            return False
+
+
 class Judgement:
     """One implementation's observations, judged once."""
 
@@ -72,7 +113,7 @@ class Judgement:
         self.check = check
         self.pairs = list(zip(cases, observations, strict=True))
         self._depths = {id(case): check.depth_of(case) for case in cases}
-        self._expected: dict[tuple, Arrays | None] = {}
+        self._expected: dict[tuple, Expected | None] = {}
         self._told: dict[tuple[str, str], str] = {}  # problem → the line that tells it
         self._unexplained = ""  # the line that shows a difference nobody can name
 
@@ -93,7 +134,7 @@ class Judgement:
         evidence = sorted(set(evidence), key=lambda i: (self._fits(i, {}), self.pairs[i][0].size))
         finite = [i for i in evidence if self._is_finite(i)]
         for considered in [evidence] if finite == evidence else [evidence, finite]:
-            for candidate in self._candidates() if considered else ():
+            for candidate in self._candidates(considered[0]) if considered else ():
                 if self._explains(candidate, considered):
                     return candidate
         return None
@@ -109,20 +150,36 @@ class Judgement:
         """Return whether a wrong formula gives infinity or nan, where libraries differ."""
         expected = self._expect(i, candidate.turned) if candidate.ways else None
         return expected is not None and not all(
-            np.all(np.isfinite(value)) for value in expected.values() if value.dtype.kind == "f"
+            np.all(np.isfinite(value)) for value in expected.computed if value.dtype.kind == "f"
         )
 
-    def _candidates(self) -> Iterator[Explanation]:
-        """Yield the right formula, then those with one mistake, then with two."""
+    def _candidates(self, first: int) -> Iterator[Explanation]:
+        """Yield the right formula, then those with one mistake, then with two that matter in a case."""
         ways = [(mistake, way) for mistake in self.check.mistakes for way in mistake.ways]
-        two = [
-            (one, other)
-            for one, other in combinations(ways, 2)
-            if one[0] is not other[0] and not set(one[1]) & set(other[1])
-        ]
-        for several in ([()], [(way,) for way in ways], two):
-            for choice in (None, *self.check.choices):
+        choices = (None, *self.check.choices)
+        for several in ([()], [(way,) for way in ways]):
+            for choice in choices:
                 yield from (Explanation(some, choice) for some in several)
+        for choice in choices:
+            yield from (Explanation(two, choice) for two in self._pairs(ways, choice, first))
+
+    def _pairs(self, ways: list[Way], choice: Choice | None, first: int) -> Iterator[tuple[Way, Way]]:
+        """Yield two mistakes together; one that changes nothing in a case leaves it to the other."""
+        base = Explanation((), choice).base
+        settings = [{**base, **way} for _, way in ways]
+        shows = [self._changes(first, base, turned) for turned in settings]
+        fits = [self._fits(first, turned) for turned in settings]
+        for i, j in combinations(range(len(ways)), 2):
+            (one, way), (other, another) = ways[i], ways[j]
+            if one is other or set(way) & set(another):
+                continue
+            if (shows[i] or fits[j]) and (shows[j] or fits[i]):
+                yield ways[i], ways[j]
+
+    def _changes(self, i: int, base: Settings, turned: Settings) -> bool:
+        """Return whether settings change what is expected in a case."""
+        right, wrong = self._expect(i, base), self._expect(i, turned)
+        return right is None or wrong is None or self._differ(i, right, wrong, tuple(right))
 
     @property
     def _ways(self) -> tuple[Way, ...]:
@@ -149,21 +206,21 @@ class Judgement:
         if problem is None or self.pairs[i][1].is_complete:
             return False
         turned = self.explanation.turned if self._ways and self.explanation else {}
-        follows = bool(turned) and self._expect(i, turned) is None
+        expected = self._expect(i, turned)
+        follows = bool(turned) and (expected is None or not expected.is_defined)
         return not (follows and problem.kind == RAISED)
 
     def _complete(self, line: Values | Claim) -> list[int]:
         """Return the cases of a line in which nothing stopped the observation."""
         return [i for i in self._indices(line.stages) if self.pairs[i][1].is_complete]
 
-    def _expect(self, i: int, turned: Settings) -> Arrays | None:
+    def _expect(self, i: int, turned: Settings) -> "Expected | None":
         """Return what the formula gives in a case; None where it is not defined for its shapes."""
         key = (i, *sorted((name, id(value)) for name, value in turned.items()))
         if key not in self._expected:
             try:
                 with np.errstate(all="ignore"):
-                    arrays = self.check.formula(*self.pairs[i], **turned)
-                self._expected[key] = {name: np.asarray(value) for name, value in arrays.items()}
+                    self._expected[key] = Expected(self.check.formula(*self.pairs[i], **turned))
             except UNDEFINED:
                 self._expected[key] = None
         return self._expected[key]
@@ -176,9 +233,12 @@ class Judgement:
         observed = self.pairs[i][1].values
         unexpected = set(right or {}) & set(observed) - set(expected)
         compared = set(names or {*expected, *unexpected})
-        return not unexpected & compared and all(
-            self._agrees(i, name, value) for name, value in expected.items() if name in compared
-        )
+        try:
+            return not unexpected & compared and all(
+                self._agrees(i, name, expected[name]) for name in expected if name in compared
+            )
+        except UNDEFINED:
+            return False
 
     def _agrees(self, i: int, name: str, value: np.ndarray) -> bool:
         case, observation = self.pairs[i]
@@ -241,11 +301,18 @@ class Judgement:
             right, wrong = self._expect(i, base), self._expect(i, {**base, **way})
             if right is None or wrong is None:
                 return True
-            names = [name for name in right if name in (line.of or right)]
-            case = self.pairs[i][0]
-            if not all(n in wrong and self._near(case, wrong[n], right[n]) for n in names):
+            if self._differ(i, right, wrong, line.of or tuple(right)):
                 return True
         return False
+
+    def _differ(self, i: int, right: Expected, wrong: Expected, names: Sequence[str]) -> bool:
+        """Return whether two formulas differ in some of these values, or one is not defined."""
+        try:
+            looked_at = (name for name in right if name in names)
+            case = self.pairs[i][0]
+            return not all(n in wrong and self._near(case, wrong[n], right[n]) for n in looked_at)
+        except UNDEFINED:
+            return True
 
     # --- how it is told --------------------------------------------------------------------------
 
@@ -417,10 +484,15 @@ class Judgement:
         case, observation = self.pairs[i]
         if observation.problem is not None and not observation.values:
             return observation.problem.kind, observation.problem.message
-        expected = self._expect(i, self.explanation.base if self.explanation else {})
-        for name, value in (expected or {}).items():
-            if name in (line.of or expected or {}) and not self._agrees(i, name, value):
-                label = name.replace("_", " ")
+        base = self.explanation.base if self.explanation else {}
+        expected: Mapping[str, Any] = self._expect(i, base) or {}
+        for name in [name for name in expected if name in (line.of or expected)]:
+            label = name.replace("_", " ")
+            try:
+                value = expected[name]
+            except UNDEFINED:
+                return WRONG_VALUE, f"The {label} is not one of those that can come about."
+            if not self._agrees(i, name, value):
                 if name not in observation.values:
                     return WRONG_VALUE, f"The {label} is missing."
                 return _how_it_differs(label, observation[name], value, case, self._depths[id(case)])

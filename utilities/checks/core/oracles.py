@@ -283,30 +283,6 @@ def dense_parameter_count(*widths: int) -> int:
     return sum((d_in + 1) * d_out for d_in, d_out in zip(widths, widths[1:], strict=False))
 
 
-def vit_parameter_count(
-    image_shape: tuple[int, int, int],
-    patch_size: int,
-    width: int,
-    num_heads: int,
-    layers: int,
-    head_units: Sequence[int],
-    num_classes: int,
-    mlp_units: Sequence[int] | None = None,
-) -> int:
-    """Return the number of weights of a Vision Transformer with tokens and heads of one width.
-
-    image_shape (H, W, C); mlp_units: the widths of a block's MLP, [2·width, width] where not given.
-    """
-    height, across, channels = image_shape
-    num_tokens = 1 + (height // patch_size) * (across // patch_size)
-    projection = dense_parameter_count(patch_size**2 * channels, width)
-    encoding = projection + width + num_tokens * width  # class token, positions
-    attention = 4 * num_heads * width**2  # W_q, W_k, W_v, W_o, without biases
-    mlp_units = (2 * width, width) if mlp_units is None else mlp_units
-    block = attention + 4 * width + dense_parameter_count(width, *mlp_units)  # two normalisations
-    return encoding + layers * block + dense_parameter_count(width, *head_units, num_classes)
-
-
 def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Return the flattened images times the kernel; kernel (…, p, C), images (n, …) → (…, n, C)."""
     return images.reshape(len(images), -1).astype(np.float64) @ kernel
@@ -373,33 +349,6 @@ def adamw(
     return np.array(steps)
 
 
-def beam_search(
-    log_probabilities: Callable[[tuple[int, ...]], np.ndarray],
-    num_beams: int,
-    max_length: int,
-    end_token: int,
-    rank: Callable[[tuple[int, ...], float], float] = lambda tokens, score: score,
-    children: int | None = None,
-) -> list[tuple[tuple[int, ...], float]]:
-    """Return the beams left at the end, best first, each its tokens and summed log-probability.
-
-    A sequence that ends with `end_token` keeps its place and its score. `rank` orders the
-    candidates, and a beam gives at most `children` of them (all by default).
-    """
-    beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
-    for _ in range(max_length):
-        candidates = []
-        for tokens, score in beams:
-            if tokens and tokens[-1] == end_token:
-                candidates.append((tokens, score))
-                continue
-            steps = log_probabilities(tokens)  # (V,)
-            for token in np.argsort(-steps)[:children]:
-                candidates.append(((*tokens, int(token)), score + float(steps[token])))
-        beams = sorted(candidates, key=lambda beam: -rank(*beam))[:num_beams]
-    return beams
-
-
 def linear_rise(step: np.ndarray, base: float, first: float, warmup_steps: float) -> np.ndarray:
     """Return the rate in the warm-up, from `first` at step 0 to `base` at its end."""
     return first + (base - first) * step / max(warmup_steps, 1)
@@ -439,3 +388,9 @@ def warm_up_cosine(
     decayed = low + (base - low) * wave(share(step, total_steps, warmup_steps))
     rates = np.where(step < begins(warmup_steps), rise(step, base, first, warmup_steps), decayed)
     return np.where(step > total_steps, after(base, decayed), rates)
+
+
+def unit_length(x: np.ndarray, axis: int | tuple[int, ...] | None = -1) -> np.ndarray:
+    """Return x, any shape, divided by its length along `axis`; zeros stay zeros."""
+    length = np.sqrt(np.square(x).sum(axis=axis, keepdims=True))
+    return x / np.where(length > 0, length, 1.0)

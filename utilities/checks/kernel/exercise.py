@@ -138,7 +138,9 @@ class Exercise:
             others = [culprit for culprit in culprits if culprit != name]
             if others and with_trusted(others).fraction >= trusted.fraction:
                 culprits = others
-        trusted.notes.append(_fix_first(self.name, culprits, trusted.passed))
+        missing = [name for name in self.builds_on if _is_told_missing(own, name)]
+        note = _run_first(missing) if missing else _fix_first(self.name, culprits, trusted.passed)
+        trusted.notes.append(note)
         return trusted
 
 
@@ -169,6 +171,19 @@ def _settings_reset(names: Sequence[str]) -> str:
     return (
         f"Your notebook changes a global setting ({', '.join(names)}). For this check it was put back "
         "to its usual value: set it only where you need it, and put it back afterwards."
+    )
+
+
+def _is_told_missing(report: "Report", name: str) -> bool:
+    """Return whether a report tells that an earlier step is not there at all."""
+    return any(f"name '{name}' is not defined" in finding.message for finding in report.findings)
+
+
+def _run_first(missing: Sequence[str]) -> str:
+    verb, cells = ("is", "its cell") if len(missing) == 1 else ("are", "their cells")
+    return (
+        f"{' and '.join(missing)} {verb} not defined: run {cells}, then this one again. After a "
+        "restart of the notebook nothing is there until its cell has run."
     )
 
 

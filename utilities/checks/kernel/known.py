@@ -4,6 +4,7 @@ Whatever layers a model has, and in whatever order, each weight gets the numbers
 the judge knows the weights of a model that is built otherwise than it should be, too.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     import tf_keras
 
 
+@lru_cache(maxsize=1024)
 def weight(seed: int, *shape: int) -> np.ndarray:
     """Return the weights of a shape, float32: kernels (…, d_in, d_out) keep the size of their input."""
     numbers = np.random.default_rng((seed, *shape)).normal(size=shape)
-    return (numbers / (np.sqrt(shape[-2]) if len(shape) > 1 else 2.0)).astype(np.float32)
+    numbers = (numbers / (np.sqrt(shape[-2]) if len(shape) > 1 else 2.0)).astype(np.float32)
+    numbers.setflags(write=False)
+    return numbers
 
 
 def augmented(images: np.ndarray, training: bool, repeat: int = 1) -> np.ndarray:
@@ -49,20 +53,20 @@ def inner(model: "tf_keras.Model", images: np.ndarray, fits: Any) -> list[np.nda
     """
     import tf_keras
 
-    tensors = [t for _, t in inner_tensors(model) if fits(tuple(t.shape[1:]))]
+    tensors = [t for _, _, t in inner_tensors(model) if fits(tuple(t.shape[1:]))]
     if not tensors:
         return []
     found = tf_keras.Model(model.inputs, tensors)(images)
     return [np.asarray(t) for t in (found if len(tensors) > 1 else [found])]
 
 
-def inner_tensors(model: "tf_keras.Model") -> list[tuple[Any, Any]]:
-    """Return the layers of a functional model, in order, each with what it gives; else nothing."""
+def inner_tensors(model: "tf_keras.Model") -> list[tuple[Any, list[Any], Any]]:
+    """Return the layers of a functional model, in order, each with what it gets and gives."""
     used = {id(node) for nodes in getattr(model, "_nodes_by_depth", {}).values() for node in nodes}
     found = []
     for layer in model.layers if used else ():
         for node in layer.inbound_nodes:
             outputs = node.outputs if isinstance(node.outputs, (list, tuple)) else [node.outputs]
             if id(node) in used:
-                found += [(layer, tensor) for tensor in outputs if hasattr(tensor, "shape")]
+                found += [(layer, node.keras_inputs, t) for t in outputs if hasattr(t, "shape")]
     return found

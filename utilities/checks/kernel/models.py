@@ -3,7 +3,9 @@
 The kernel side: TensorFlow. Weights are told by what they are for, not by the names of layers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,29 +14,24 @@ import tf_keras
 
 from utilities.checks.kernel.case import WRONG_TYPE, WRONG_VALUE
 from utilities.checks.kernel.observing import (
-    KERAS_3,
     Stopped,
     as_array,
     describe,
     from_keras_3,
     refuse_nothing,
 )
+from utilities.checks.kernel.shared import GRID
 
 ATTENTION = ("W_q", "W_k", "W_v", "W_o")
 ROLES = (*ATTENTION, "gamma", "beta", "kernel", "bias")
 KERAS_NAMES = {"query": "W_q", "key": "W_k", "value": "W_v", "attention_output": "W_o"}
-GRID = np.linspace(-3.0, 3.0, 13)  # where a non-linearity is looked at
 
 
 def build_model(shape: Sequence[int], build: Callable) -> tf_keras.Model:
     """Return the model from an input (B, …) of that shape, batch left open, to what `build` makes."""
     inputs = tf_keras.Input(shape[1:])
-    try:
+    with refusing_keras_3():
         outputs = build(inputs)
-    except Exception as error:
-        if told := of_keras_3(error):
-            raise Stopped(WRONG_TYPE, told) from None
-        raise
     refuse_nothing(outputs, "result")
     if isinstance(outputs, tf_keras.layers.Layer):
         raise Stopped(
@@ -54,15 +51,24 @@ def build_model(shape: Sequence[int], build: Callable) -> tf_keras.Model:
         raise Stopped(WRONG_VALUE, "The result does not depend on x.") from error
 
 
-def of_keras_3(error: Exception) -> str:
-    """Return what to say of an error that a layer of Keras 3 raises on our tensors, or nothing."""
-    trace, modules = error.__traceback__, []
-    while trace is not None:
-        modules.append(str(trace.tb_frame.f_globals.get("__name__", "")))
-        trace = trace.tb_next
-    if not any(name == "keras" or name.startswith("keras.") for name in modules):
-        return ""
-    return "A layer of your model cannot work on this course's tensors." + KERAS_3
+@contextlib.contextmanager
+def refusing_keras_3() -> Iterator[None]:
+    """Stop where a layer of Keras 3 is called: it may run, but its weights are lost to the model."""
+    keras = sys.modules.get("keras")
+    layer = getattr(getattr(keras, "layers", None), "Layer", None)
+    if layer is None:
+        yield
+        return
+
+    def refuse(self: Any, *_: Any, **__: Any) -> None:
+        raise Stopped(WRONG_TYPE, f"Your code calls {describe(self)}.{from_keras_3(self)}")
+
+    own = layer.__call__
+    layer.__call__ = refuse
+    try:
+        yield
+    finally:
+        layer.__call__ = own
 
 
 def is_symbolic(value: Any) -> bool:
@@ -213,6 +219,12 @@ def epsilons(model: tf_keras.Model) -> np.ndarray:
     return np.array(
         sorted({float(part.epsilon) for part in model.submodules if isinstance(part, kind)})
     )
+
+
+def dropout_rates(model: tf_keras.Model) -> np.ndarray:
+    """Return the rates of the dropout layers, without repetition."""
+    kind = tf_keras.layers.Dropout
+    return np.array(sorted({float(part.rate) for part in model.submodules if isinstance(part, kind)}))
 
 
 def outputs(model: tf_keras.Model, x: np.ndarray) -> dict[str, np.ndarray]:

@@ -34,7 +34,8 @@ KERAS_3 = (
     " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
     "from tf_keras (import tf_keras)."
 )
-KERAS_3_NAME, KERAS_3_FILE = re.compile(r"(?<![\w.])keras\.src"), re.compile(r"[/\\]keras[/\\]src")
+RUN_ITS_CELL = " Is it spelled right, and has the cell that defines it been run since the last restart?"
+KERAS_3_NAME = re.compile(r"(?<![\w.])keras\.src")
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller
 NUMBERS = (np.ndarray, np.generic, int, float)
 KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
@@ -167,9 +168,9 @@ def problem_of(error: BaseException) -> Problem:
     if type(error) is NotImplementedError and "symbolic" not in str(error):
         # neither what input() raises in a run without a user, nor what NumPy does to a tensor
         return Problem(NOT_ATTEMPTED, "This step is not written yet: it raises NotImplementedError.")
-    message = (
-        f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{_of_keras_3(error)}"
-    )
+    undefined = isinstance(error, NameError) and not isinstance(error, UnboundLocalError)
+    told = (RUN_ITS_CELL if undefined else "") + of_keras_3(error)
+    message = f"Your code stopped with {type(error).__name__}: {_telling_line(error)}{told}"
     return Problem(RAISED, message, _own_traceback(error.__traceback__), _named(message))
 
 
@@ -178,10 +179,10 @@ def _named(message: str) -> str:
     return "piece of Keras 3" if KERAS_3 in message else ""
 
 
-def _of_keras_3(error: BaseException) -> str:
+def of_keras_3(error: BaseException) -> str:
     """Return what to say of an error that Keras 3 raises, or that speaks of a piece of it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    inside = bool(frames) and KERAS_3_FILE.search(frames[-1].filename)
+    modules = (f.f_globals.get("__name__", "") for f, _ in traceback.walk_tb(error.__traceback__))
+    inside = any(str(module).split(".")[0] == "keras" for module in modules)
     return KERAS_3 if inside or KERAS_3_NAME.search(str(error)) else ""
 
 

@@ -159,6 +159,8 @@ def can_learn(call: Callable[[], Any], weights: Sequence[tf.Variable]) -> np.nda
                 gradient = tf.convert_to_tensor(gradient)
                 reached[i] |= bool(tf.reduce_any(gradient != 0))
                 weights[i].assign_sub(0.1 * gradient / (1e-12 + tf.norm(gradient)))
+        if reached.all():
+            break
     for weight, value in zip(weights, kept, strict=True):
         weight.assign(value)
     return reached
@@ -177,11 +179,11 @@ def among(weights: Iterable[tf.Variable], others: Iterable[tf.Variable]) -> np.n
 
 def freezes(layer: Any, call: Callable[[], Any]) -> np.ndarray:
     """Return whether a layer keeps its weights and its result when it is frozen."""
-    before, weights = as_arrays(call()), [id(w) for w in layer.weights]
+    before, weights = as_arrays(call()), {id(w) for w in layer.weights}
     layer.trainable = False
     try:
         after = as_arrays(call())
-        kept = [id(w) for w in layer.weights] == weights and not layer.trainable_weights
+        kept = {id(w) for w in layer.weights} == weights and not layer.trainable_weights
         return np.array(kept and all(map(np.array_equal, before, after)))
     finally:
         layer.trainable = True
@@ -191,3 +193,10 @@ def as_arrays(result: Any) -> list[np.ndarray]:
     """Return one tensor or several as arrays."""
     several = result if isinstance(result, (tuple, list)) else [result]
     return [as_array(part) for part in several]
+
+
+def refuse_keras_3(layer: Any) -> None:
+    """Stop where a layer holds a piece of Keras 3: its weights would be neither trained nor saved."""
+    for name, value in vars(layer).items():
+        if told := from_keras_3(value):
+            raise Stopped(WRONG_TYPE, f"In your layer, {name} is {describe(value)}.{told}")

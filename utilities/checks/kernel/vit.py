@@ -11,7 +11,13 @@ from tf_keras import layers
 
 from utilities.checks.kernel import known, models, probes
 from utilities.checks.kernel.case import WRONG_TYPE, Case
-from utilities.checks.kernel.observing import Stopped, as_array, describe, from_keras_3, refuse_nothing
+from utilities.checks.kernel.observing import (
+    Stopped,
+    as_array,
+    describe,
+    from_keras_3,
+    refuse_nothing,
+)
 
 Seen = dict[str, np.ndarray]
 FACTOR = 3.0  # by which the weights of the last layer grow
@@ -19,12 +25,8 @@ FACTOR = 3.0  # by which the weights of the last layer grow
 
 def made(create: Callable[[], Any], images: np.ndarray) -> tf_keras.Model:
     """Return the model that a student's function makes, its weights made, or stop and say what came."""
-    try:
+    with models.refusing_keras_3():
         model = create()
-    except Exception as error:
-        if told := models.of_keras_3(error):
-            raise Stopped(WRONG_TYPE, told) from None
-        raise
     refuse_nothing(model, "result")
     if not isinstance(model, tf_keras.Model):
         raise Stopped(
@@ -45,10 +47,10 @@ def observe(model: tf_keras.Model, case: Case, assign: Callable[[], None]) -> Se
     learns = _learning(model, images) if case.stage == "one block" else np.array([], str)
     assign()
     weights = model.trainable_weights
-    output = as_array(model(images), "output")
+    pieces = _pieces(model, images, case["embedding_proj_dim"])
+    output = pieces["output"]
     seen = {
-        "output": output,
-        **_tokens(model, images, case["embedding_proj_dim"], output),
+        **pieces,
         "repeats": np.array(np.array_equal(output, as_array(model(images), "output"))),
         "parameter_count": probes.count(weights),
         "epsilons": models.epsilons(model),
@@ -92,35 +94,52 @@ def is_gain(variable: tf.Variable) -> bool:
     return len(variable.shape) == 1 and bool(tf.reduce_all(variable == 1))
 
 
-def _tokens(model: tf_keras.Model, images: tf.Tensor, width: int, output: np.ndarray) -> Seen:
-    """Return the tokens before the first layer of a block and the last ones; else the output."""
-    names = ("encoded", "tokens")
+def _pieces(model: tf_keras.Model, images: tf.Tensor, width: int) -> Seen:
+    """Return the output and, from the same call, the tokens before the first block and the last ones.
+
+    Where these cannot be seen, the output stands for them.
+    """
+    names = ("encoding", "last_tokens", "output")
     before, last = _token_tensors(model, width)
     if before is None or last is None:
+        output = as_array(model(images), "output")
         return {**dict.fromkeys(names, output), "in_pieces": np.array(False)}
-    found = tf_keras.Model(model.inputs, [before, last])(images)
+    found = tf_keras.Model(model.inputs, [before, last, model.outputs[0]])(images)
     seen = {name: np.asarray(value) for name, value in zip(names, found, strict=True)}
     return {**seen, "in_pieces": np.array(True)}
 
 
 def _token_tensors(model: tf_keras.Model, width: int) -> tuple[Any, Any]:
-    """Return the last symbolic tensors (B, n, d): before any layer of a block, and of all."""
+    """Return the last symbolic tensors of all tokens, (B, n, d): before any block, and of all."""
+    inner = known.inner_tensors(model)
+    rows = {tensor.shape[1] or 0 for _, _, tensor in inner if _is_sequence(tensor, width)}
     before, last, in_blocks = None, None, False
-    for layer, tensor in known.inner_tensors(model):
-        in_blocks = in_blocks or _belongs_to_a_block(layer)
-        shape = tuple(tensor.shape[1:])
-        if len(shape) == 2 and shape[1] == width:
+    for layer, inputs, tensor in inner:
+        shape = (max(rows, default=0), width)
+        reads_tokens = any(tuple(x.shape[1:]) == shape for x in inputs)
+        if not in_blocks and not reads_tokens and _holds_a_block(layer):
+            return None, None  # encoding and blocks in one: what lies between cannot be seen
+        in_blocks = in_blocks or (reads_tokens and _is_no_table(layer, shape))
+        if tuple(tensor.shape[1:]) == shape:
             last = tensor
             before = before if in_blocks else tensor
     return before, last
 
 
-def _belongs_to_a_block(layer: layers.Layer) -> bool:
-    """Return whether a layer is, or holds, attention or a normalisation."""
-    names = {probes.own_name(weight) for weight in layer.weights}
-    return bool(names & {"gamma", "gain"}) or any(
-        len(weight.shape) == 3 and weight.shape[0] != 1 for weight in layer.weights
-    )
+def _is_sequence(tensor: Any, width: int) -> bool:
+    return len(tensor.shape) == 3 and tensor.shape[1] != 1 and tensor.shape[2] == width
+
+
+def _is_no_table(layer: layers.Layer, shape: tuple[int, int]) -> bool:
+    """Return whether a layer that reads tokens has weights, other than a table of positions."""
+    sizes = {tuple(n for n in weight.shape if n != 1) for weight in layer.weights}
+    return bool(sizes - {shape})
+
+
+def _holds_a_block(layer: layers.Layer) -> bool:
+    """Return whether a layer has a normalisation or attention in it."""
+    of_heads = [w for w in layer.weights if len(w.shape) == 3 and w.shape[0] != 1]
+    return bool(of_heads) or any(probes.own_name(w) == "gamma" for w in layer.weights)
 
 
 def _learning(model: tf_keras.Model, images: tf.Tensor) -> np.ndarray:

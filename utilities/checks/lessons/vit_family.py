@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from utilities.checks.core import activations, oracles
-from utilities.checks.core.check import Arrays, Mistake, Remark, Sign, Wrong
+from utilities.checks.core.check import Lazily, Mistake, Remark, Sign, Wrong
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
 from utilities.checks.kernel.case import Case, Observation
+from utilities.checks.kernel.models import GRID
 
 STAGES = ("no blocks", "one block", "blocks")
 DEPTH = 8
@@ -46,7 +47,7 @@ def vit(
     attention: Attention,
     usual: Sequence[Step] = activations.GELU[:2],
     repeat: int = 1,
-    resize: Callable[[Sizes, Observation], Sizes] = lambda sizes, seen: sizes,
+    resize: Callable[[Sizes], Sizes] = lambda sizes: sizes,
     augment: Callable[[bool], bool | None] = lambda training: training,
     pixels: Step = lambda images: images,
     scale: Callable[[int], tuple[float, float]] = lambda width: (1.0, 1.0),
@@ -68,26 +69,29 @@ def vit(
     head_norm: bool = False,
     finish: Step = lambda logits: logits,
     **wiring: Any,
-) -> Arrays:
+) -> Lazily:
     """Return the tokens before and after the blocks, the logits, and the number of weights.
 
     sizes, attention, repeat: of the exercise; whether it has a class token and a last normalisation
-    too. resize: what the model makes of the sizes it is given. augment: how the augmentation acts,
-    given whether the model trains (None: not at all). pixels: what is done to the images. scale:
-    factors of projected patches and class token, by the width. token, positions: their factor, and whether they are weights.
-    attend: another attention. activation, epsilon: those of GELU's forms (`usual`), or the epsilon,
-    that the model has, where None. attentions, norms: how many there are. chained: each block reads
-    what the one before gives. carry_normalised: each sum adds the normalised tokens. wiring: the settings of a block.
+    too. usual: the non-linearities that are right. resize: what the model makes of the sizes it is
+    given. augment: how the augmentation acts, given whether the model trains (None: not at all).
+    pixels: what is done to the images. scale: factors of projected patches and class token, by the
+    width. token, positions: their factor, and whether they are weights. attend: another attention.
+    attentions, norms: how many there are. chained: each block reads what the one before gives.
+    activation, epsilon: those that the model has, where None. carry_normalised: each sum adds the
+    normalised tokens. head_reads, head_norm: what of the tokens, and whether it is normalised.
+    wiring: the settings of a block.
     Each piece is computed from the piece before as it was observed, where that can be seen.
     """
-    size = resize(sizes(case), seen)
+    size = resize(sizes(case))
     step, attention_count = attention(case, seen, size, attend)
     dense = partial(_dense, case)
-    names = zip(("add_1", "add_2"), carry_normalised, strict=True)
-    wiring |= {name: lambda x, update: norm(x) + update for name, normalised in names if normalised}
     epsilon = _epsilon(seen) if epsilon is None else epsilon
     norm = partial(oracles.layer_norm, gamma=1.0, beta=_weight(case, size.width), epsilon=epsilon)
-    options = activations.used(seen["non_linearities"], usual) or list(usual)
+    for name, normalised in zip(("add_1", "add_2"), carry_normalised, strict=True):
+        if normalised:
+            wiring[name] = lambda x, update: norm(x) + update
+    options = _used(seen["non_linearities"].astype(float).tobytes(), tuple(usual))
     inside = [activation] if activation else options
     number = size.layers if chained else min(size.layers, 1)
 
@@ -115,40 +119,60 @@ def vit(
         x = head_reads(norm(tokens) if head_norm else tokens)
         return finish(dense(x, (*size.head_units, size.num_classes), steps))
 
-    def whole(images_in_training: bool, observed: np.ndarray) -> np.ndarray:
-        start = encode(images_in_training)
-        pairs = [(one, one) for one in inside] if number else [(inside[0], one) for one in inside]
-        pairs += [(one, other) for one in inside for other in inside if one is not other and number]
-        return activations.closest((classify(transform(start, a), b) for a, b in pairs), observed)
+    def whole(name: str, training: bool) -> np.ndarray:
+        start, pairs = encode(training), [(one, one) for one in inside]
+        pairs += [(one, other) for one in inside for other in inside if one is not other]
+        ends = (classify(transform(start, of_block), of_head) for of_block, of_head in pairs)
+        return activations.closest(ends, seen[name])
 
-    encoded = encode(False)
-    if seen["in_pieces"]:
-        start = _observed(seen, "encoded", encoded)
-        ends = (transform(start, one) for one in (inside if number else inside[:1]))
-        tokens = activations.closest(ends, seen["tokens"])
-        end = _observed(seen, "tokens", tokens)
-        output = activations.closest((classify(end, one) for one in inside), seen["output"])
-    else:
-        encoded = tokens = output = whole(False, seen["output"])
-    values = {"encoded": encoded, "tokens": tokens, "output": output}
-    if case.stage == "blocks":
-        values["in_training"] = whole(True, seen["in_training"])
-    count = _count(
-        case, size, head_reads, attention_count * attentions(number),
-        norms(number) + bool(last_norm) + head_norm, class_token, token[1], positions[1],
+    @cache
+    def encoded() -> np.ndarray:
+        return encode(False)
+
+    @cache
+    def tokens() -> np.ndarray:
+        start = _observed(seen, "encoding", encoded)
+        return activations.closest((transform(start, one) for one in inside), seen["last_tokens"])
+
+    def output() -> np.ndarray:
+        end = _observed(seen, "last_tokens", tokens)
+        return activations.closest((classify(end, one) for one in inside), seen["output"])
+
+    count = parameter_count(
+        size,
+        _image_shape(case, augment(False)),
+        attention_count * (attentions(number) if number else 0),
+        norms(number) + bool(last_norm) + head_norm,
+        lambda tokens, width: head_reads(np.zeros((1, tokens, width))).shape[-1],
+        bool(class_token),
+        (token[1], positions[1]),
         min(number, 1) if shared else number,
-    )  # fmt: skip
-    values["parameter_count"] = np.array(count)
+    )
+    values: dict[str, Any] = {"parameter_count": np.array(count)}
     if "attentions_made" in seen.values:
-        made = attentions(size.layers)
-        values["attentions_made"] = np.array(made)
+        values["attentions_made"] = np.array(attentions(size.layers))
+    if seen["in_pieces"]:
+        values |= {"encoding": encoded, "last_tokens": tokens, "output": output}
+    else:
+        values |= dict.fromkeys(
+            ("encoding", "last_tokens", "output"), cache(partial(whole, "output", False))
+        )
+    if case.stage == "blocks":
+        values["in_training"] = partial(whole, "in_training", True)
     return values
 
 
-def _observed(seen: Observation, name: str, expected: np.ndarray) -> np.ndarray:
-    """Return a piece as it was observed, where it was, and has the shape that it should have."""
-    fits = bool(seen["in_pieces"]) and seen[name].shape == expected.shape
-    return seen[name].astype(np.float64) if fits else expected
+def _observed(seen: Observation, name: str, expected: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return a piece as it was observed, where it has the shape that it should have."""
+    fits = seen[name].shape == expected().shape
+    return seen[name].astype(np.float64) if fits else expected()
+
+
+@lru_cache(maxsize=64)
+def _used(on_grid: bytes, usual: tuple[Step, ...]) -> list[Step]:
+    """Return those of the usual non-linearities that were seen in a model; all, if none was."""
+    rows = np.frombuffer(on_grid).reshape(-1, len(GRID))
+    return activations.used(rows, usual) or list(usual)
 
 
 def _epsilon(seen: Observation) -> float:
@@ -164,6 +188,13 @@ def _images(case: Case, training: bool | None, repeat: int) -> np.ndarray:
     return known.augmented(images, training, repeat)
 
 
+def _image_shape(case: Case, training: bool | None) -> tuple[int, int, int]:
+    """Return (H, W, C) of an image as the augmentation leaves it."""
+    height, across, channels = case["images"].shape[1:]
+    side = None if training is None else case.inputs.get("image_size")
+    return (side or height, side or across, channels)
+
+
 def _weight(case: Case, *shape: int) -> np.ndarray:
     return known.weight(case["weights"], *shape).astype(np.float64)
 
@@ -175,22 +206,32 @@ def _dense(case: Case, x: np.ndarray, widths: Sequence[int], steps: Sequence[Ste
     return oracles.mlp(x, kernels, [_weight(case, n) for n in widths], steps)
 
 
-def _count(
-    case: Case, size: Sizes, read: Step, attention: int, norms: int, class_token: bool | None,
-    token: int, positions: int, blocks: int,
-) -> int:  # fmt: skip
-    """Return the number of trained weights."""
-    height, across, channels = case["images"].shape[1:]
-    if case.stage == "blocks" and "image_size" in case.inputs:
-        height = across = case["image_size"]
-    tokens = (height // size.patch_size) * (across // size.patch_size) + bool(class_token)
-    width = size.width
+def parameter_count(
+    size: Sizes,
+    image_shape: tuple[int, int, int],
+    attention: int,
+    norms: int,
+    read_width: Callable[[int, int], int],
+    class_token: bool = False,
+    tables: tuple[int, int] = (1, 1),
+    blocks: int | None = None,
+) -> int:
+    """Return the number of trained weights of a Vision Transformer.
+
+    image_shape (H, W, C), as the patches are cut from it; attention: weights of all attentions;
+    norms: number of normalisations; read_width: (tokens, d) → the width that the head reads; tables:
+    whether class token and positions are trained; blocks: MLPs that have weights of their own.
+    """
+    (height, across, channels), width = image_shape, size.width
+    patches = (height // size.patch_size) * (across // size.patch_size)
+    tokens = patches + class_token
     count = oracles.dense_parameter_count(size.patch_size**2 * channels, width)
-    count += positions * tokens * width + (token * width if class_token else 0)
+    count += tables[0] * class_token * width + tables[1] * tokens * width
     count += attention + 2 * norms * width
-    count += blocks * oracles.dense_parameter_count(width, *size.mlp_units)
-    read_width = read(np.zeros((1, tokens, width))).shape[-1]
-    return count + oracles.dense_parameter_count(read_width, *size.head_units, size.num_classes)
+    number = size.layers if blocks is None else blocks
+    count += number * oracles.dense_parameter_count(width, *size.mlp_units)
+    last = (*size.head_units, size.num_classes)
+    return count + oracles.dense_parameter_count(read_width(tokens, width), *last)
 
 
 # --- mistakes of both models -----------------------------------------------------------------------
@@ -198,11 +239,29 @@ def _count(
 
 def resized(**changes: Callable[[Sizes], Any]) -> Mapping[str, Any]:
     """Return the setting that makes other sizes of those given."""
-    return {"resize": lambda s, seen: replace(s, **{name: of(s) for name, of in changes.items()})}
+    return {"resize": lambda s: replace(s, **{name: of(s) for name, of in changes.items()})}
 
 
-def _classes_as_seen(sizes: Sizes, seen: Observation) -> Sizes:
-    return replace(sizes, num_classes=seen["output"].shape[-1])
+def _always(value: Any, sizes: Sizes) -> Any:
+    return value
+
+
+def cut_head(cut: slice) -> Mapping[str, Any]:
+    """Return the setting that leaves only some of the head's hidden layers."""
+    return resized(head_units=lambda s: s.head_units[cut])
+
+
+def mlp_of(*factors: int) -> Mapping[str, Any]:
+    """Return the setting that gives a block's MLP these multiples of d as widths."""
+    return resized(mlp_units=lambda s: tuple(factor * s.width for factor in factors))
+
+
+def _with_layers(more: int = 0, fixed: int | None = None) -> Mapping[str, Any]:
+    return resized(layers=lambda s: max(s.layers + more, 0) if fixed is None else fixed)
+
+
+def _rescaled(factor: float, shift: float) -> Step:
+    return lambda images: factor * images + shift
 
 
 BLOCKS = "Each turn of the loop makes one block, and gives it what the one before gave back."
@@ -210,14 +269,27 @@ SCALED = (
     "Your model changes the size of the pixels. The images come standardised already: what is right "
     "for bytes makes them tiny, or large, here."
 )
+DROPOUT = (
+    "dropout rates swapped or unused",
+    "dropout missing in the blocks",
+    "dropout missing in the head",
+    "dropout too many",
+)
+SCALINGS = ((1 / 255, 0.0), (1 / 127.5, -1.0), (1 / 256, 0.0), (255.0, 0.0), (3.0, 0.0), (2.0, 0.0))
+UNLEARNED = ("weights without gradient", "start that cannot learn")
 NO_ACTIVATION = "The loss takes logits: end in a Dense layer without activation."
 MISTAKES = [
-    Mistake("softmax in the model", f"Your model ends in a softmax. {NO_ACTIVATION}", finish=oracles.softmax),
-    Mistake("sigmoid in the model", f"Your model ends in a sigmoid. {NO_ACTIVATION}", finish=oracles.sigmoid),
+    Mistake(
+        "softmax in the model", f"Your model ends in a softmax. {NO_ACTIVATION}", finish=oracles.softmax
+    ),
+    Mistake(
+        "sigmoid in the model", f"Your model ends in a sigmoid. {NO_ACTIVATION}", finish=oracles.sigmoid
+    ),
     Mistake(
         "non-linearity after the last layer",
         "Your last Dense layer has a non-linearity. Logits may be any number: leave it out there.",
         *({"finish": step} for step in (activations.relu, *activations.GELU[:2], np.tanh)),
+        entails=(*UNLEARNED, "dropout too many"),
     ),
     Mistake(
         "head without non-linearity",
@@ -245,40 +317,33 @@ MISTAKES = [
     Mistake(
         "images scaled again",
         SCALED,
-        *(
-            {"pixels": lambda images, factor=factor, shift=shift: factor * images + shift}
-            for factor, shift in (
-                (1 / 255, 0.0), (1 / 127.5, -1.0), (1 / 256, 0.0), (1 / 128, -1.0), (2.0, -1.0),
-                (255.0, 0.0), (3.0, 0.0), (2.0, 0.0), (0.5, 0.0), (10.0, 0.0), (0.1, 0.0),
-            )
-        ),
-    ),  # fmt: skip
+        *({"pixels": _rescaled(factor, shift)} for factor, shift in SCALINGS),
+    ),
     Mistake(
         "number of classes fixed",
         "The number of your logits does not follow num_classes: take it from there.",
-        resize=_classes_as_seen,
+        *(resized(num_classes=partial(_always, number)) for number in (10, 100, 1000)),
+        resized(num_classes=lambda s: s.num_classes + 1),
+        resized(num_classes=lambda s: s.num_classes - 1),
     ),
     Mistake(
         "wrong number of blocks",
         f"The number of blocks is not what transformer_layers says. {BLOCKS}",
-        *(resized(layers=lambda s, n=n: max(s.layers + n, 0)) for n in (1, -1)),
-        *(resized(layers=lambda s, n=n: n) for n in (0, 2, 3, 4)),
+        *(_with_layers(more=more) for more in (1, -1)),
+        *(_with_layers(fixed=fixed) for fixed in (0, 2, 3, 4)),
         resized(layers=lambda s: 2 * s.layers),
     ),
     Mistake(
         "too few hidden layers in the head",
         "Your head does not have a hidden layer for every entry of its list of widths.",
-        *(
-            resized(head_units=lambda s, cut=cut: s.head_units[cut])
-            for cut in (slice(0, 1), slice(-1, None), slice(0, -1), slice(1, None))
-        ),
+        *(cut_head(cut) for cut in (slice(0, 1), slice(-1, None), slice(0, -1), slice(1, None))),
     ),
     Mistake(
         "head units not used",
         "The hidden layers of your head have fixed widths: they are an argument.",
         *(
-            resized(head_units=lambda s, fixed=fixed: fixed)
-            for fixed in ((2048, 1024), (2048,), (1024,), (512,), (256,), (128,), (64,))
+            resized(head_units=partial(_always, fixed))
+            for fixed in ((2048, 1024), (2048,), (1024,), (512,), (256,), (128,))
         ),
     ),
     Mistake(
@@ -303,15 +368,22 @@ MISTAKES = [
     Mistake(
         "another patch size",
         "Your patches are not of the size patch_size says.",
-        *(resized(patch_size=lambda s, n=n: n) for n in (1, 2, 3, 4, 6, 8, 16)),
+        resized(patch_size=lambda s: 1),
     ),
 ]
 
 
 def mistakes(*further: Mistake, without: Sequence[str] = ()) -> list[Mistake]:
-    """Return the mistakes of both models, those named left out, and further ones first."""
+    """Return the mistakes of both models, those named left out, and further ones first.
+
+    A model of other sizes has its dropouts elsewhere: that costs nothing beside the sizes.
+    """
     known_here = {mistake.name for mistake in further}
-    return [*further, *(m for m in MISTAKES if m.name not in {*without, *known_here})]
+    chosen = [*further, *(m for m in MISTAKES if m.name not in {*without, *known_here})]
+    for mistake in chosen:
+        if any({"resize", "head_reads", "shared"} & set(way) for way in mistake.ways):
+            mistake.entails = (*mistake.entails, *DROPOUT)
+    return chosen
 
 
 # --- what only the kernel can know -----------------------------------------------------------------
@@ -325,12 +397,13 @@ RANDOM = Sign(
 )
 
 
-def untracked(formula: Callable[..., Arrays]) -> Sign:
+def untracked(formula: Callable[..., Lazily]) -> Sign:
     """Return the sign of a model that lacks just the weights of its table of positions."""
 
     def seen_in(case: Case, seen: Observation) -> bool:
-        lacking = int(formula(case, seen)["parameter_count"]) - int(seen["parameter_count"])
-        return bool(seen["in_pieces"]) and lacking == int(np.prod(seen["encoded"].shape[1:]))
+        expected: Any = formula(case, seen)["parameter_count"]
+        lacking = int(expected) - int(seen["parameter_count"])
+        return bool(seen["in_pieces"]) and lacking == int(np.prod(seen["encoding"].shape[1:]))
 
     return Sign(
         "positions not trainable",
@@ -380,7 +453,9 @@ class Part:
     widths: Sequence[int]
 
 
-def dropout(case: Case, seen: Observation, blocks: Part, head: Part, more: bool = False) -> Wrong | None:
+def dropout(
+    case: Case, seen: Observation, blocks: Part, head: Part, more: bool = False
+) -> Wrong | None:
     """Return what is wrong with the places and rates of dropout; `more`: blocks may have further ones.
 
     Dropout that is not made of Keras' layers cannot be seen: then it is enough that there is some.
@@ -404,9 +479,7 @@ def dropout(case: Case, seen: Observation, blocks: Part, head: Part, more: bool 
     return None
 
 
-def _of_part(
-    drops: Sequence[tuple[int, float]], part: Part, place: str, further: bool
-) -> Wrong | None:
+def _of_part(drops: Sequence[tuple[int, float]], part: Part, place: str, further: bool) -> Wrong | None:
     others = sorted({rate for _, rate in drops if abs(rate - part.rate) > 1e-6})
     if not drops or others:
         came = f"dropout has the rate {others[0]:g}" if others else "nothing is dropped"
@@ -420,8 +493,8 @@ def _of_part(
     if missing:
         return Wrong(
             f"dropout missing in the {place}",
-            f"In the {place} nothing is dropped where {' and '.join(map(str, missing))} numbers of a row "
-            "come out. After which layers does the task ask for Dropout?",
+            f"In the {place} nothing is dropped where {' and '.join(map(str, missing))} numbers of "
+            "a row come out. After which layers does the task ask for Dropout?",
         )
     if extra and not further:
         return Wrong(

@@ -109,6 +109,19 @@ def alembic(path: str | None = None) -> Finding:
     return Finding(MISSING, "not on the PATH: a fresh gradebook cannot be made", REINSTALL)
 
 
+def course_name(folders: list[str] | None = None, course: Path | None = None) -> Finding:
+    """Whether the course in this folder, else the kit's own, is named as in shared settings."""
+    from utilities.grading.course import CONFIG_FILE, read_config
+    from utilities.grading.state import shared_course_ids
+
+    here = Path.cwd() if course is None else course
+    config = read_config(here if (here / CONFIG_FILE).is_file() else KIT)
+    faults = list(shared_course_ids(config, folders))
+    if faults:
+        return Finding(MISSING, f"{faults[0].place}: {faults[0].what}", faults[0].remedy)
+    return Finding(READY, f"{config.CourseDirectory.course_id}; no shared settings say otherwise")
+
+
 def bubblewrap() -> Finding:
     """Look whether a sandbox for students' code really starts."""
     from utilities.grading import sandbox
@@ -118,7 +131,8 @@ def bubblewrap() -> Finding:
     except sandbox.SandboxUnavailable as error:
         reason, *rest = str(error).split(": ", 1) if "\n" not in str(error) else [str(error)]
         return Finding(MISSING, "no sandbox can be made", " ".join(": ".join([reason, *rest]).split()))
-    return Finding(READY, "a sandbox starts, without network and apart from your files")
+    lacking = "".join(f"; without {part}" for part in sandbox.not_offered())
+    return Finding(READY, f"a sandbox starts, without network and apart from your files{lacking}")
 
 
 def browser(names: Sequence[str] = BROWSERS) -> Finding:

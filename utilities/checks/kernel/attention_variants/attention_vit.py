@@ -8,7 +8,7 @@ from tf_keras import layers
 
 from utilities.checks.kernel import known, vit
 from utilities.checks.kernel.case import Case
-from utilities.profile import PreNormViTSize
+from utilities.models.sizes import PreNormViTSize
 
 REPEAT = 2  # the augmentation makes images twice as large
 
@@ -16,13 +16,15 @@ REPEAT = 2  # the augmentation makes images twice as large
 class Mixing(layers.Layer):
     """A stand-in for attention: each token becomes a fixed mixture of all, times a trained gain."""
 
-    def __init__(self, mixing: np.ndarray):
+    def __init__(self, seed: int, tokens: int):
         super().__init__()
-        self.mixing = tf.constant(mixing)  # (N, N)
+        self.seed, self.tokens = seed, tokens
         self.gain = self.add_weight("gain", (1, 1, 1), initializer="ones")
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return self.gain * tf.einsum("mn,bnd->bmd", self.mixing, x)  # (B, N, d)
+        n = x.shape[1] or self.tokens
+        mixing = tf.constant(known.weight(self.seed, n, n))
+        return self.gain * tf.einsum("mn,bnd->bmd", mixing, x)  # (B, N, d)
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
@@ -30,7 +32,8 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     attentions: list[Mixing] = []
 
     def make_attention() -> Mixing:
-        attentions.append(Mixing(case["mixing"]))
+        tokens = (case["image_size"] // case["patch_size"]) ** 2
+        attentions.append(Mixing(case["weights"], tokens))
         return attentions[-1]
 
     options = {"data_augmentation": known.augmentation(REPEAT)} if case.stage == "blocks" else {}
@@ -48,9 +51,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     def special(variable: tf.Variable) -> Any:
         return 1.0 if any(variable is attention.gain for attention in attentions) else None
 
-    seen = vit.observe(
-        model, case, lambda: vit.assign_by_shape(model, case["weights"], special)
-    )
+    seen = vit.observe(model, case, lambda: vit.assign_by_shape(model, case["weights"], special))
     return {**seen, "attentions_made": np.array(len(attentions))}
 
 

@@ -68,13 +68,13 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     values = {
         "output": output,
         "in_pieces": np.array(len(pooled) > 0),
-        "pooled": pooled[0] if pooled else output,
+        "pooled_features": pooled[0] if pooled else output,
         "parameter_count": probes.count(model.weights),
         "include_top": np.array(backbone.asked["include_top"]),
         "weights_asked": np.array(backbone.asked["weights"]),
         "backbone_trained": np.array(bool(np.all(probes.among(backbone.own, trained)))),
         "reached": probes.gradient_reaches(lambda: model(images, training=False), backbone.own),
-        "head_trained": np.array(len(model.trainable_weights) >= len(model.weights) - 2),
+        "head_trained": np.array(all(map(_is_statistic, model.non_trainable_weights))),
     }
     if case.stage != "training":
         return values
@@ -84,6 +84,10 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     again = as_array(model(images, training=True), "output")
     values["training_repeats"] = np.array(np.array_equal(values["in_training"], again))
     return values
+
+
+def _is_statistic(variable: tf.Variable) -> bool:
+    return probes.own_name(variable).startswith("moving_")
 
 
 def _model(implementation: Any, case: Case, backbone: Backbone) -> tf_keras.Model:

@@ -23,7 +23,7 @@ def observe(implementation: Any, case: Case) -> Seen:
     temperature: as a new layer starts with it, empty where it has none.
     """
     x = tf.constant(case["x"])  # (B, N, d)
-    options = {"dropout": DROPOUT} if case.stage == "dropout" else {}
+    options: dict[str, Any] = {"dropout": DROPOUT} if case.stage == "dropout" else {}
     sizes = (case["num_heads"], case["key_dim"])
     layer = probes.new_layer(implementation, "MultiHeadAttentionLSA", *sizes, **options)
     if case.stage == "config":

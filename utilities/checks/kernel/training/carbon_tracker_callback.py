@@ -26,7 +26,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     is_callback: is it one of Keras'; of_keras_3: is it one of Keras 3; unknown: a method that the
     tracker does not have, empty where none is called.
     """
-    unknown, events = "", []
+    unknown, events = "", list[str]()
     try:
         callback = _tracked_run(implementation, case, events, lenient=False)
     except AttributeError as error:

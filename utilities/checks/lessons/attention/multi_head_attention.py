@@ -45,7 +45,9 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     ]
     for _ in range(2 * thorough):
         names = ("num_heads", "proj_dim", "batch", "n_q", "n_k", "d_q", "d_k", "d_v")
-        sizes = dict(zip(names, map(int, rng.permutation(np.arange(2, 10))), strict=True))
+        sizes: dict[str, Any] = dict(
+            zip(names, map(int, rng.permutation(np.arange(2, 10))), strict=True)
+        )
         drawn.append(draw("heads", **sizes))
         drawn.append(draw("mask", **sizes, mask=(sizes["n_q"], sizes["n_k"])))
     return drawn

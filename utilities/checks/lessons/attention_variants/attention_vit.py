@@ -1,4 +1,4 @@
-"""The pre-norm Vision Transformer around any attention: what goes in, the mistakes, what is looked at."""
+"""The pre-norm Vision Transformer around any attention: cases, mistakes, what is looked at."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,8 +8,9 @@ import numpy as np
 
 from utilities.checks.core import activations, oracles
 from utilities.checks.core.check import Check, Claim, Mistake, Values, Wrong
-from utilities.checks.core.drawing import kernel, normal
+from utilities.checks.core.drawing import normal
 from utilities.checks.core.oracles import Step
+from utilities.checks.kernel import known
 from utilities.checks.kernel.attention_variants.attention_vit import REPEAT
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.lessons import vit_family
@@ -23,11 +24,11 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     drawn = [
         _case(rng, "no blocks", 2, 6, 3, width=5, layers=0, mlp=(7, 5), head=(8, 6), channels=2),
         _case(rng, "one block", 1, 8, 4, width=6, layers=1, mlp=(10, 6), head=(9, 7), channels=1),
-        _case(rng, "blocks", 2, 12, 4, width=7, layers=2, mlp=(11, 8, 7), head=(12, 10), channels=3),
+        _case(rng, "blocks", 2, 16, 4, width=7, layers=2, mlp=(11, 8, 7), head=(12, 10), channels=3),
     ]
     if thorough:
-        sizes = {"width": 8, "layers": 3, "mlp": (13, 8), "head": (14, 9, 6), "channels": 1}
-        drawn.append(_case(rng, "blocks", 3, 8, 2, **sizes))
+        mlp, head = (13, 8), (14, 9, 6)
+        drawn.append(_case(rng, "blocks", 3, 8, 2, 8, layers=3, mlp=mlp, head=head, channels=1))
     return drawn
 
 
@@ -43,11 +44,7 @@ def _case(
     head: Sequence[int],
     channels: int,
 ) -> Case:
-    """Return a model's sizes, images, and how its attention mixes tokens.
-
-    Without augmentation, it has both dropouts.
-    """
-    num_patches = (image_size // patch_size) ** 2
+    """Return a model's sizes and images; without augmentation, it has both dropouts."""
     side = image_size // REPEAT if stage == "blocks" else image_size
     rates = (0.0, 0.0) if stage == "blocks" else (0.25, 0.5)
     inputs = {
@@ -61,10 +58,9 @@ def _case(
         "dropout_rate": rates[0],
         "head_dropout_rate": rates[1],
         "images": normal(rng, batch, side, side, channels),
-        "mixing": kernel(rng, num_patches, num_patches),
         "weights": int(rng.integers(1 << 30)),
     }
-    return Case(stage, inputs, unsaid=("mixing", "weights"))
+    return Case(stage, inputs, unsaid=("weights",))
 
 
 def _sizes(case: Case) -> Sizes:
@@ -80,8 +76,12 @@ def _sizes(case: Case) -> Sizes:
 
 def _mixing(case: Case, seen: Observation, size: Sizes, attend: Any) -> tuple[Step, int]:
     """Return the check's attention, one weight: each token becomes a fixed mixture of all."""
-    mixing = case["mixing"].astype(np.float64)
-    return attend or (lambda x: np.einsum("mn,bnd->bmd", mixing, x)), 1
+
+    def mix(x: np.ndarray) -> np.ndarray:
+        mixing = known.weight(case["weights"], x.shape[1], x.shape[1]).astype(np.float64)
+        return np.einsum("mn,bnd->bmd", mixing, x)
+
+    return attend or mix, 1
 
 
 def _flat(tokens: np.ndarray) -> np.ndarray:
@@ -124,7 +124,9 @@ MISTAKES = vit_family.mistakes(
         {"place_1": "sum", "place_2": "sum", "last_norm": False},
     ),
     Mistake("no residuals", f"{RESIDUAL}both sums are missing.", add_1=_alone, add_2=_alone),
-    Mistake("attention residual missing", f"{RESIDUAL}the sum after attention is missing.", add_1=_alone),
+    Mistake(
+        "attention residual missing", f"{RESIDUAL}the sum after attention is missing.", add_1=_alone
+    ),
     Mistake("MLP residual missing", f"{RESIDUAL}the sum after the MLP is missing.", add_2=_alone),
     Mistake(
         "normalised tokens added",
@@ -152,7 +154,8 @@ MISTAKES = vit_family.mistakes(
     Mistake(
         "one attention for all blocks",
         "All your blocks share one attention. Call make_attention anew in each turn of the loop.",
-        attentions=lambda layers: min(layers, 1),
+        {"attentions": lambda layers: min(layers, 1)},
+        {"attentions": lambda layers: 1},
     ),
     Mistake(
         "one block only",
@@ -200,7 +203,7 @@ MISTAKES = vit_family.mistakes(
         "hidden layers of the head missing",
         "Your head does not have one hidden layer for each entry of head_units.",
         *(
-            resized(head_units=lambda s, cut=cut: s.head_units[cut])
+            vit_family.cut_head(cut)
             for cut in (slice(0, 0), slice(0, 1), slice(0, -1), slice(-1, None), slice(1, None))
         ),
     ),
@@ -208,10 +211,7 @@ MISTAKES = vit_family.mistakes(
     Mistake(
         "MLP widths ignored",
         "The MLPs of your blocks do not have the widths mlp_units says.",
-        *(
-            resized(mlp_units=lambda s, factors=factors: tuple(f * s.width for f in factors))
-            for factors in ((2, 1), (4, 1), (1,), (1, 1))
-        ),
+        *(vit_family.mlp_of(*factors) for factors in ((2, 1), (4, 1), (1,), (1, 1))),
         resized(mlp_units=lambda s: (s.mlp_units[0], s.width)),
         resized(mlp_units=lambda s: s.mlp_units[-1:]),
     ),
@@ -232,6 +232,7 @@ MISTAKES = vit_family.mistakes(
             f"{ANOTHER}({name}).",
             *({"activation": step} for step in steps),
             *({"head_activation": step} for step in steps[:1]),
+            *({"activation": step, "head_activation": oracles.gelu} for step in steps[:1]),
         )
         for name, steps in (*activations.OTHERS.items(), ("tanh", (np.tanh,)))
     ),
@@ -252,7 +253,7 @@ def _dropout(case: Case, seen: Observation) -> Wrong | None:
     if case.stage == "blocks":
         return None
     units = case["head_units"].tolist()
-    flat = len(case["mixing"]) * case["embedding_proj_dim"]
+    flat = (case["image_size"] // case["patch_size"]) ** 2 * case["embedding_proj_dim"]
     widths = case["transformer_layers"] * case["mlp_units"].tolist()
     blocks = vit_family.Part("dropout_rate", case["dropout_rate"], widths)
     head = vit_family.Part("head_dropout_rate", case["head_dropout_rate"], [flat, *units])
@@ -264,9 +265,9 @@ CHECK = Check(
     formula=formula,
     passes_to=[oracles.transformer_block],
     findings=[
-        Values(STAGES, "tokens: projected patches with their positions", 1.5, of=("encoded",)),
-        Values("one block", "one pre-norm block, and LayerNorm behind it", 1.5, of=("tokens",)),
-        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("tokens",)),
+        Values(STAGES, "tokens: projected patches with their positions", 1.5, of=("encoding",)),
+        Values("one block", "one pre-norm block, and LayerNorm behind it", 1.5, of=("last_tokens",)),
+        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("last_tokens",)),
         Values(STAGES, "logits: the head on all tokens", 2.5, of=("output",)),
         Values(
             "blocks",
@@ -283,7 +284,12 @@ CHECK = Check(
             about=("resize", "attentions", "norms", "activation", "head_activation", "epsilon"),
             claim=True,
         ),
-        Claim(STAGES, "dropout in training only, in the blocks and in the head at their own rates", 1.0, _dropout),
+        Claim(
+            STAGES,
+            "dropout in training only, in the blocks and in the head at their own rates",
+            1.0,
+            _dropout,
+        ),
         Claim(STAGES, "the gradient reaches every weight", 1.0, vit_family.learns),
     ],
     mistakes=MISTAKES,

@@ -1,12 +1,13 @@
-"""A classifier on a convolutional backbone: what goes in, the formula, the mistakes, what is looked at."""
+"""A classifier on a convolutional backbone: cases, the formula, the mistakes, what is looked at."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
 from utilities.checks.core import activations, oracles
-from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, Sign, Values, Wrong
+from utilities.checks.core.check import Check, Choice, Claim, Lazily, Mistake, Sign, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
@@ -68,12 +69,12 @@ def formula(
     statistics: Callable[[bool], bool] = lambda training: training,
     pool: Step = lambda maps: maps.mean(axis=(1, 2)),
     top: bool = False,
-    units: Units = lambda case: [int(n) for n in case["head_units"]],
+    units: Units = lambda case: case["head_units"].tolist(),
     classes: Callable[[Case], int] = lambda case: case["num_classes"],
     activation: Step = oracles.gelu,
     normalise: tuple[str, str] | None = None,
     finish: Step = lambda logits: logits,
-) -> Arrays:
+) -> Lazily:
     """Return pooled features, logits, and the number of weights.
 
     augment: how the augmentation acts, given whether the model trains (None: not at all).
@@ -84,23 +85,34 @@ def formula(
     """
     widths = [*units(case), classes(case)]
     head = partial(_head, case, widths, activation, normalise)
-    summary = partial(_summary, case, augment, statistics, pool, top)
-    pooled = summary(False)
-    values = {"pooled": pooled, "output": finish(head(pooled, False))}
-    if not seen["in_pieces"]:
-        values["pooled"] = values["output"]
-    elif seen["pooled"].shape == pooled.shape:
-        values["output"] = finish(head(seen["pooled"].astype(np.float64), False))
-    if case.stage == "training":
-        values["in_training"] = finish(head(summary(True), True))
-    backbone = oracles.dense_parameter_count(PATCH**2 * case["images"].shape[-1], case["filters"])
-    layers = [case["filters"], IMAGENET] if top else [pooled.shape[-1]]
-    count = backbone + 4 * case["filters"] + oracles.dense_parameter_count(*layers, *widths)
+    follows = bool(seen["backbone_trained"])  # Keras runs what is frozen as at inference
+    of_batch = statistics if follows else (lambda training: False)
+    summary = cache(partial(_summary, case, augment, of_batch, pool, top))
+
+    def output() -> np.ndarray:
+        fits = seen["in_pieces"] and seen["pooled_features"].shape == summary(False).shape
+        return finish(
+            head(seen["pooled_features"].astype(np.float64) if fits else summary(False), False)
+        )
+
+    height, across, channels = case["images"].shape[1:]
+    if case["augmented"] and augment(False) is not None:
+        height, across = REPEAT * height, REPEAT * across
+    maps = np.zeros((1, height // PATCH, across // PATCH, case["filters"]))
+    pooled_width = IMAGENET if top else pool(maps).shape[-1]
+    layers = [case["filters"], IMAGENET] if top else [pooled_width]
+    count = oracles.dense_parameter_count(PATCH**2 * channels, case["filters"]) + 4 * case["filters"]
+    count += oracles.dense_parameter_count(*layers, *widths)
     if normalise:
         kind, place = normalise
-        places = [pooled.shape[-1]] if place == "pooled" else widths[:-1]
+        places = [pooled_width] if place == "pooled" else widths[:-1]
         count += {"batch": 4, "layer": 2}[kind] * sum(places)
-    return {**values, "parameter_count": np.array(count)}
+    values: dict[str, Any] = {"parameter_count": np.array(count)}
+    values["pooled_features"] = partial(summary, False) if seen["in_pieces"] else output
+    values["output"] = output
+    if case.stage == "training":
+        values["in_training"] = lambda: finish(head(summary(True), True))
+    return values
 
 
 def _weight(case: Case, *shape: int) -> np.ndarray:
@@ -255,6 +267,7 @@ MISTAKES = [
         {"finish": activations.relu},
         {"finish": oracles.gelu},
         {"finish": activations.fast_gelu},
+        entails=("backbone cut off",),
     ),
     Mistake(
         "no non-linearity",
@@ -348,10 +361,19 @@ CHECK = Check(
     cases=cases,
     formula=formula,
     findings=[
-        Values(("one layer", "head"), "feature maps averaged over height and width", 1.5, of=("pooled",)),
-        Values("one layer", "one hidden layer with GELU, then logits", 1.5, ("output",), ("activation",)),
+        Values(
+            ("one layer", "head"),
+            "feature maps averaged over height and width",
+            2.5,
+            of=("pooled_features",),
+        ),
+        Values(
+            "one layer", "one hidden layer with GELU, then logits", 1.0, ("output",), ("activation",)
+        ),
         Values("head", "hidden layers of any number and width", 1.5, of=("output",)),
-        Values("augmentation", "images go through the augmentation first", of=("pooled",)),
+        Values(
+            "augmentation", "images go through the augmentation first", 1.5, of=("pooled_features",)
+        ),
         Values(
             "training",
             "augmentation and backbone switch to training by themselves, and nothing else does",
@@ -361,6 +383,7 @@ CHECK = Check(
         Values(
             STAGES,
             "it has as many weights as backbone and head need",
+            0.5,
             of=("parameter_count",),
             about=("units", "classes", "normalise"),
             claim=True,
@@ -373,7 +396,7 @@ CHECK = Check(
             ("one layer",),
             early=True,
         ),
-        Claim(STAGES, "everything is trained, the backbone too", 1.5, _all_trained, ("one layer",)),
+        Claim(STAGES, "everything is trained, the backbone too", 1.0, _all_trained, ("one layer",)),
     ],
     mistakes=MISTAKES,
     choices=[Choice("", {"activation": step}) for step in activations.GELU[1:]],

@@ -30,7 +30,7 @@ FEW = (1, 2, 3, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256)
 
 
 def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
-    """Draw live models, one with dropout, one partly frozen, a dead one; labels in a row or a column."""
+    """Draw live models, one with dropout, one partly frozen, a dead one; labels both ways."""
     drawn = [
         _case(rng, "live", 5, (2, 3, 1), hidden=4, num_classes=3),
         _case(rng, "live", 9, (3, 2, 2), hidden=5, num_classes=4, strength=3.0),
@@ -144,7 +144,9 @@ def _forward(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _every_label(loss: Loss, z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     shifted = [loss(z, np.full(len(y), label)) for label in y]
-    return float(np.mean([value for value, _ in shifted])), np.mean([by_z for _, by_z in shifted], axis=0)
+    return float(np.mean([value for value, _ in shifted])), np.mean(
+        [by_z for _, by_z in shifted], axis=0
+    )
 
 
 def _as_probabilities(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
@@ -338,7 +340,9 @@ CHECK = Check(
             of=("gradient_norm",),
             about=("frozen_too",),
         ),
-        Values("dead", "a model that gives every image the same logits has spread 0", 0.5, of=("spread",)),
+        Values(
+            "dead", "a model that gives every image the same logits has spread 0", 0.5, of=("spread",)
+        ),
         Claim("column", "the model is as it was before", 1.0, _changed, ("column",)),
     ],
     mistakes=MISTAKES,

@@ -115,7 +115,7 @@ def formula(
 
 
 def depth(case: Case) -> float:
-    """Return how far float32 may go astray: a solution is as exact as its matrix is well conditioned."""
+    """Return how far float32 may go astray: as far as the matrix is ill conditioned."""
     x = case["features"].astype(np.float64)
     columns = np.concatenate([x, np.ones((len(x), 1))], axis=1)
     penalty = DEFAULT_PENALTY if case["penalty"] is None else case["penalty"]

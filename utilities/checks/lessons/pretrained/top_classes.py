@@ -250,7 +250,7 @@ CHECK = Check(
         ),
         Mistake(
             "not sorted",
-            "You have found the k largest probabilities, but they are in no order (NumPy's argpartition "
+            "You have found the k largest probabilities, but in no order (NumPy's argpartition "
             "and TensorFlow's top_k with sorted=False leave them so). The most probable comes first.",
             arrange=_as_observed,
         ),

@@ -27,8 +27,8 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     ]
     if thorough:
         width = int(rng.choice([8, 10, 11]))
-        sizes = {"width": width, "num_heads": 5, "layers": 3, "head": (23, 13, 6)}
-        drawn.append(_case(rng, "blocks", 3, (9, 6, 1), 3, **sizes))
+        image, head = (9, 6, 1), (23, 13, 6)
+        drawn.append(_case(rng, "blocks", 3, image, 3, width, num_heads=5, layers=3, head=head))
     return drawn
 
 
@@ -154,10 +154,7 @@ MISTAKES = vit_family.mistakes(
         "wrong MLP widths",
         "The MLPs of your blocks have other widths than [2·d, d], d being the width of a token: "
         "first twice as wide, then back.",
-        *(
-            resized(mlp_units=lambda s, factors=factors: tuple(f * s.width for f in factors))
-            for factors in ((1, 1), (4, 1), (3, 1), (1,), (2, 2, 1), ())
-        ),
+        *(vit_family.mlp_of(*factors) for factors in ((1, 1), (4, 1), (3, 1), (1,), (2, 2, 1), ())),
     ),
     Mistake(
         "no hidden layers in the head",
@@ -170,6 +167,7 @@ MISTAKES = vit_family.mistakes(
         "Your tokens carry no positions: the model cannot tell where a patch was.",
         {"positions": (0.0, 0)},
         {"positions": (0.0, 1)},
+        entails=vit_family.UNLEARNED,
     ),
     Mistake("no class token", NO_TOKEN, class_token=False),
     Mistake(
@@ -189,7 +187,7 @@ MISTAKES = vit_family.mistakes(
     Mistake(
         "number of heads ignored",
         "Your blocks do not have as many heads as num_heads says.",
-        *(resized(num_heads=lambda s, n=n: n) for n in (1, 2, 8)),
+        resized(num_heads=lambda s: 1),
     ),
     Mistake(
         "pre-norm",
@@ -226,9 +224,9 @@ CHECK = Check(
     formula=formula,
     passes_to=[oracles.transformer_block],
     findings=[
-        Values(STAGES, "tokens: patches, class token and positions", 1.5, of=("encoded",)),
-        Values("one block", "one block on these tokens", 1.5, of=("tokens",)),
-        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("tokens",)),
+        Values(STAGES, "tokens: patches, class token and positions", 1.5, of=("encoding",)),
+        Values("one block", "one block on these tokens", 1.5, of=("last_tokens",)),
+        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("last_tokens",)),
         Values(STAGES, "one logit for each class, from the class token", 2.5, of=("output",)),
         Values(
             "blocks",
@@ -245,7 +243,12 @@ CHECK = Check(
             about=("resize", "token", "attend", "head_norm", "last_norm", "shared"),
             claim=True,
         ),
-        Claim(STAGES, "dropout in training only, in the blocks and in the head at their own rates", 1.0, _dropout),
+        Claim(
+            STAGES,
+            "dropout in training only, in the blocks and in the head at their own rates",
+            1.0,
+            _dropout,
+        ),
         Claim(STAGES, "the gradient reaches every weight", 1.0, vit_family.learns),
     ],
     mistakes=MISTAKES,

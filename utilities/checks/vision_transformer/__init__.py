@@ -1,1 +1,0 @@
-"""Moves to `lessons/` and `kernel/`."""
