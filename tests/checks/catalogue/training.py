@@ -663,7 +663,12 @@ def accuracy_of_one_hot_labels(*arguments, **settings):
     return run.all(run.checkpoint(monitor="val_loss"), compiled={"metrics": [metric]})
 
 
-@wrong("run_experiment", told="no validation in the history", slips=2)
+@wrong(
+    "run_experiment",
+    told="no validation",
+    slips=2,
+    because="weights are restored before the last step's are looked at, so the steps do not add up",
+)
 def validated_at_the_end_only(*arguments, **settings):
     run = Run(*arguments, **settings)
     run.compile()

@@ -183,6 +183,8 @@ def printed(case: Case, observation: Observation) -> Wrong | None:
     """The test accuracy is printed, as a fraction or in per cent."""
     if why := stopped(case, observation):
         return why
+    if testing(case, observation):
+        return None  # not tested as it should be: told there
     tests = runs.samples(case, observation, "test").any(axis=1)
     tests &= np.arange(len(tests)) > runs.last_step(observation)
     kernels = np.concatenate([observation["calls_kernel"][tests], observation["kernel"][None]])
