@@ -1,20 +1,17 @@
 """Attention variants: the formulas against known facts, and what the measurements count."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from tf_keras import layers
 
-import utilities
 from tests.checks.catalogue import attention_variants as catalogue
-from utilities.checks.attention_variants import formulas
-from utilities.checks.attention_variants.mistakes import (
-    COSINE_MISTAKES,
-    DOT_PRODUCT_MISTAKES,
-    LINEAR_MISTAKES,
-    ORTHONORMAL_MISTAKES,
-)
+from utilities.checks.core import oracles
 from utilities.checks.kernel.case import Observation
+from utilities.checks.lessons.attention_variants import linear_attention as LINEAR
+from utilities.checks.lessons.attention_variants import orthonormal
 from utilities.checks.lessons.vit_family import Sizes, parameter_count
 from utilities.models.self_attention import SelfAttention
 from utilities.models.sizes import KERAS_VIT
@@ -34,70 +31,29 @@ def test_parameter_count_of_the_published_models(attention, count):
 
 
 def test_linear_attention_is_a_mean_and_its_brackets_may_be_moved():
-    q, k, v = RNG.normal(size=(3, 5, 7, 4))
-    feature = formulas.elu_plus_one
-    numerator = feature(q) @ (np.swapaxes(feature(k), -1, -2) @ v)
-    denominator = feature(q) @ feature(k).sum(axis=-2)[..., None]
-    np.testing.assert_allclose(formulas.linear_attention(q, k, v), numerator / denominator)
-    np.testing.assert_allclose(formulas.linear_attention(q, k, np.ones_like(v)), 1.0)
+    case = next(case for case in LINEAR.CHECK.draw(0) if case.stage == "one head")
+    x, W = (case["x"].astype(float), {name: case[name].astype(float) for name in case.unsaid})
+    q, k, v = (x @ W[name] + W[f"{name}_bias"] for name in ("W_q", "W_k", "W_v"))
+    q, k = LINEAR.elu_plus_one(q), LINEAR.elu_plus_one(k)
+    numerator = q @ (np.swapaxes(k, -1, -2) @ v)
+    denominator = q @ k.sum(axis=-2)[..., None]
+    expected = numerator / denominator @ W["W_o"] + W["W_o_bias"]
+    np.testing.assert_allclose(LINEAR.formula(case, Observation())["output"], expected)
 
 
 def test_cosines_do_not_depend_on_lengths():
     q, k, v = RNG.normal(size=(3, 5, 7, 4))
-    np.testing.assert_allclose(
-        formulas.cosine_attention(3 * q, k / 2, v), formulas.cosine_attention(q, k, v)
-    )
-    assert np.all(formulas.cosine_attention(0 * q, k, v) == 0)
+    settings = {"lengths": oracles.unit_length, "divisor": lambda q, k, v: 1.0}
+    attend = partial(oracles.scaled_dot_product_attention, **settings, normalise=lambda scores: scores)
+    np.testing.assert_allclose(attend(3 * q, k / 2, v)[0], attend(q, k, v)[0])
+    assert np.all(attend(0 * q, k, v)[0] == 0)
 
 
 def test_constraint_acts_on_singular_values_alone():
     w, beta = RNG.normal(size=(4, 6)), 0.05
     s = np.linalg.svd(w, compute_uv=False)
-    after = np.linalg.svd(formulas.orthonormal_step(w, beta), compute_uv=False)
+    after = np.linalg.svd(orthonormal.step(w, orthonormal.cube(w), beta), compute_uv=False)
     np.testing.assert_allclose(np.sort(after), np.sort((1 + beta) * s - beta * s**3))
-
-
-@pytest.mark.parametrize(
-    "name, mistakes",
-    [
-        ("dot_product_attention", DOT_PRODUCT_MISTAKES),
-        ("cosine_attention", COSINE_MISTAKES),
-        ("linear_attention", LINEAR_MISTAKES),
-        ("orthonormal", ORTHONORMAL_MISTAKES),
-    ],
-)
-def test_every_mistake_differs_from_the_right_formula(name, mistakes):
-    """So that no mistake can be mistaken for the solution, whatever the seed."""
-    exercise = getattr(utilities, f"test_{name}")
-    right = {"cosine_attention": COSINE_RIGHT, "linear_attention": LINEAR_RIGHT}.get(name)
-    for seed in range(3):
-        cases = [c for c in exercise.cases(seed) if c.stage not in ("unknown", "cost", "weights")]
-        for mistake in mistakes:
-            if mistake.name != "wrong default":
-                assert any(differs(mistake, right or RIGHT[name], case) for case in cases), mistake.name
-
-
-def differs(mistake, right, case):
-    with np.errstate(all="ignore"):
-        try:
-            came = mistake.oracle(case, Observation())
-        except ValueError:
-            return True
-        expected = right(case, Observation())
-    return any(
-        np.shape(came[name]) != np.shape(expected[name])
-        or not np.allclose(came[name], expected[name], atol=1e-3)
-        for name in came
-    )
-
-
-RIGHT = {
-    "dot_product_attention": utilities.checks.attention_variants.mistakes.dot_product_oracle(),
-    "orthonormal": utilities.checks.attention_variants.mistakes.matrix_oracle(),
-}
-LAYER = utilities.checks.attention_variants.mistakes.layer_oracle
-COSINE_RIGHT = LAYER(formulas.cosine_attention)
-LINEAR_RIGHT = LAYER(formulas.linear_attention, "W_k")
 
 
 def test_self_attention_with_standard_scores_is_that_of_keras():

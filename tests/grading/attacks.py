@@ -352,7 +352,7 @@ attack(
     "imports the stand-ins and the grader",
     "oracles",
     code(
-        "for name in ('utilities.checks.core.references', 'utilities.grading', 'utilities.checks.judging'):\n"
+        "for name in ('utilities.checks.core.references', 'utilities.grading', 'utilities.checks.core.judging'):\n"
         "    try:\n        __import__(name); print('READ:', 'ORACLE', name)\n    except ImportError: pass"
     ),
 )

@@ -278,7 +278,7 @@ def test_a_submission_that_ends_its_own_reading_has_a_row_and_asks(sandboxed, co
     stand_in.hand_in(course, "slow", stand_in.solved(course))
     row = stand_in.grade(course, ["slow"], 1)["slow"]
     assert row.status == engine.NOTHING and row.needs_a_person and row.max_score == 9.0
-    assert "was not read: it ran longer than all its time" in row.trouble[0]
+    assert "could not be read: it ran longer than all its time" in row.trouble[0]
 
 
 def _students(path: Path) -> list[str]:

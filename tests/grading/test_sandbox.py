@@ -40,8 +40,8 @@ def test_kit_holds_no_oracle_and_no_judge():
 
 def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
     """A check, or a figure, that imports what stays outside would score everybody 0."""
-    lessons = sorted({exercise.lesson for exercise in EXERCISES})
-    imports = "; ".join(f"import {lesson}.observe" for lesson in lessons)
+    sides = sorted({exercise.kernel_side for exercise in EXERCISES})
+    imports = "; ".join(f"import {side}" for side in sides)
     imports += "; import utilities; [getattr(utilities, name) for name in utilities.__all__]"
     command = sandbox.sandbox_command(
         [
@@ -54,7 +54,7 @@ def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
     )
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.stdout.strip() == "all there", done.stderr[-2000:]
-    assert len(lessons) >= 5
+    assert len(sides) >= 5
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)

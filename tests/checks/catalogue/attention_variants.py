@@ -546,7 +546,7 @@ class HeadsShareTheWidth(CosineAttention):
         return tf.stack(tf.split(x, 1, axis=-1), axis=1)
 
 
-@wrong("cosine_attention", told="weights made at each call")
+@wrong("cosine_attention", told="weights made at each call", because="no value can be compared")
 class NewWeightsEachCall(CosineAttention):
     def call(self, x):
         self.build(x.shape)
@@ -758,7 +758,7 @@ class ReLUFeatures(LinearAttention):
         return tf.math.divide_no_nan(output, self.normaliser(q, k))
 
 
-@wrong("linear_attention", told="weights sum to 0")
+@wrong("linear_attention", told="weights sum to 0", because="no value is a number")
 class DividedByZero(LinearAttention):
     def normaliser(self, q, k):
         return tf.nn.relu(-super().normaliser(q, k))

@@ -9,7 +9,7 @@ from utilities.checks.kernel import probes
 from utilities.checks.kernel.attention_variants.self_attention import Seen, observed
 from utilities.checks.kernel.case import Case
 from utilities.checks.kernel.observing import as_array
-from utilities.scaling import arrays_made
+from utilities.training.cost import arrays_made
 
 
 def observe(implementation: Any, case: Case) -> Seen:

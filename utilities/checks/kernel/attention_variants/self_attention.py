@@ -49,6 +49,9 @@ def observed(implementation: Any, name: str, case: Case, names: Sequence[str] = 
 def _facts(layer: Any, x: tf.Tensor, case: Case, names: Sequence[str]) -> Seen:
     """Return what is used, trained, biased, reached and learns, for each projection."""
     parts = [_dense(layer, name) for name in names]
+    made = list(layer.weights)
+    layer(x)
+    kept = len(layer.weights) == len(made) and bool(np.all(probes.among(layer.weights, made)))
     used = [part.kernel if part.built else None for part in parts]
     kernels = [kernel for kernel in used if kernel is not None]
     learns = probes.can_learn(lambda: layer(x), kernels)
@@ -60,6 +63,7 @@ def _facts(layer: Any, x: tf.Tensor, case: Case, names: Sequence[str]) -> Seen:
         return np.array([kernel is not None and bool(next(known)) for kernel in used], bool)
 
     return {
+        "made_once": np.array(kept),
         "trainable_count": probes.count(layer.trainable_weights),
         "trainable": of_all(probes.among(kernels, layer.trainable_weights)),
         "used": np.array([kernel is not None for kernel in used]),

@@ -37,7 +37,13 @@ def _scaled(x: np.ndarray, power: float) -> np.ndarray:
 
 
 def _sums(weights: np.ndarray) -> np.ndarray:
-    return weights.sum(axis=-1, keepdims=True)
+    """Return each query's sum of weights (…, N, 1), nan where terms of both signs nearly cancel.
+
+    With φ as it should be all weights are positive; with another the rest is rounding.
+    """
+    sums = weights.sum(axis=-1, keepdims=True)
+    clear = np.abs(sums) >= 0.02 * np.abs(weights).sum(axis=-1, keepdims=True)
+    return np.where(clear, sums, np.nan)
 
 
 def formula(
@@ -73,7 +79,7 @@ def formula(
 
 def _sums_or_one(weights: np.ndarray) -> np.ndarray:
     """Return each query's sum of weights (…, N, 1), 1 where it is 0."""
-    sums = _sums(weights)
+    sums = weights.sum(axis=-1, keepdims=True)
     return np.where(sums == 0, 1.0, sums)
 
 
@@ -228,8 +234,8 @@ def _cost(case: Case, seen: Observation) -> Wrong | None:
     return Wrong(
         "quadratic cost",
         f"Twice the tokens make your arrays {growth:.1f} times as large. With {int(LENGTHS[-1])} "
-        f"tokens the largest has shape ({shape}). Put the brackets elsewhere, so that no array has an entry "
-        "for each pair of tokens.",
+        f"tokens the largest has shape ({shape}). Put the brackets elsewhere, so that no array has an "
+        "entry for each pair of tokens.",
     )
 
 
@@ -246,7 +252,8 @@ CHECK = Check(
         Sign(
             "weights sum to 0",
             "Your output is not a number: some query's weights sum to 0, or nearly. With φ(x) = elu(x) "
-            "+ 1 they cannot, since all of them are positive. What is your φ, and what do you divide by?",
+            "+ 1 they cannot, since all of them are positive. What is your φ, and what do you divide "
+            "by?",
             lambda case, seen: not np.all(np.isfinite(seen["output"])),
         ),
         *self_attention.shared_signs(),

@@ -48,13 +48,16 @@ def _case(
 ) -> Case:
     """Return tokens x, and kernel and bias of each Dense layer, projections of size one."""
     x = normal(rng, batch, length, width)
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for name in WEIGHTS:
         shape = (num_heads * key_dim, width) if name == "W_o" else (width, num_heads * key_dim)
         values[name] = kernel(rng, *shape)
         values[f"{name}_bias"] = normal(rng, shape[-1]) / 2
     if stage == "zeros":
         x[:, 1] = values["W_q_bias"][:] = 0.0
+    if stage == "one head":  # the first two queries point away from each other
+        values["W_q_bias"][:] = 0.0
+        x[:, 1] = -2 * x[:, 0]
     inputs = {"num_heads": num_heads, "key_dim": key_dim, "x": x, **values}
     return Case(stage, inputs, unsaid=tuple(values))
 
@@ -211,6 +214,8 @@ def _lacking(names: Sequence[str], holds: Any) -> str:
 
 def _trained(names: Sequence[str], case: Case, seen: Observation) -> Wrong | None:
     """The projections are used and trained, with biases, and nothing else is."""
+    if not seen["made_once"]:
+        return None  # told by its own sign
     if lacking := _lacking(names, seen["used"]):
         return Wrong(
             "made and unused",
