@@ -748,7 +748,7 @@ def optimizer_of_keras_3(*arguments, **settings):
 SHARED_METRICS = [tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
 
-@correct("run_experiment")
+@wrong("run_experiment", told="another accuracy")
 def metrics_shared_between_runs(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"metrics": SHARED_METRICS})
 

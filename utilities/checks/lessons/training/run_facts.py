@@ -275,7 +275,8 @@ def _accuracies(case: Case, observation: Observation) -> Wrong | None:
             return Wrong(
                 "another accuracy",
                 f"The history's {name} is not the share of samples whose largest logit is at their "
-                "label. Labels are numbers here, not one-hot vectors: does your metric know?",
+                "label. Labels are numbers here, not one-hot vectors: does your metric know? And is "
+                "the metric made anew in each run, not shared with an earlier one?",
             )
     return None
 
