@@ -534,7 +534,11 @@ def everything_concatenated(*arguments, **settings):
     return run.all(data=tuple(np.concatenate(part) for part in parts))
 
 
-@wrong("run_experiment", told="validation data used for training")
+@wrong(
+    "run_experiment",
+    told="validation data used for training",
+    because="the weights jump before the last steps, so they cannot be followed",
+)
 def trained_once_more_on_validation_data(*arguments, **settings):
     run = Run(*arguments, **settings)
     history = run.all()
@@ -659,7 +663,12 @@ def accuracy_of_one_hot_labels(*arguments, **settings):
     return run.all(run.checkpoint(monitor="val_loss"), compiled={"metrics": [metric]})
 
 
-@wrong("run_experiment", told="no validation in the history", slips=2)
+@wrong(
+    "run_experiment",
+    told=None,
+    slips=2,
+    because="weights are restored before the last step's are looked at, so the steps do not add up",
+)
 def validated_at_the_end_only(*arguments, **settings):
     run = Run(*arguments, **settings)
     run.compile()
@@ -739,7 +748,7 @@ def optimizer_of_keras_3(*arguments, **settings):
 SHARED_METRICS = [tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
 
-@correct("run_experiment")
+@wrong("run_experiment", told="another accuracy")
 def metrics_shared_between_runs(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"metrics": SHARED_METRICS})
 

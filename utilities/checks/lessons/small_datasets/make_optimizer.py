@@ -60,8 +60,15 @@ def _case(
 # --- the formula -----------------------------------------------------------------------------------
 
 
-def _adamw(kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, decay: float) -> np.ndarray:
-    return oracles.adamw(kernel, [partial(_with_penalty, g, 0.0) for g in gradients], rates, decay)
+def adamw(
+    kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, decay: float, penalty: float = 0.0
+) -> np.ndarray:
+    """Return the weights after each step of AdamW with these gradients, (steps, p)."""
+
+    def step(gradient: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return gradient + penalty * weights
+
+    return oracles.adamw(kernel, [partial(step, gradient) for gradient in gradients], rates, decay)
 
 
 def formula(
@@ -75,7 +82,7 @@ def formula(
     peak: str = "learning_rate",
     rates: Callable[..., np.ndarray] = oracles.warm_up_cosine,
     decay: Callable[[Case], float] = lambda case: case["weight_decay"],
-    update: Callable[..., np.ndarray] = _adamw,
+    update: Callable[..., np.ndarray] = adamw,
 ) -> Arrays:
     """Return the rate that each step uses and, in the last stage, the weights after it.
 
@@ -115,11 +122,7 @@ def _gradient_descent(
 def _penalised(
     kernel: np.ndarray, gradients: np.ndarray, rates: np.ndarray, decay: float
 ) -> np.ndarray:
-    return oracles.adamw(kernel, [partial(_with_penalty, g, decay) for g in gradients], rates)
-
-
-def _with_penalty(gradient: np.ndarray, decay: float, weights: np.ndarray) -> np.ndarray:
-    return gradient + decay * weights
+    return adamw(kernel, gradients, rates, 0.0, penalty=decay)
 
 
 MISTAKES = [

@@ -182,7 +182,7 @@ CHECK = Check(
         ),
         Claim(RUNS, "runs to its end", 0.5, run_facts.stopped, early=True),
         Claim(RUNS, "runs all epochs, in batches as asked", 1.5, run_facts.epochs),
-        Claim(RUNS, "each data set serves its own purpose", 2.0, run_facts.data),
+        Claim(RUNS, "each data set serves its own purpose", 2.0, run_facts.data, early=True),
         Claim("schedule", "the training data are shuffled", 0.5, run_facts.shuffled),
         Claim(RUNS[1:], "callbacks passed in take part", 0.5, run_facts.callbacks),
         Claim("best epoch", "the best weights are saved to ckpt_path", 0.5, run_facts.saved),

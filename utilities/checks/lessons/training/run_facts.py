@@ -183,9 +183,14 @@ def printed(case: Case, observation: Observation) -> Wrong | None:
     """The test accuracy is printed, as a fraction or in per cent."""
     if why := stopped(case, observation):
         return why
-    (accuracy,), _ = oracles.scores(observation["kernel"][None], case["x_test"], case["y_test"])
-    numbers = observation["printed"]
-    if np.any(np.abs(numbers - accuracy) < 0.006) or np.any(np.abs(numbers - 100 * accuracy) < 0.51):
+    if testing(case, observation):
+        return None  # not tested as it should be: told there
+    tests = runs.samples(case, observation, "test").any(axis=1)
+    tests &= np.arange(len(tests)) > runs.last_step(observation)
+    kernels = np.concatenate([observation["calls_kernel"][tests], observation["kernel"][None]])
+    accuracies, _ = oracles.scores(kernels, case["x_test"], case["y_test"])
+    away = np.abs(observation["printed"][:, None] - np.stack([accuracies, 100 * accuracies])[:, None])
+    if np.any(away[0] < 0.006) or np.any(away[1] < 0.51):
         return None
     return Wrong("accuracy not printed", "The test accuracy is not printed, which the task asks for.")
 
@@ -270,7 +275,8 @@ def _accuracies(case: Case, observation: Observation) -> Wrong | None:
             return Wrong(
                 "another accuracy",
                 f"The history's {name} is not the share of samples whose largest logit is at their "
-                "label. Labels are numbers here, not one-hot vectors: does your metric know?",
+                "label. Labels are numbers here, not one-hot vectors: does your metric know? And is "
+                "the metric made anew in each run, not shared with an earlier one?",
             )
     return None
 
