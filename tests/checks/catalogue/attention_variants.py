@@ -258,7 +258,9 @@ class DropsAlways(DotProductAttention):
 @wrong("dot_product_attention", told="two axes alone", because="stops wherever there are leading axes")
 class TransposesAll(DotProductAttention):
     def scores(self, q, k):
-        return tf.matmul(q, tf.transpose(k)) / math.sqrt(q.shape[-1])
+        if self.normalization == "cosine":
+            return tf.matmul(tf.math.l2_normalize(q, -1), tf.transpose(tf.math.l2_normalize(k, -1)))
+        return tf.matmul(q, tf.transpose(k)) / self.divisor(q, k)
 
 
 @wrong("dot_product_attention", told="another default")
