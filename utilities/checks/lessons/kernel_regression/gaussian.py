@@ -76,7 +76,9 @@ def formula(
     value = np.asarray(oracles.gaussian(distance, float(case["sigma"]), **settings))
     if whole and np.asarray(case["distance"]).dtype.kind == "i":
         value = np.trunc(value)
-    return {"kernel_value": np.where(distance > cut * case["sigma"], 0.0, value)}
+    if np.isfinite(cut):
+        value = np.where(distance > cut * case["sigma"], 0.0, value)
+    return {"kernel_value": value}
 
 
 def _itself(x: Any) -> Any:
