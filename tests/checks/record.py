@@ -45,12 +45,12 @@ def write_table(text: str, rows: str) -> str:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("exercises", nargs="*", default=[])
+    parser.add_argument("exercises", nargs="*", default=[], help="exercises, or single entries")
     chosen = parser.parse_args(arguments).exercises
     known = {str(entry) for entry in entries()}
     new = {}
     for entry in entries():
-        if not chosen or entry.exercise in chosen:
+        if not chosen or {entry.exercise, str(entry)} & set(chosen):
             new[str(entry)] = measured(entry)
             print(f"{new[str(entry)]['points']:4} {entry} {new[str(entry)]['told']}", flush=True)
     record = {name: value for name, value in {**recorded(), **new}.items() if name in known}

@@ -160,8 +160,17 @@ class Judgement:
         for several in ([()], [(way,) for way in ways]):
             for choice in choices:
                 yield from (Explanation(some, choice) for some in several)
+        if self._anywhere:
+            return  # numbers that change from call to call are no pair's: the search would be in vain
         for choice in choices:
             yield from (Explanation(two, choice) for two in self._pairs(ways, choice, first))
+
+    @property
+    def _anywhere(self) -> bool:
+        """Return whether a sign is seen that one case is enough for, such as chance at work."""
+        signs = [sign for sign in self.check.signs if sign.anywhere]
+        complete = [pair for pair in self.pairs if pair[1].is_complete]
+        return any(_is_seen(sign.seen, *pair) for sign in signs for pair in complete)
 
     def _pairs(self, ways: list[Way], choice: Choice | None, first: int) -> Iterator[tuple[Way, Way]]:
         """Yield two mistakes together; one that changes nothing in a case leaves it to the other."""
