@@ -56,9 +56,9 @@ def _turned(check, case, observation, turned):
 
 
 def _turned_once(check, case, observation, turned):
-    right = check.expected(case, observation)
     try:
         with np.errstate(all="ignore"):
+            right = check.expected(case, observation)
             wrong = check.expected(case, observation, **turned)
     except (ValueError, IndexError, KeyError, np.exceptions.AxisError):
         return Observation(problem=Problem(RAISED, "shapes do not fit"))

@@ -768,7 +768,7 @@ def mlp_forgotten(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return norm(x1)
 
 
-@wrong("transformer_block", told="attention twice")
+@wrong("transformer_block", told="attention twice", because="the values of another network")
 def attends_twice(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     x1 = norm(x + attend(x, num_heads, proj_dim, dropout_rate))
     x1 = norm(x1 + attend(x1, num_heads, proj_dim, dropout_rate))

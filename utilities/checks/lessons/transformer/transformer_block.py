@@ -549,7 +549,6 @@ INSIDE = [
         unseen=DRAWN,
     ),
     Mistake("not scaled", NOT_SCALED, scaled=False, unseen=DRAWN),
-    Mistake("dropout always on", ALWAYS_ON, always=True, unseen=DRAWN),
 ]
 
 # --- what only the kernel can know -----------------------------------------------------------------
@@ -649,9 +648,8 @@ CHECK = Check(
             ),
         ),
         Sign(
-            "random",
-            "The same input gives another result each time, although the model is not training: "
-            "something random is at work.",
+            "dropout always on",
+            ALWAYS_ON,
             lambda case, seen: not seen["repeats"],
             anywhere=True,
         ),

@@ -171,7 +171,6 @@ MISTAKES = [
         {"join": _patches_alone, "add": _last_rows},
         {"join": _patches_alone, "add": _unchanged},
         entails=("class token not trainable", "weights too few"),
-        unseen=ELSEWHERE,
     ),
     Mistake(
         "class token added",
@@ -194,7 +193,6 @@ MISTAKES = [
         "Your tokens carry no positions: without them the transformer cannot tell where a patch was.",
         entails=("positions not trainable", "weights too few"),
         add=_unchanged,
-        unseen=ELSEWHERE,
     ),
     Mistake(
         "positions multiplied",
@@ -258,6 +256,7 @@ MISTAKES = [
         "for. Make it with add_weight, in __init__ or build.",
         entails=("class token not trainable", "weights too few"),
         free="class_token",
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "positions not trainable",
@@ -265,6 +264,7 @@ MISTAKES = [
         "anew where it is used, out of the layer's sight. Make them in __init__ or build.",
         entails=("positions not trainable", "weights too few", "weights made at each call"),
         free="positions",
+        unseen=ELSEWHERE,
     ),
     Mistake(
         "dropout always on",
