@@ -20,6 +20,7 @@ from utilities.checks.kernel.case import RAISED, Observation, Problem
 NAMES = sorted(name.removeprefix("test_") for name in utilities.__all__ if name.startswith("test_"))
 MOST_FOR_JUNK = 0.1  # of the points
 ONE_SLIP = (0.4, 0.85)
+TOLD = 0.4  # of the pairs at least; the others look, in these cases, like a simpler formula
 PAIRS = 25  # of an exercise's pairs of mistakes, evenly spread over all of them
 SETTLES = 3  # rounds after which a formula that builds on observed pieces has settled
 ROOM = 20  # correct and wrong values stay this factor away from the tolerance
@@ -71,7 +72,7 @@ def _turned_once(check, case, observation, turned):
 
 
 def judged(name, observations):
-    return check_of(name).judge(name, seen(name)[0], observations)
+    return Judgement(check_of(name), seen(name)[0], observations).report(name)
 
 
 def test_the_right_values_hold(name):
@@ -82,9 +83,9 @@ def test_the_right_values_hold(name):
 def test_each_mistake_is_told_by_its_own_name_and_costs_what_it_is_worth(name):
     for mistake in check_of(name).mistakes:
         for way in mistake.ways:
-            report = judged(name, with_settings(name, way))
             if mistake.unseen:
                 continue  # the check says itself where, and why
+            report = judged(name, with_settings(name, way))
             assert report.mistakes == [mistake.name], f"{mistake.name}: {way}\n{report}"
             if mistake.carries and all(o.problem is None for o in with_settings(name, way)):
                 assert ONE_SLIP[0] <= report.fraction <= ONE_SLIP[1], f"{mistake.name}\n{report}"
@@ -109,7 +110,7 @@ def test_two_mistakes_are_told_by_both_names_and_cost_more(name):
         else:  # then a simpler formula, or another pair, gives the very same values, or nothing does
             same = judgement.explanation
             assert same is None or len(same.ways) <= 2, f"{one} and {other}\n{report}"
-    assert not chosen or told >= 0.7 * len(chosen), f"{told} of {len(chosen)} pairs"
+    assert not chosen or told >= TOLD * len(chosen), f"{told} of {len(chosen)} pairs"
 
 
 def _junk(kind, values, inputs, rng):

@@ -178,8 +178,8 @@ def test_a_check_runs_where_nothing_else_is(unpacked, run):
     done = run("-c", RUN_A_CHECK)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(unpacked))
-    assert "gaussian: all 4 findings hold" in done.stdout
-    assert "gaussian: 0 of 4 findings hold" in done.stdout and done.stdout.endswith("0.0\n10000\n")
+    assert "gaussian: all 5 findings hold" in done.stdout
+    assert "gaussian: 0 of 5 findings hold" in done.stdout and done.stdout.endswith("0.0\n10000\n")
 
 
 RUN_THE_FIRST_CELLS = """
@@ -200,7 +200,7 @@ def test_the_first_cells_of_the_notebook_run(run):
     done = run("-c", RUN_THE_FIRST_CELLS)
     assert done.returncode == 0, done.stderr
     assert "imports None Profile: standard" in done.stdout
-    assert "gaussian: 0 of 4 findings hold" in done.stdout and "'text/plain': '0.0'" in done.stdout
+    assert "gaussian: 0 of 5 findings hold" in done.stdout and "'text/plain': '0.0'" in done.stdout
     assert "Error" not in done.stdout.replace("NotImplementedError", "")
 
 
@@ -223,7 +223,7 @@ def test_it_installs_with_pip_and_make(unpacked, run, tmp_path):
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--target", str(tmp_path)]
     done = run("-m", "pip", "install", *options, ".")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "utilities" / "checks" / "oracles.py").is_file()
+    assert (tmp_path / "utilities" / "checks" / "core" / "oracles.py").is_file()
     assert (tmp_path / "utilities" / "__init__.pyi").is_file()
     (metadata,) = tmp_path.glob("*.dist-info/entry_points.txt")
     entry_points = metadata.read_text()

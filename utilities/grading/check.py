@@ -1,9 +1,6 @@
 """`lab check`: tell what is wrong with an assignment before a student meets it."""
 
 import argparse
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -18,8 +15,8 @@ from utilities.grading.course import (
     read_config,
     source_folder,
 )
-from utilities.grading.fresh import Fresh, generate_aside
-from utilities.grading.lesson import Lesson, marks, read_lesson
+from utilities.grading.fresh import Fresh, generated, lessons
+from utilities.grading.lesson import Lesson, marks
 from utilities.grading.lint import Fault, faults_of
 from utilities.grading.names import needs_of
 from utilities.grading.state import secrets_in, shared_course_ids, stale
@@ -79,27 +76,6 @@ def source_faults(config: Config, assignment: str, fresh: Fresh, release: Path) 
             Fault(assignment, f"nbgrader cannot generate it: {fresh.problem}", "Mend it", True)
         )
     return list(dict.fromkeys(faults))
-
-
-def lessons(config: Config, assignment: str) -> list[Lesson]:
-    """Return the source notebooks of an assignment. Raises CourseError where there are none."""
-    folder = source_folder(course_directory(config), assignment)
-    try:
-        found = [read_lesson(path) for path in sorted(folder.glob("*.ipynb"))]
-    except ValueError as error:
-        raise CourseError(f"A notebook in {folder} cannot be read: {error}") from error
-    if not found:
-        raise CourseError(f"There is no notebook in {folder}.")
-    return found
-
-
-@contextmanager
-def generated(config: Config, assignment: str) -> Iterator[tuple[Fresh, Path]]:
-    """Generate an assignment aside; yield what came of it and its folder."""
-    lessons(config, assignment)
-    with tempfile.TemporaryDirectory(prefix="lab-") as scratch:
-        fresh = generate_aside(config, assignment, Path(scratch) / "release")
-        yield fresh, Path(scratch) / "release" / assignment
 
 
 def tell(console: Console, faults: list[Fault]) -> None:

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Grade and return the exit status."""
     console = Console()
     with _quiet():
-        from utilities.grading.engine import CourseError
+        from utilities.grading.course import CourseError
         from utilities.grading.gradebook import GradebookUnavailable
 
         try:

@@ -13,8 +13,8 @@ from traitlets.config import Config
 from utilities.grading.engine import DONE
 from utilities.grading.execute import CourseExecute
 from utilities.grading.feedback import CourseFeedback, CourseGrades
+from utilities.grading.files import FROM_EXCHANGE
 from utilities.grading.guard import CheckedExporter
-from utilities.grading.intake import FROM_EXCHANGE
 from utilities.grading.sanitize import RepairCells
 
 

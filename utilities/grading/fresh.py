@@ -3,6 +3,9 @@
 import io
 import logging
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +18,8 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveCells
 from traitlets.config import Config
 
-from utilities.grading.course import course_directory
+from utilities.grading.course import CourseError, course_directory, source_folder
+from utilities.grading.lesson import Lesson, read_lesson
 
 REASON = re.compile(r"^\w*(?:Error|Exception|Invalid\w*)\b: (.+)", re.MULTILINE)
 
@@ -67,3 +71,24 @@ def _logger(target: io.StringIO) -> logging.Logger:
     logger = logging.Logger("generate_aside")
     logger.addHandler(logging.StreamHandler(target))
     return logger
+
+
+def lessons(config: Config, assignment: str) -> list[Lesson]:
+    """Return the source notebooks of an assignment. Raises CourseError where there are none."""
+    folder = source_folder(course_directory(config), assignment)
+    try:
+        found = [read_lesson(path) for path in sorted(folder.glob("*.ipynb"))]
+    except ValueError as error:
+        raise CourseError(f"A notebook in {folder} cannot be read: {error}") from error
+    if not found:
+        raise CourseError(f"There is no notebook in {folder}.")
+    return found
+
+
+@contextmanager
+def generated(config: Config, assignment: str) -> Iterator[tuple[Fresh, Path]]:
+    """Generate an assignment aside; yield what came of it and its folder."""
+    lessons(config, assignment)
+    with tempfile.TemporaryDirectory(prefix="lab-") as scratch:
+        fresh = generate_aside(config, assignment, Path(scratch) / "release")
+        yield fresh, Path(scratch) / "release" / assignment

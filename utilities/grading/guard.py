@@ -6,8 +6,9 @@ from nbconvert.exporters import NotebookExporter
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 
-from utilities.grading.check import generated, source_faults
+from utilities.grading.check import source_faults
 from utilities.grading.course import CourseError, course_directory
+from utilities.grading.fresh import generated
 from utilities.grading.state import Changes
 
 

@@ -23,7 +23,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import parse_utc
 from rapidfuzz import fuzz
 
-from utilities.grading.files import FROM_EXCHANGE as FROM_EXCHANGE
 from utilities.grading.files import Collected, File, collect, is_notebook, shortened
 from utilities.grading.markup import printable
 

@@ -8,10 +8,10 @@ from nbformat.notebooknode import NotebookNode
 from traitlets.config import Config
 
 from utilities.grading import sandbox
-from utilities.grading.check import generated
 from utilities.grading.course import CourseError, course_directory, source_folder
 from utilities.grading.engine import Job, execute
 from utilities.grading.execute import CourseExecute, is_judged
+from utilities.grading.fresh import generated
 from utilities.grading.lesson import marks, points_of
 from utilities.grading.lint import Fault
 from utilities.grading.remarks import failures

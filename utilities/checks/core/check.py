@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from utilities.checks.core.report import Report
 from utilities.checks.kernel.case import Case, Observation
 
 Settings = Mapping[str, Any]
@@ -179,12 +178,6 @@ class Check:
     def draw(self, seed: int, thorough: bool = False) -> list[Case]:
         """Return the cases that a seed stands for."""
         return self.cases(np.random.default_rng(seed), thorough)
-
-    def judge(self, name: str, cases: Sequence[Case], observations: Sequence[Observation]) -> Report:
-        """Return the report on what was observed in the cases."""
-        from utilities.checks.core.judging import Judgement
-
-        return Judgement(self, cases, observations).report(name)
 
     def expected(self, case: Case, seen: Observation, **settings: Any) -> Arrays:
         """Return all that the formula gives in a case, with these settings turned."""

@@ -5,6 +5,10 @@ from typing import Any
 
 import numpy as np
 
+KERAS_3 = (
+    " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
+    "from tf_keras (import tf_keras)."
+)
 MOST_TO_PASTE = 30  # numbers
 NOT_ATTEMPTED = "not attempted"
 RAISED = "raised an error"

@@ -116,7 +116,9 @@ class Exercise:
 
     def judge(self, cases: Sequence[Case], observations: Sequence[Observation]) -> "Report":
         """Return the report on observations; trusted, NumPy only."""
-        report = self.check.judge(self.name, cases, observations)
+        from utilities.checks.core.judging import Judgement
+
+        report = Judgement(self.check, cases, observations).report(self.name)
         if reset := dict.fromkeys(name for seen in observations for name in seen.reset):
             report.notes.append(_settings_reset(list(reset)))
         return report

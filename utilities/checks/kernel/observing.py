@@ -20,6 +20,7 @@ import numpy as np
 
 from utilities.checks.kernel.case import (
     INPUT_CHANGED,
+    KERAS_3,
     NOT_ATTEMPTED,
     RAISED,
     WRONG_SHAPE,
@@ -30,10 +31,6 @@ from utilities.checks.kernel.case import (
 )
 from utilities.checks.kernel.settings import usual_settings
 
-KERAS_3 = (
-    " This comes from Keras 3 (import keras), which does not mix with this course's Keras: take it "
-    "from tf_keras (import tf_keras)."
-)
 RUN_ITS_CELL = " Is it spelled right, and has the cell that defines it been run since the last restart?"
 KERAS_3_NAME = re.compile(r"(?<![\w.])keras\.src")
 LARGEST_ARRAY = 2_000_000  # numbers; a right answer to any case is far smaller

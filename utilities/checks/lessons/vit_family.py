@@ -13,7 +13,7 @@ from utilities.checks.core.check import Lazily, Mistake, Remark, Sign, Wrong
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.models import GRID
+from utilities.checks.kernel.shared import GRID
 
 STAGES = ("no blocks", "one block", "blocks")
 DEPTH = 8

@@ -7,10 +7,9 @@ import tensorflow as tf
 from tf_keras import layers
 
 from utilities.checks.kernel import known, vit
+from utilities.checks.kernel.attention_variants.protocol import REPEAT
 from utilities.checks.kernel.case import Case
 from utilities.models.sizes import PreNormViTSize
-
-REPEAT = 2  # the augmentation makes images twice as large
 
 
 class Mixing(layers.Layer):

@@ -10,9 +10,8 @@ from tf_keras import layers
 
 from utilities.checks.kernel import known, probes
 from utilities.checks.kernel.case import WRONG_TYPE, Case
+from utilities.checks.kernel.inductive_bias.protocol import PATCH, REPEAT
 from utilities.checks.kernel.observing import Stopped, as_array, describe, from_keras_3, refuse_nothing
-
-PATCH, REPEAT = 2, 3  # side of the backbone's convolution; pixels repeated by the augmentation
 
 
 class Backbone:

@@ -8,9 +8,8 @@ import tf_keras
 from tf_keras import layers
 
 from utilities.checks.kernel.case import WRONG_TYPE, Case
+from utilities.checks.kernel.inductive_bias.protocol import SIGNS
 from utilities.checks.kernel.observing import Stopped, as_array, describe, refuse_nothing
-
-SIGNS = ("loss", "spread", "gradient_norm")
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """Let a beam search ask a table of log-probabilities, and return what it finds (NumPy only)."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,9 @@ import numpy as np
 from utilities.checks.kernel.case import RAISED, WRONG_TYPE, Case
 from utilities.checks.kernel.observing import Stopped, as_pair, describe
 from utilities.checks.kernel.pretrained.lists import numbers
+from utilities.checks.kernel.pretrained.protocol import from_table
 
 PATIENCE = 20  # times as many questions as a search needs: then it is stopped
-LookUp = Callable[[Sequence[int] | np.ndarray], np.ndarray]  # tokens so far → log-probabilities (V,)
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
@@ -33,16 +32,6 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     result = implementation(log_probabilities, case["num_beams"], case["max_length"], case["end_token"])
     tokens, score = as_pair(result, "tokens", "score")
     return {"tokens": numbers(tokens, "tokens"), "score": numbers(score, "score")}
-
-
-def from_table(table: np.ndarray) -> LookUp:
-    """Return the function that looks log-probabilities up: row 0 before the first token."""
-
-    def log_probabilities(tokens: Sequence[int] | np.ndarray) -> np.ndarray:
-        last = int(tokens[-1]) + 1 if len(tokens) else 0
-        return table[min(len(tokens), len(table) - 1), last].copy()  # (V,)
-
-    return log_probabilities
 
 
 def _tokens(tokens: Any) -> np.ndarray:

@@ -9,9 +9,8 @@ import tf_keras
 from utilities.checks.kernel import probes
 from utilities.checks.kernel.case import RAISED, WRONG_TYPE, Case
 from utilities.checks.kernel.observing import Stopped, as_array, as_pair
+from utilities.checks.kernel.small_datasets.protocol import DROPOUT, PROJECTIONS
 
-PROJECTIONS = ("query", "key", "value", "output")
-DROPOUT = 0.5  # in the stage that looks at it
 MORE_TOKENS = 3  # of the second call, where a layer is called twice
 Weights = list[tf.Variable]
 Seen = dict[str, np.ndarray]

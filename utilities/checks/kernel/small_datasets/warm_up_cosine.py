@@ -10,8 +10,8 @@ import tf_keras
 from utilities.checks.kernel import probes
 from utilities.checks.kernel.case import RAISED, WRONG_TYPE, Case
 from utilities.checks.kernel.observing import Stopped, as_array, describe, from_keras_3, refuse_nothing
+from utilities.checks.kernel.small_datasets.protocol import SCHEDULE
 
-SCHEDULE = ("learning_rate_base", "total_steps", "warmup_learning_rate", "warmup_steps")
 BASE = tf_keras.optimizers.schedules.LearningRateSchedule
 
 

@@ -7,16 +7,10 @@ import tf_keras
 
 from utilities.checks.kernel.case import NOT_ATTEMPTED, WRONG_TYPE, Case
 from utilities.checks.kernel.observing import Stopped, describe, from_keras_3
+from utilities.checks.kernel.training.protocol import CALLS, MOMENTS
 from utilities.checks.kernel.training.workshop import workshop
 
-CALLS = ("epoch_start", "epoch_end", "stop")
 # What a run itself does, in words; between these moments stand the calls of the tracker.
-MOMENTS = {
-    "epoch_begin": "epoch begins",
-    "train_batch_end": "batch",
-    "test_end": "validation",
-    "epoch_end": "epoch is over",
-}
 HOOKS = [name for name in dir(tf_keras.callbacks.Callback) if name.startswith("on_")]
 
 

@@ -11,10 +11,9 @@ import tf_keras
 
 from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_VALUE, Case
 from utilities.checks.kernel.observing import Stopped, describe, problem_of
+from utilities.checks.kernel.training.protocol import IMAGE, SETS
 from utilities.checks.kernel.training.workshop import Workshop, workshop
 
-IMAGE = (2, 3, 1)
-SETS = ("train", "val", "test")
 ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy")
 CHECKPOINT = "best"  # the name of the file that a run is told to save to, without its ending
 NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -8,6 +8,7 @@ import tf_keras
 
 from utilities.checks.kernel import known, probes, vit
 from utilities.checks.kernel.case import Case
+from utilities.checks.kernel.vision_transformer.protocol import row
 
 ARGUMENTS = (
     "num_classes",
@@ -41,11 +42,6 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     special = _Special(model, case, token)
     seen = vit.observe(model, case, lambda: vit.assign_by_shape(model, case["weights"], special))
     return {**seen, "fused": np.array(special.fused)}
-
-
-def row(width: int) -> np.ndarray:
-    """Return the row that a fused kernel of queries, keys and values repeats."""
-    return np.linspace(0.05, 0.15, width, dtype=np.float32)
 
 
 class _Special:

@@ -11,7 +11,7 @@ from utilities.checks.core.check import Check, Claim, Mistake, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
-from utilities.checks.kernel.attention_variants.attention_vit import REPEAT
+from utilities.checks.kernel.attention_variants.protocol import REPEAT
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.lessons import vit_family
 from utilities.checks.lessons.vit_family import DEPTH, STAGES, Sizes, resized, vit

@@ -8,8 +8,7 @@ import numpy as np
 from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
 from utilities.checks.core.drawing import kernel
 from utilities.checks.core.oracles import Step
-from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.observing import KERAS_3
+from utilities.checks.kernel.case import KERAS_3, Case, Observation
 
 DEFAULT_BETA = 0.01
 Update = Callable[[np.ndarray, np.ndarray, float], np.ndarray]  # w, (wwᵀ)w, beta → w
@@ -185,6 +184,7 @@ MISTAKES = [
         "wrong default",
         "Made without an argument, your constraint does not use β = 0.01.",
         default=_observed_beta,
+        unseen="it is read off what was observed: the catalogue shows it",
     ),
     Mistake(
         "orthonormal at once",
@@ -238,7 +238,7 @@ CHECK = Check(
     findings=[
         Values("matrices", "(1 + β)w − β(wwᵀ)w for wide, tall and square matrices", 2.0),
         Values("default", "β is 0.01 if nothing else is said", about=("default",)),
-        Values("orthonormal", "an orthonormal matrix stays as it is"),
+        Values("orthonormal", "an orthonormal matrix stays as it is", 0.75),
         Values("trained", "Keras applies it after a step of training"),
         Values("config", "a constraint made anew from get_config() is the same"),
         Claim("default", "it is a tf_keras.constraints.Constraint", 1.0, _is_constraint, ("default",)),

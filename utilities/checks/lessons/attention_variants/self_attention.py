@@ -163,6 +163,7 @@ HEADS = [  # what goes wrong with heads, whatever happens inside them
         {"width": _key_dim, "heads": lambda case: 1},
         {"width": _key_dim},
         entails=("weights missing",),
+        unseen="its weights have other shapes than those of a right layer: the catalogue shows it",
     ),
     Mistake(
         "output projection missing",

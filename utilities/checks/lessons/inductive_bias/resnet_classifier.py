@@ -12,7 +12,7 @@ from utilities.checks.core.drawing import normal
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.inductive_bias.resnet_classifier import PATCH, REPEAT
+from utilities.checks.kernel.inductive_bias.protocol import PATCH, REPEAT
 
 IMAGENET = 1000  # classes of a backbone's own top
 EPSILON = 1e-3  # of Keras' batch normalisation

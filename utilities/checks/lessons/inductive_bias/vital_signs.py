@@ -20,7 +20,7 @@ from utilities.checks.core.check import (
 )
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.inductive_bias.vital_signs import SIGNS
+from utilities.checks.kernel.inductive_bias.protocol import SIGNS
 
 NEAR_ZERO, NEAR_ZERO_TRIES = 0.03, 200
 MANY = 300  # images: more than any habit of looking at the first few

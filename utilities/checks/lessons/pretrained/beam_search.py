@@ -9,7 +9,7 @@ import numpy as np
 from utilities.checks.core import oracles
 from utilities.checks.core.check import Arrays, Check, Mistake, Values
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.pretrained.beam_search import from_table
+from utilities.checks.kernel.pretrained.protocol import from_table
 
 Beam = tuple[tuple[int, ...], tuple[float, ...]]  # tokens, and the log-probability of each
 OfSteps = Callable[[Sequence[float]], float]
@@ -260,6 +260,7 @@ MISTAKES = [
         "Each of your beams goes on with its best token only. The best num_beams of all "
         "continuations of all beams are to be kept, also if several come from the same beam.",
         children=lambda step: 1,
+        unseen="in cases of few tokens it is the greedy search: the catalogue shows it",
     ),
     Mistake(
         "two children a beam",

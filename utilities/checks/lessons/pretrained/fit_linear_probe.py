@@ -279,6 +279,7 @@ MISTAKES = [
         "wrong default",
         "Where no penalty is given, it is 1.",
         default=_observed_penalty,
+        unseen="it is read off what was observed: the catalogue shows it",
     ),
     Mistake(
         "targets of −1 and 1",

@@ -253,6 +253,7 @@ CHECK = Check(
             "You have found the k largest probabilities, but in no order (NumPy's argpartition "
             "and TensorFlow's top_k with sorted=False leave them so). The most probable comes first.",
             arrange=_as_observed,
+            unseen="it is read off what was observed: the catalogue shows it",
         ),
         Mistake(
             "k ignored",

@@ -15,7 +15,7 @@ from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, S
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.core.oracles import masked, softmax
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.small_datasets.multi_head_attention_lsa import DROPOUT, PROJECTIONS
+from utilities.checks.kernel.small_datasets.protocol import DROPOUT, PROJECTIONS
 from utilities.checks.lessons.attention.scaled_dot_product_attention import RANDOM
 
 # --- what goes in: all dimensions of a case differ from each other ---------------------------------

@@ -9,9 +9,8 @@ import numpy as np
 from utilities.checks.core import oracles
 from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, Only, Sign, Values, Wrong
 from utilities.checks.core.oracles import linear_rise
-from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.observing import KERAS_3
-from utilities.checks.kernel.small_datasets.warm_up_cosine import SCHEDULE
+from utilities.checks.kernel.case import KERAS_3, Case, Observation
+from utilities.checks.kernel.small_datasets.protocol import SCHEDULE
 
 # --- what goes in ----------------------------------------------------------------------------------
 

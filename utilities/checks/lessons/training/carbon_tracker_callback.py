@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Values, Wrong
-from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.observing import KERAS_3
-from utilities.checks.kernel.training.carbon_tracker_callback import CALLS, MOMENTS
+from utilities.checks.kernel.case import KERAS_3, Case, Observation
+from utilities.checks.kernel.training.protocol import CALLS, MOMENTS
 
 # --- what goes in: a whole run, and runs that are stopped ------------------------------------------
 

@@ -5,7 +5,7 @@ import numpy as np
 from utilities.checks.core import oracles
 from utilities.checks.core.drawing import normal
 from utilities.checks.kernel.case import Case
-from utilities.checks.kernel.training.run_experiment import IMAGE
+from utilities.checks.kernel.training.protocol import IMAGE
 
 CLASSES = 7
 FEATURES = int(np.prod(IMAGE))

@@ -5,7 +5,7 @@ import numpy as np
 from utilities.checks.core import oracles
 from utilities.checks.core.check import Wrong
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.training.run_experiment import SETS
+from utilities.checks.kernel.training.protocol import SETS
 from utilities.checks.lessons.training import runs
 
 

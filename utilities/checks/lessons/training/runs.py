@@ -7,7 +7,7 @@ import numpy as np
 
 from utilities.checks.core import oracles
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.training.run_experiment import SETS
+from utilities.checks.kernel.training.protocol import SETS
 
 # (weights, gradients, learning rates, decay) → the weights after each step
 Update = Callable[[np.ndarray, Sequence[oracles.Step], np.ndarray, float], np.ndarray]

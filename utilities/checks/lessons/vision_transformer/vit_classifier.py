@@ -11,7 +11,7 @@ from utilities.checks.core.drawing import normal
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
 from utilities.checks.kernel.case import Case, Observation
-from utilities.checks.kernel.vision_transformer.vit_classifier import row
+from utilities.checks.kernel.vision_transformer.protocol import row
 from utilities.checks.lessons import vit_family
 from utilities.checks.lessons.vit_family import DEPTH, STAGES, Sizes, resized, vit
 
