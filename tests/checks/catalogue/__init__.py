@@ -64,9 +64,8 @@ def wrong(
     """Register the decorated function or class as a wrong one, with what its report must say."""
 
     def register(implementation):
-        ENTRIES.append(
-            Entry(exercise, implementation.__name__, implementation, False, told, slips, because)
-        )
+        name = implementation.__name__
+        ENTRIES.append(Entry(exercise, name, implementation, False, told, slips, because, also))
         return implementation
 
     return register

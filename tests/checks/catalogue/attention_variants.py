@@ -287,7 +287,7 @@ class AveragesTheKeys(DotProductAttention):
         return super().call(q, k, k)
 
 
-@wrong("dot_product_attention", told="no softmax", slips=2)
+@wrong("dot_product_attention", told="no softmax", slips=2, also=("no scaling",))
 class NeitherScaledNorSoftmax(Unscaled):
     def normalise(self, scores):
         return scores
@@ -555,7 +555,7 @@ class NewWeightsEachCall(CosineAttention):
         return super().call(x)
 
 
-@wrong("cosine_attention", told="not attempted")
+@wrong("cosine_attention", told="config incomplete")
 class NoConfig(CosineAttention):
     def get_config(self):
         raise NotImplementedError
@@ -585,7 +585,12 @@ class SoftmaxAtATemperature(CosineAttention):
         return tf.nn.softmax(super().scores(q, k) * 10.0)
 
 
-@wrong("cosine_attention", told="softmax not left out", slips=2)
+@wrong(
+    "cosine_attention",
+    told="softmax not left out",
+    slips=2,
+    also=("heads merged without transposing back",),
+)
 class SoftmaxAndMergedTooEarly(KeepsSoftmax):
     def merge(self, heads):
         _, h, N, p = heads.shape
@@ -802,7 +807,7 @@ class Causal(LinearAttention):
         return output / tf.reduce_sum(q * total, axis=-1, keepdims=True)
 
 
-@wrong("linear_attention", told="standard attention")
+@wrong("linear_attention", told="standard attention", also=("quadratic cost",))
 class SoftmaxAttention(LinearAttention):
     def attend(self, q, k, v):
         scores = tf.matmul(q, k, transpose_b=True) / math.sqrt(self.key_dim)
@@ -874,7 +879,9 @@ class OneBiasMissing(LinearAttention):
         self.W_k = layers.Dense(self.num_heads * self.key_dim, use_bias=False)
 
 
-@wrong("linear_attention", told="elu without + 1", slips=2)
+@wrong(
+    "linear_attention", told="elu without + 1", slips=2, also=("not divided by the sum of the weights",)
+)
 class EluAloneNotDivided(EluAlone):
     def normaliser(self, q, k):
         return 1.0
@@ -1039,7 +1046,7 @@ class EmptyConfig(Orthonormal):
         return {}
 
 
-@wrong("orthonormal", told="raised an error")
+@wrong("orthonormal", told="config incomplete")
 class ConfigUnderAnotherName(Orthonormal):
     def get_config(self):
         return {"strength": self.beta}
@@ -1079,7 +1086,7 @@ class OneForgotten(Orthonormal):
         return self.beta * w - self.beta * self.cube(w)
 
 
-@wrong("orthonormal", told="terms added", slips=2)
+@wrong("orthonormal", told="terms added", slips=2, also=("β fixed",))
 class GrowsByFixedSteps(Orthonormal):
     def __call__(self, w):
         return 1.01 * w + 0.01 * self.cube(w)

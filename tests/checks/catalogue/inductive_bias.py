@@ -234,7 +234,7 @@ class WithAProjection(WithGather):
         self.extra = self.add_weight("scale", (1, 1, 1, 2), initializer="ones")
 
 
-@wrong("position_embedding_2d", told="nothing added", slips=0)
+@wrong("position_embedding_2d", told="nothing added", slips=0, also=("tables not trained",))
 class NothingAdded(Tables):
     def join(self, tokens, x, y):
         return tokens
@@ -279,13 +279,13 @@ class DropoutInThePositions(Tables):
         return layers.Dropout(0.1)(sum_of_both, training=training)
 
 
-@wrong("position_embedding_2d", told="rows and columns exchanged", slips=2)
+@wrong("position_embedding_2d", told="rows and columns exchanged", slips=2, also=("tokens scaled",))
 class ExchangedAndScaled(Tables):
     def join(self, tokens, x, y):
         return tokens * self.proj_dim**0.5 + tf.concat([y, x], axis=-1)
 
 
-@wrong("position_embedding_2d", told="wrong type", slips=0)
+@wrong("position_embedding_2d", told="piece of Keras 3", slips=0)
 def positions_of_keras_3(rows, columns, proj_dim):
     import keras
 
@@ -521,7 +521,7 @@ class Clipped(Indexed):
         return 9
 
 
-@wrong("relative_position_bias", told=WRONG_SHAPE)
+@wrong("relative_position_bias", told="heads last")
 class HeadsLast(Indexed):
     def call(self, scores):
         return tf.transpose(scores, (0, 2, 3, 1)) + tf.gather(self.table, self.lookup)
@@ -542,7 +542,7 @@ class ScoresSubtracted(Indexed):
         return self.bias() - scores
 
 
-@wrong("relative_position_bias", told="rows alone", slips=2)
+@wrong("relative_position_bias", told="rows alone", slips=2, also=("multiplied",))
 class RowsAloneMultiplied(RowsAlone):
     def call(self, scores):
         return scores * self.bias()
@@ -554,7 +554,7 @@ class DropoutInTheScores(Indexed):
         return layers.Dropout(0.1)(super().call(scores), training=training)
 
 
-@wrong("relative_position_bias", told="wrong type", slips=0)
+@wrong("relative_position_bias", told="piece of Keras 3", slips=0)
 def bias_of_keras_3(num_heads, rows, columns):
     import keras
 
@@ -1054,13 +1054,13 @@ def probabilities_in_the_tape(model, images, labels):
     return loss, np.std(logits, 0).mean(), tf.linalg.global_norm(gradients)
 
 
-@wrong("vital_signs", told="softmax twice", slips=2)
+@wrong("vital_signs", told="softmax twice", slips=2, also=("squared norm",))
 def softmax_twice_and_squared_norm(model, images, labels):
     loss, spread, norm = softmax_twice(model, images, labels)
     return loss, spread, norm**2
 
 
-@wrong("vital_signs", told="variance", slips=2)
+@wrong("vital_signs", told="variance", slips=2, also=("norms added",))
 def variance_and_sum_of_norms(model, images, labels):
     loss, spread, norm = sum_of_norms(model, images, labels)
     return loss, np.var(model(images), axis=0).mean(), norm

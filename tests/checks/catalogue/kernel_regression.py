@@ -194,7 +194,7 @@ def in_tensorflow(distance, sigma=1.0):
     return tf.exp(-np.square(distance) / (2 * sigma**2))
 
 
-@wrong("gaussian", told="flattened", slips=2)
+@wrong("gaussian", told="flattened", slips=2, also=("not in NumPy",))
 def as_a_list(distance, sigma=1.0):
     return [math.exp(-(d**2) / (2 * sigma**2)) for d in np.ravel(distance)]
 

@@ -217,7 +217,7 @@ def softmax_twice(logits, k=5):
     return classes, values
 
 
-@wrong("top_classes", told="softmax over the top k", slips=2)
+@wrong("top_classes", told="softmax over the top k", slips=2, also=("results swapped",))
 def chosen_first_and_turned(logits, k=5):
     values, classes = tf.math.top_k(logits, k)
     return tf.nn.softmax(values), classes
@@ -483,7 +483,9 @@ def starts_at_the_second_and_knows_one_layer_alone(attentions):
     return rollout
 
 
-@wrong("attention_rollout", told="order of layers", slips=2)
+@wrong(
+    "attention_rollout", told="order of layers", slips=2, also=("largest head, rows not normalised",)
+)
 def wrong_order_of_the_largest_heads(attentions):
     return _roll(attentions[::-1], lambda a: _mixed(a.max(axis=1)))
 
@@ -702,7 +704,7 @@ def bias_keeps_its_axis(features, labels, num_classes, penalty=1.0):
     return weights, bias[np.newaxis]
 
 
-@wrong("fit_linear_probe", told="no penalty", slips=2)
+@wrong("fit_linear_probe", told="no penalty", slips=2, also=("targets of −1 and 1",))
 def least_squares_of_plus_minus_one(features, labels, num_classes, penalty=1.0):
     return _ridge(features, 2 * _one_hot(labels, num_classes) - 1, 1e-12)
 
@@ -1040,7 +1042,7 @@ def with_a_length_penalty(log_probabilities, num_beams, max_length, end_token):
     return _search(log_probabilities, num_beams, max_length, end_token, key)[0]
 
 
-@wrong("beam_search", told="ranked by mean", slips=2)
+@wrong("beam_search", told="ranked by mean", slips=2, also=("mean returned",))
 def mean_throughout(log_probabilities, num_beams, max_length, end_token):
     tokens, score = ranked_by_mean(log_probabilities, num_beams, max_length, end_token)
     return tokens, score / len(tokens)

@@ -341,7 +341,9 @@ class ByOnePixel(ShiftedPatchTokenization):
         return [images, *(moved(images, down, right) for down, right in DIAGONALS)]
 
 
-@wrong("shifted_patch_tokenization", told="shifted by one pixel", slips=2)
+@wrong(
+    "shifted_patch_tokenization", told="shifted by one pixel", slips=2, also=("shifted along the axes",)
+)
 class ByOnePixelAlongTheAxes(ShiftedPatchTokenization):
     """As a published port has it."""
 
@@ -427,13 +429,18 @@ class TokenizationOfKeras3(keras.layers.Layer):
         super().__init__(**kwargs)
 
 
-@wrong("shifted_patch_tokenization", told="the image itself missing", slips=2)
+@wrong(
+    "shifted_patch_tokenization",
+    told="the image itself missing",
+    slips=2,
+    also=("shifted by a whole patch",),
+)
 class WholePatchesWithoutTheImage(ByAWholePatch):
     def versions(self, images):
         return super().versions(images)[1:]
 
 
-@wrong("shifted_patch_tokenization", told="no normalisation", slips=2)
+@wrong("shifted_patch_tokenization", told="no normalisation", slips=2, also=("rolled round",))
 class NotNormalisedAndRolled(RolledRound):
     def call(self, images):
         return self.projection(self.values(images))
@@ -896,13 +903,13 @@ class LayerOfKeras3(keras.layers.MultiHeadAttention):
     pass
 
 
-@wrong("multi_head_attention_lsa", told="diagonal not masked", slips=2)
+@wrong("multi_head_attention_lsa", told="diagonal not masked", slips=2, also=("no scaling",))
 class NeitherMaskedNorScaled(MaskForgotten):
     def scale(self, scores):
         return scores
 
 
-@wrong("multi_head_attention_lsa", told="softmax axis", slips=2)
+@wrong("multi_head_attention_lsa", told="softmax axis", slips=2, also=("temperature starts elsewhere",))
 class WrongAxisAndStart(SoftmaxOverQueries):
     def start(self):
         return 1.0
@@ -1251,7 +1258,7 @@ class WholeWaveAndOn(WarmUpCosine):
         return rate
 
 
-@wrong("warm_up_cosine", told="quarter of a wave", slips=2)
+@wrong("warm_up_cosine", told="quarter of a wave", slips=2, also=("warm-up from 0",))
 class QuarterWaveFromZero(QuarterWave):
     def rise(self, step):
         return self.learning_rate_base * step / max(self.warmup_steps, 1)
@@ -1466,7 +1473,7 @@ def arguments_exchanged(num_samples, epochs, batch_size, learning_rate, weight_d
     return make_optimizer(num_samples, epochs, batch_size, weight_decay, learning_rate, warmup_epochs)
 
 
-@wrong("make_optimizer", told="last batch forgotten", slips=2)
+@wrong("make_optimizer", told="last batch forgotten", slips=2, also=("no weight decay",))
 def rounded_down_without_decay(
     num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
 ):
@@ -1475,7 +1482,7 @@ def rounded_down_without_decay(
     return tf_keras.optimizers.Adam(schedule)
 
 
-@wrong("make_optimizer", told="constant rate", slips=2)
+@wrong("make_optimizer", told="constant rate", slips=2, also=("weight decay of its own",))
 def constant_and_default_decay(
     num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
 ):

@@ -425,7 +425,7 @@ def learning_rate_of_its_own(*arguments, **settings):
     return run.all(compiled={"optimizer": optimizer})
 
 
-@wrong("run_experiment", told="learning rate ignored", slips=2)
+@wrong("run_experiment", told="learning rate ignored", slips=2, also=("weight decay ignored",))
 def optimizer_by_name(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"optimizer": "adam"})
 
@@ -650,13 +650,15 @@ def returns_the_accuracy(*arguments, **settings):
     return Run(*arguments, **settings).all().history["val_accuracy"][-1]
 
 
-@wrong("run_experiment", told="no accuracy", slips=2)
+@wrong("run_experiment", told="no accuracy", slips=2, also=("best by loss", "accuracy not printed"))
 def no_metrics(*arguments, **settings):
     run = Run(*arguments, **settings)
     return run.all(run.checkpoint(monitor="val_loss"), compiled={"metrics": None})
 
 
-@wrong("run_experiment", told="another accuracy", slips=2)
+@wrong(
+    "run_experiment", told="another accuracy", slips=2, also=("best by loss", "accuracy not printed")
+)
 def accuracy_of_one_hot_labels(*arguments, **settings):
     run = Run(*arguments, **settings)
     metric = tf_keras.metrics.CategoricalAccuracy(name="accuracy")
@@ -753,7 +755,7 @@ def metrics_shared_between_runs(*arguments, **settings):
     return Run(*arguments, **settings).all(compiled={"metrics": SHARED_METRICS})
 
 
-@wrong("run_experiment", told="best weights not restored", slips=2)
+@wrong("run_experiment", told="best weights not restored", slips=2, also=("weight decay ignored",))
 def neither_restored_nor_decayed(*arguments, **settings):
     run = Run(*arguments, **settings)
     run.compile(optimizer=tf_keras.optimizers.Adam(run.learning_rate))
@@ -762,7 +764,7 @@ def neither_restored_nor_decayed(*arguments, **settings):
     return history
 
 
-@wrong("run_experiment", told="logits taken for probabilities", slips=2)
+@wrong("run_experiment", told="logits taken for probabilities", slips=2, also=("worst weights kept",))
 def probabilities_and_loss_watched(*arguments, **settings):
     run = Run(*arguments, **settings)
     loss = tf_keras.losses.SparseCategoricalCrossentropy()
@@ -1023,7 +1025,7 @@ class ValidationTracked(Textbook):
         self.tracker.epoch_end()
 
 
-@wrong("carbon_tracker_callback", told="unknown method")
+@wrong("carbon_tracker_callback", told="unknown method", also=("never started",))
 class MethodsMisspelt(Textbook):
     def on_epoch_begin(self, epoch, logs=None):
         self.tracker.start_epoch()
@@ -1053,14 +1055,14 @@ class KeywordsOnly(Textbook):
         self.tracker.epoch_start()
 
 
-@wrong("carbon_tracker_callback", told="never ended", slips=2)
+@wrong("carbon_tracker_callback", told="never ended", slips=2, also=("never stopped",))
 class NeitherEndedNorStopped(Textbook):
     def on_epoch_end(self, epoch, logs=None): ...
 
     def on_train_end(self, logs=None): ...
 
 
-@wrong("carbon_tracker_callback", told="stopped every epoch", slips=2)
+@wrong("carbon_tracker_callback", told="stopped every epoch", slips=2, also=("never started",))
 class StoppedEveryEpochNeverStarted(StoppedEveryEpoch):
     def on_epoch_begin(self, epoch, logs=None): ...
 

@@ -157,7 +157,7 @@ def input_returned(x, hidden_units, dropout_rate):
     return layers.Dropout(dropout_rate)(layers.Dense(hidden_units[-1], "gelu")(x))
 
 
-@wrong("mlp", told="weights untracked", slips=0)
+@wrong("mlp", told="weights untracked", slips=0, also=("x passed on",))
 def nothing_done(x, hidden_units, dropout_rate):
     return x
 
@@ -375,7 +375,7 @@ def over_the_tokens(x, hidden_units, dropout_rate):
     return layers.Permute((2, 1))(x)
 
 
-@wrong("mlp", told="wrong shape")
+@wrong("mlp", told="tokens averaged")
 def tokens_averaged(x, hidden_units, dropout_rate):
     x = layers.GlobalAveragePooling1D()(x)
     for units in hidden_units:
@@ -448,7 +448,7 @@ def selu(x, hidden_units, dropout_rate):
     return x
 
 
-@wrong("mlp", told="wrong type", slips=0)
+@wrong("mlp", told="piece of Keras 3", slips=0)
 def dense_of_keras_3(x, hidden_units, dropout_rate):
     import keras
 
@@ -458,7 +458,7 @@ def dense_of_keras_3(x, hidden_units, dropout_rate):
     return x
 
 
-@wrong("mlp", told="no bias", slips=2)
+@wrong("mlp", told="no bias", slips=2, also=("no dropout",))
 def no_bias_and_no_dropout(x, hidden_units, dropout_rate):
     for units in hidden_units:
         x = layers.Dense(units, "gelu", use_bias=False)(x)
@@ -719,7 +719,7 @@ def normalised_in_one_group(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1)
     )
 
 
-@wrong("transformer_block", told="batch normalisation")
+@wrong("transformer_block", told=None, because="no formula explains it yet")
 def batch_normalised(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     return block_with(layers.BatchNormalization, x, num_heads, proj_dim, mlp_units, dropout_rate)
 
@@ -858,7 +858,7 @@ def epsilon_of_a_tenth(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     )
 
 
-@wrong("transformer_block", told="pre-norm", slips=2)
+@wrong("transformer_block", told="pre-norm", slips=2, also=("no dropout",))
 def pre_norm_without_dropout(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     x1 = x + attend(norm(x), num_heads, proj_dim)
     return x1 + mlp(norm(x1), mlp_units, 0.0)
@@ -874,7 +874,7 @@ def whole_mlp_starts_at_zero(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1
     return norm(x1 + update)
 
 
-@wrong("transformer_block", told="wrong type", slips=0)
+@wrong("transformer_block", told="piece of Keras 3", slips=0)
 def norm_of_keras_3(x, num_heads, proj_dim, mlp_units, dropout_rate=0.1):
     import keras
 

@@ -375,13 +375,13 @@ class ImagePassedOn(_Cutting):
         return images
 
 
-@wrong("patch_extractor", told="pixels scaled", slips=2)
+@wrong("patch_extractor", told="pixels scaled", slips=2, also=("patches column by column",))
 class ColumnByColumnAndScaled(PatchesColumnByColumn):
     def call(self, images):
         return super().call(tf.cast(images, tf.float32) / 255.0)
 
 
-@wrong("patch_extractor", told=WRONG_TYPE, slips=0)
+@wrong("patch_extractor", told="piece of Keras 3", slips=0)
 def extractor_of_keras_3(patch_size):
     import keras
 
@@ -674,7 +674,12 @@ class PositionsConcatenated(_Encoding):
         return tf.concat([tokens, tf.zeros_like(tokens) + self.table()], axis=-1)
 
 
-@wrong("patch_encoder", told="positions not trainable")
+@wrong(
+    "patch_encoder",
+    told="positions not trainable",
+    because="its weights are made at each call, so its numbers are random",
+    also=("random",),
+)
 class PositionsMadeInCall(_Encoding):
     def __init__(self, num_patches, proj_dim):
         super().__init__(num_patches, proj_dim)
@@ -797,7 +802,7 @@ class TokensScaled(_Encoding):
         return self.tokens(patches) * self.proj_dim**0.5 + self.table()
 
 
-@wrong("patch_encoder", told="class token last", slips=2)
+@wrong("patch_encoder", told="class token last", slips=2, also=("no bias",))
 class TokenLastWithoutBias(TokenLast):
     def __init__(self, num_patches, proj_dim):
         super().__init__(num_patches, proj_dim, use_bias=False)
@@ -811,7 +816,7 @@ class MadeAnewWhenFrozen(_Encoding):
         return super().table()
 
 
-@wrong("patch_encoder", told=WRONG_TYPE, slips=0)
+@wrong("patch_encoder", told="piece of Keras 3", slips=0)
 class DenseOfKeras3(_Encoding):
     def __init__(self, num_patches, proj_dim):
         import keras
@@ -820,7 +825,7 @@ class DenseOfKeras3(_Encoding):
         self.projection = keras.layers.Dense(proj_dim)
 
 
-@wrong("patch_encoder", told=WRONG_TYPE, slips=0)
+@wrong("patch_encoder", told="piece of Keras 3", slips=0)
 def encoder_of_keras_3(num_patches, proj_dim):
     import keras
 
@@ -1412,7 +1417,7 @@ def ten_classes(**sizes):
     return _classifier(**{**sizes, "num_classes": 10})
 
 
-@wrong("vit_classifier", told="another patch size")
+@wrong("vit_classifier", told=None, because="no formula of other patches is tried")
 def patches_of_one_pixel(**sizes):
     return _classifier(**{**sizes, "patch_size": 1})
 
@@ -1579,7 +1584,7 @@ def tokens_times_root_of_d(**sizes):
     return _classifier(**sizes, encode=encode)
 
 
-@wrong("vit_classifier", told="head reads all tokens")
+@wrong("vit_classifier", told="head reads all tokens", also=("normalisation too many",))
 def normalised_and_flattened(**sizes):
     def read(tokens):
         return layers.Flatten()(layers.LayerNormalization(epsilon=1e-6)(tokens))
@@ -1639,25 +1644,25 @@ def tokens_shifted(**sizes):
     return _classifier(**sizes, encoder=Encoder)
 
 
-@wrong("vit_classifier", told="softmax in the model", slips=2)
+@wrong("vit_classifier", told="softmax in the model", slips=2, also=("mean of all tokens",))
 def softmax_of_the_mean(**sizes):
     return _classifier(**sizes, activation="softmax", read=layers.GlobalAveragePooling1D())
 
 
-@wrong("vit_classifier", told="one block only", slips=2)
+@wrong("vit_classifier", told="one block only", slips=2, also=("mean of all tokens",))
 def one_block_and_a_mean(**sizes):
     sizes = {**sizes, "transformer_layers": min(sizes["transformer_layers"], 1)}
     return _classifier(**sizes, read=layers.GlobalAveragePooling1D())
 
 
-@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
+@wrong("vit_classifier", told="piece of Keras 3", slips=0)
 def model_of_keras_3(**sizes):
     import keras
 
     return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(sizes["num_classes"])])
 
 
-@wrong("vit_classifier", told=WRONG_TYPE, slips=0)
+@wrong("vit_classifier", told="piece of Keras 3", slips=0)
 def dense_of_keras_3(**sizes):
     import keras
 
