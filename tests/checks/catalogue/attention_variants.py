@@ -1235,7 +1235,7 @@ def pre_norm_1e5(x, attention, size):
     return x
 
 
-def variant(told, slips=1, **parts):
+def variant(told, slips=1, also=(), **parts):
     """Register a model with some parts exchanged as a wrong one, under the function's name."""
 
     def register(function):
@@ -1244,7 +1244,7 @@ def variant(told, slips=1, **parts):
             return built(*sizes, **{part: function for part in parts})
 
         create.__name__ = function.__name__
-        wrong("attention_vit", told, slips)(create)
+        wrong("attention_vit", told, slips, also=also)(create)
         return function
 
     return register
@@ -1562,6 +1562,6 @@ def tokens_shifted(images, size):
     return patches(images, size) + 0.5
 
 
-@variant("softmax in the model", 2, read=True)
+@variant("softmax in the model", 2, ("tokens averaged",), read=True)
 def softmax_of_the_mean(x, size, num_classes):
     return tf.nn.softmax(averages_tokens(x, size, num_classes))

@@ -6,7 +6,7 @@ import tf_keras
 from tf_keras import layers
 
 from tests.checks.catalogue import correct, wrong
-from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_SHAPE, WRONG_TYPE
+from utilities.checks.kernel.case import NOT_ATTEMPTED, RAISED, WRONG_TYPE
 
 Layer = layers.Layer
 
@@ -1083,7 +1083,7 @@ def loss_to_the_base_two(model, images, labels):
 
 
 def resnet(
-    told, slips=1, act="gelu", feed=lambda net, x: net(x), units=list, made=with_head,
+    told, slips=1, also=(), act="gelu", feed=lambda net, x: net(x), units=list, made=with_head,
     augment=lambda layer, images: layer(images), after=lambda x: x,
 ):  # fmt: skip
     """Register a classifier with some of its parts exchanged, under the name of what it does."""
@@ -1100,7 +1100,7 @@ def resnet(
             return tf_keras.Model(inputs, made(x, units(head_units), num_classes, act))
 
         create.__name__ = name
-        wrong("resnet_classifier", told, slips)(create)
+        wrong("resnet_classifier", told, slips, also=also)(create)
 
     return register
 
@@ -1142,12 +1142,20 @@ resnet("backbone cut off", after=tf.stop_gradient)("gradient_stopped")
 resnet("backbone always in training", feed=lambda net, x: net(x, training=True))("always_in_training")
 resnet(None, act=lambda x: 0.7 * tf.nn.gelu(x))("scaled_non_linearity")
 resnet(None, made=lambda x, *sizes: with_head(x + 1.0, *sizes))("head_on_shifted_features")
-resnet("softmax at the end", 2, act="relu", made=lambda *sizes: tf.nn.softmax(with_head(*sizes)))(
-    "softmax_of_a_rectified_head"
-)
-resnet("head units reversed", 2, units=lambda u: u[::-1], feed=lambda net, x: net(x, training=False))(
-    "reversed_at_inference"
-)
+resnet(
+    "softmax at the end",
+    2,
+    ("another non-linearity",),
+    act="relu",
+    made=lambda *sizes: tf.nn.softmax(with_head(*sizes)),
+)("softmax_of_a_rectified_head")
+resnet(
+    "head units reversed",
+    2,
+    ("backbone at inference",),
+    units=lambda u: u[::-1],
+    feed=lambda net, x: net(x, training=False),
+)("reversed_at_inference")
 
 
 @wrong("resnet_classifier", told="wrong number of classes")
