@@ -325,16 +325,17 @@ attack(
     "takes the kernel of a later check",
     "score",
     lambda nb: cell_named(nb, "nadaraya_watson").update(source=STEAL),
+    keeps_regression=False,  # a kernel that is handed over has no source: the theft stops its own step
 )
 attack("takes it and moves the later check up", "score", lambda nb: (
     cell_named(nb, "nadaraya_watson").update(source=STEAL),
     nb.cells.insert(2, nb.cells.pop(4)), nb.cells.insert(3, nb.cells.pop(5)),
-))  # fmt: skip
+), keeps_regression=False)  # fmt: skip
 attack("takes it, and ends the kernel to be asked again", "score", lambda nb: (
     cell_named(nb, "nadaraya_watson").update(
         source=STEAL + "\nimport pathlib\nif pathlib.Path('stolen.py').exists(): exec(open('stolen.py').read())"),
     nb.cells.append(new_code_cell("import os; os._exit(0)")),
-))  # fmt: skip
+), keeps_regression=False)  # fmt: skip
 attack(
     "imports the oracles",
     "oracles",

@@ -324,6 +324,7 @@ fault("metadata lost", lambda nb: [c.update(metadata={}) for c in nb.cells])
 fault(
     "metadata and ids lost",
     lambda nb: [c.update(metadata={}, id=f"new-{i}") for i, c in enumerate(nb.cells)],
+    says="was missing",  # of the written answer, which nothing tells from a text cell of one's own
 )
 fault(
     "only metadata of the answers lost",

@@ -26,7 +26,7 @@ def test_fault_costs_only_what_it_touches(graded, name):
     assert row.needs_a_person == bool(scenario.asks), row.trouble
     expected = {check: 0.0 if check in scenario.lost else POINTS[check] for check in POINTS}
     assert scores == expected, (row, _text(notebook)[-2000:])
-    assert scenario.says in _text(notebook)
+    assert scenario.says in _text(notebook) + "".join(row.remarks)
     on_more_than_cells = [remark for remark in row.remarks if not remark.startswith("In cell ")]
     assert scenario.says or on_more_than_cells == []
 
