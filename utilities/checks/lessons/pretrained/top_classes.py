@@ -262,7 +262,12 @@ CHECK = Check(
             {"number": lambda k, logits: logits.shape[-1]},
             {"number": lambda k, logits: 1},
         ),
-        Mistake("wrong default", "Without k, five classes are asked for.", default=_observed_number),
+        Mistake(
+            "wrong default",
+            "Without k, five classes are asked for.",
+            default=_observed_number,
+            unseen="it is read off what was observed: the catalogue shows it",
+        ),
         Mistake(
             "first image only",
             "You return the classes of the first image alone. Each image of the batch has a row.",
