@@ -114,10 +114,12 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
 def _look_at_the_course(console: Console, config: Config, assignment: str) -> None:
     """Say what `lab check` says; a machine that only grades has no source to be looked at."""
     from utilities.grading.check import check_assignment, tell
-    from utilities.grading.course import CourseError
-    from utilities.grading.gradebook import in_words
+    from utilities.grading.course import CourseError, course_directory
+    from utilities.grading.gradebook import in_words, patient
 
     with contextlib.suppress(CourseError), in_words():
+        config = config.copy()
+        config.CourseDirectory.db_url = patient(course_directory(config).db_url)
         tell(console, check_assignment(config, assignment))
 
 
