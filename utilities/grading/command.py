@@ -118,7 +118,7 @@ def _look_at_the_course(console: Console, config: Config, assignment: str) -> No
     from utilities.grading.gradebook import in_words, patient
 
     with contextlib.suppress(CourseError), in_words():
-        config = config.copy()
+        config = Config(config)
         config.CourseDirectory.db_url = patient(course_directory(config).db_url)
         tell(console, check_assignment(config, assignment))
 
