@@ -8,6 +8,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def _look_at_the_course(console: Console, config: Config, assignment: str) -> No
     from utilities.grading.gradebook import in_words, patient
 
     with contextlib.suppress(CourseError), in_words():
-        config = Config(config)
+        config = deepcopy(config)
         config.CourseDirectory.db_url = patient(course_directory(config).db_url)
         tell(console, check_assignment(config, assignment))
 
