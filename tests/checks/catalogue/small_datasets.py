@@ -1249,7 +1249,7 @@ class CosineWithoutTheOne(WarmUpCosine):
         return self.learning_rate_base * tf.cos(math.pi * self.share(step))
 
 
-@wrong("warm_up_cosine", told="rises again", slips=2)
+@wrong("warm_up_cosine", told=None, slips=2)
 class WholeWaveAndOn(WarmUpCosine):
     def cosine(self, step):
         return self.learning_rate_base * (1 + tf.cos(2 * math.pi * self.share(step))) / 2

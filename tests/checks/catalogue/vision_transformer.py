@@ -1480,7 +1480,7 @@ def normalised_before_the_head(**sizes):
     return _classifier(**sizes, read=read)
 
 
-@wrong("vit_classifier", told="weights without gradient")
+@wrong("vit_classifier", told=None)
 def gradient_stopped_at_the_encoder(**sizes):
     class Encoder(PatchEncoder):
         def call(self, patches):
@@ -1536,7 +1536,7 @@ def result_of_the_augmentation_dropped(**sizes):
     return _classifier(**sizes, augment=augment)
 
 
-@wrong("vit_classifier", told="dropout too many")
+@wrong("vit_classifier", told=None)
 def dropout_after_the_encoding(**sizes):
     class Encoder(PatchEncoder):
         def call(self, patches):
