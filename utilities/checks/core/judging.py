@@ -134,7 +134,7 @@ class Judgement:
         evidence = sorted(set(evidence), key=lambda i: (self._fits(i, {}), self.pairs[i][0].size))
         finite = [i for i in evidence if self._is_finite(i)]
         for considered in [evidence] if finite == evidence else [evidence, finite]:
-            for candidate in self._candidates(considered[0]) if considered else ():
+            for candidate in self._candidates(considered) if considered else ():
                 if self._explains(candidate, considered):
                     return candidate
         return None
@@ -153,7 +153,7 @@ class Judgement:
             np.all(np.isfinite(value)) for value in expected.computed if value.dtype.kind == "f"
         )
 
-    def _candidates(self, first: int) -> Iterator[Explanation]:
+    def _candidates(self, considered: Sequence[int]) -> Iterator[Explanation]:
         """Yield the right formula, then those with one mistake, then with two that matter in a case."""
         ways = [(mistake, way) for mistake in self.check.mistakes for way in mistake.ways]
         choices = (None, *self.check.choices)
@@ -163,7 +163,7 @@ class Judgement:
         if self._anywhere:
             return  # numbers that change from call to call are no pair's: the search would be in vain
         for choice in choices:
-            yield from (Explanation(two, choice) for two in self._pairs(ways, choice, first))
+            yield from (Explanation(two, choice) for two in self._pairs(ways, choice, considered))
 
     @property
     def _anywhere(self) -> bool:
@@ -172,9 +172,16 @@ class Judgement:
         complete = [pair for pair in self.pairs if pair[1].is_complete]
         return any(_is_seen(sign.seen, *pair) for sign in signs for pair in complete)
 
-    def _pairs(self, ways: list[Way], choice: Choice | None, first: int) -> Iterator[tuple[Way, Way]]:
-        """Yield two mistakes together; one that changes nothing in a case leaves it to the other."""
-        base = Explanation((), choice).base
+    def _pairs(
+        self, ways: list[Way], choice: Choice | None, considered: Sequence[int]
+    ) -> Iterator[tuple[Way, Way]]:
+        """Yield two mistakes together; one that changes nothing in a case leaves it to the other.
+
+        A mistake that would show in a case that is right is in no pair: two seldom cancel out.
+        """
+        first, base = considered[0], Explanation((), choice).base
+        right = [i for i in considered if self._fits(i, {})]
+        ways = [way for way in ways if all(self._fits(i, {**base, **way[1]}) for i in right)]
         settings = [{**base, **way} for _, way in ways]
         shows = [self._changes(first, base, turned) for turned in settings]
         fits = [self._fits(first, turned) for turned in settings]
@@ -365,7 +372,7 @@ class Judgement:
         if not failing:
             return self._vouched(line)
         seen = [i for i in failing if self.pairs[i][1].is_complete]
-        if not seen and line.text not in self._charged:
+        if not self._complete(line) and line.text not in self._charged:
             return self._not_judged(line, next(iter(self._charged)))
         smallest = min(seen or failing, key=lambda i: self.pairs[i][0].size)
         if all(self._explained(line, i) for i in seen):

@@ -60,7 +60,7 @@ def observe(model: tf_keras.Model, case: Case, assign: Callable[[], None]) -> Se
     if case.stage == "blocks":
         reached = probes.gradient_reaches(lambda: model(images, training=False), weights)
         seen["without_gradient"] = _names(weights, ~reached)
-        seen["in_training"] = as_array(model(images, training=True), "output")
+        seen["output_in_training"] = as_array(model(images, training=True), "output")
     else:
         with _dropouts() as acted:
             in_training = as_array(model(images, training=True), "output")

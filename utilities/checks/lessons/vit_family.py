@@ -158,7 +158,7 @@ def vit(
             ("encoding", "last_tokens", "output"), cache(partial(whole, "output", False))
         )
     if case.stage == "blocks":
-        values["in_training"] = partial(whole, "in_training", True)
+        values["output_in_training"] = partial(whole, "output_in_training", True)
     return values
 
 

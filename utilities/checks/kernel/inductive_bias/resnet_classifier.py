@@ -78,10 +78,10 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     if case.stage != "training":
         return values
     statistics = backbone.normalization.get_weights()
-    values["in_training"] = as_array(model(images, training=True), "output")
+    values["output_in_training"] = as_array(model(images, training=True), "output")
     backbone.normalization.set_weights(statistics)
     again = as_array(model(images, training=True), "output")
-    values["training_repeats"] = np.array(np.array_equal(values["in_training"], again))
+    values["training_repeats"] = np.array(np.array_equal(values["output_in_training"], again))
     return values
 
 

@@ -273,7 +273,7 @@ CHECK = Check(
             "blocks",
             "data_augmentation works in training, and only there",
             0.5,
-            of=("in_training",),
+            of=("output_in_training",),
             about=("augment",),
         ),
         Values(

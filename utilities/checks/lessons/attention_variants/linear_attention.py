@@ -42,7 +42,7 @@ def _sums(weights: np.ndarray) -> np.ndarray:
     With φ as it should be all weights are positive; with another the rest is rounding.
     """
     sums = weights.sum(axis=-1, keepdims=True)
-    clear = np.abs(sums) >= 0.1 * np.abs(weights).sum(axis=-1, keepdims=True)
+    clear = np.abs(sums) >= 0.03 * np.abs(weights).sum(axis=-1, keepdims=True)
     return np.where(clear, sums, np.nan)
 
 

@@ -111,7 +111,7 @@ def formula(
     values["pooled_features"] = partial(summary, False) if seen["in_pieces"] else output
     values["output"] = output
     if case.stage == "training":
-        values["in_training"] = lambda: finish(head(summary(True), True))
+        values["output_in_training"] = lambda: finish(head(summary(True), True))
     return values
 
 
@@ -377,7 +377,7 @@ CHECK = Check(
         Values(
             "training",
             "augmentation and backbone switch to training by themselves, and nothing else does",
-            of=("in_training",),
+            of=("output_in_training",),
             about=("augment", "statistics"),
         ),
         Values(

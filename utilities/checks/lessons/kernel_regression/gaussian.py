@@ -204,7 +204,7 @@ CHECK = Check(
     findings=[
         Values("number", "exp(−distance²/2σ²) for a single number, σ = 1", 1.25),
         Values("width", "σ sets the width, given by position or by name", 1.25),
-        Values("shape", "arrays of any shape, each entry on its own", 2.0, about=("afterwards",)),
+        Values("shape", "arrays of any shape, each entry on its own", 2.0, about=("afterwards", "cut")),
         Values("dtype", "whole numbers and float32 distances work"),
         Claim(("shape", "dtype"), "the result is a NumPy array", 0.5, in_numpy),
     ],

@@ -602,8 +602,18 @@ CHECK = Check(
     formula=formula,
     passes_to=[oracles.transformer_block],
     findings=[
-        Values("attention part", "attention part: x₁ = LN(x + MHA(x, x, x))", 1.5),
-        Values("MLP part", "MLP part: x₂ = LN(x₁ + mlp(x₁))", 1.5),
+        Values(
+            "attention part",
+            "attention part: x₁ = LN(x + MHA(x, x, x))",
+            1.5,
+            about=("add_1", "place_1", "heads", "order"),
+        ),
+        Values(
+            "MLP part",
+            "MLP part: x₂ = LN(x₁ + mlp(x₁))",
+            1.5,
+            about=("add_2", "place_2", "read", "carried", "widths", "activation", "pattern"),
+        ),
         Values(WHOLE, "the whole block, for any sizes", 2.0),
         Values(
             "training",
@@ -634,6 +644,11 @@ CHECK = Check(
             "Your LayerNormalization adds 1e-3 to the variance, Keras' default; the hint has 1e-6. "
             "Either will do.",
             {"epsilon": 1e-3},
+        ),
+        Choice(
+            "Your LayerNormalization adds 1e-5 to the variance, as PyTorch does; the hint has 1e-6. "
+            "Either will do.",
+            {"epsilon": 1e-5},
         ),
     ],
     signs=[
