@@ -14,8 +14,8 @@ IN_TRAINING = (
 
 
 def spare(case: Case, shape: tuple[int, ...]) -> np.ndarray:
-    """Return what a weight holds for which the case has none; leading ones do not count."""
-    *_, rows, columns = (1, 1, *shape)
+    """Return what a weight holds for which the case has none; axes of length 1 do not count."""
+    *_, rows, columns = (1, 1, *(length for length in shape if length > 1))
     if 1 < rows * columns == np.prod(shape) and rows > 1 and case.stage in IN_TRAINING:
         return np.eye(rows, columns, dtype=np.float32).reshape(shape)
     return np.resize(case["spare"], shape) / np.float32(np.sqrt(rows))

@@ -333,8 +333,11 @@ def batch_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: floa
 
 
 def _fixed(rate: float, seen: Observation) -> float:
-    """Return the rate of the dropout layers, or the one among two that was not asked for."""
-    rates = set(seen["rates"].tolist())
+    """Return the rate of the dropout layers, or the one among two that was not asked for.
+
+    Layers that never drop, such as the one inside Keras' attention, do not count.
+    """
+    rates = {r for r in seen["rates"].tolist() if r > 0}
     others = {r for r in rates if abs(r - rate) > 1e-6} or rates
     (fixed,) = others
     return float(fixed)
