@@ -121,17 +121,17 @@ def test_pictures_stay_and_nothing_else_that_is_attached():
     assert len(remarks) == 1 and "c.svg, d.png, e.png, f.png" in remarks[0]
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"<!DOCTYPE html><html></html>", "a web page"), (b"%PDF-1.7", "a PDF"),
-        (b"\x89PNG\r\n\x1a\n", "a picture"), (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-        (b"version https://git-lfs.github.com/spec/v1", "Git LFS"), (b" \n", "is empty"),
-        (b"{}", "no cells"), (b"[1]", "no cells"), (b'{"cells": 7}', "no cells"),
-        (b"{", "no valid JSON"), (b"[" * 100_000, "no valid JSON"),
-        (b" " * (LARGEST_NOTEBOOK + 1), "more than 50 MB"),
-    ],
-)  # fmt: skip
+NO_NOTEBOOKS = {
+    "web page": (b"<!DOCTYPE html><html></html>", "a web page"), "PDF": (b"%PDF-1.7", "a PDF"),
+    "picture": (b"\x89PNG\r\n\x1a\n", "a picture"), "7z": (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
+    "blank": (b" \n", "is empty"), "empty object": (b"{}", "no cells"), "list": (b"[1]", "no cells"),
+    "cells of another kind": (b'{"cells": 7}', "no cells"), "cut off": (b"{", "no valid JSON"),
+    "deep": (b"[" * 100_000, "no valid JSON"), "large": (b" " * (LARGEST_NOTEBOOK + 1), "more than 50 MB"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "reason"), NO_NOTEBOOKS.values(), ids=NO_NOTEBOOKS.keys())
 def test_what_is_no_notebook_is_told_by_name(content, reason):
     with pytest.raises(Unreadable, match=reason):
         read_notebook(content, [])
@@ -346,6 +346,7 @@ def test_archives_are_held_to_bounds(tmp_path, monkeypatch):
         (b"25. M\xe4rz 2026 12:00", None), (b"12:00", None), (b"late, sorry", None), (b"", None),
         (b"\0\0\0", None), (b"1" * 4000, None), (b"Nov 2026", None),
     ],
+    ids=lambda value: str(value)[:40],
 )  # fmt: skip
 def test_dates_are_read_generously_and_never_guessed(written, read):
     assert time_stamp(written) == read
