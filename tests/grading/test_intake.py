@@ -5,6 +5,7 @@ import io
 import json
 import os
 import tarfile
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -289,6 +290,68 @@ def test_a_sparse_file_is_neither_read_nor_hashed(tmp_path):
     unread = {name: stream is None for name, stream, *_ in prints}
     assert unread == {"huge.bin": True, "kernels.ipynb": False}
     assert time.process_time() - began < SECONDS
+
+
+def tar_of_links(tmp_path: Path) -> bytes:
+    """Pack a folder as tar does: of two names of one file, the second is a link to the first."""
+    folder = tmp_path / "packed"
+    put(folder, **{"backup.dat": data(), "own.py": b"a = 1"})
+    os.link(folder / "backup.dat", folder / "kernels.ipynb")
+    (folder / "passwd").symlink_to("/etc/passwd")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name in ("backup.dat", "kernels.ipynb", "own.py", "passwd"):
+            archive.add(folder / name, name)
+        lost = tarfile.TarInfo("lost.py")
+        lost.type, lost.linkname = tarfile.LNKTYPE, "../../etc/passwd"
+        archive.addfile(lost)
+    return buffer.getvalue()
+
+
+def test_hard_links_are_files_and_lead_nowhere_else(tmp_path):
+    submitted = put(tmp_path / "submitted", **{"lab.tar.gz": tar_of_links(tmp_path)})
+    submission = take_in(submitted, ["kernels"])
+    assert submission.notebooks["kernels"].cells[0].source == CODE
+    assert set(submission.files) == {"backup.dat", "own.py"}
+    said = " ".join(submission.remarks["kernels"])
+    assert "passwd in lab.tar.gz is not followed" in said and "lost.py in lab.tar.gz is not" in said
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    os.link(tmp_path / "packed" / "kernels.ipynb", linked / "kernels.ipynb")
+    assert take_in(linked, ["kernels"]).notebooks
+
+
+def test_files_that_change_while_they_are_read_are_read_to_some_end(tmp_path):
+    """Each content is one that was there, or the reason is told; no more than was listed is hashed."""
+    notebook, endless, over = tmp_path / "kernels.ipynb", tmp_path / "log.txt", threading.Event()
+    put(tmp_path, **{"kernels.ipynb": data(), "log.txt": b""})
+
+    def change() -> None:
+        with endless.open("ab") as log:
+            while not over.is_set():
+                log.write(b"x" * (1 << 16))
+                (tmp_path / "new").write_bytes(data("new = 1"))
+                (tmp_path / "new").replace(notebook)
+                notebook.write_bytes(data()[:50])
+                notebook.unlink()
+                put(tmp_path, **{"kernels.ipynb": data(), "folder/x.py": b""})
+                (tmp_path / "folder" / "x.py").unlink()
+                (tmp_path / "folder").rmdir()
+                if log.tell() > 60 << 20:
+                    log.truncate(0)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(40):
+            submission = take_in(tmp_path, ["kernels"])
+            read = submission.notebooks.get("kernels")
+            assert submission.refused if read is None else read.cells[0].source in (CODE, "new = 1")
+            for _, stream, size, _ in collecting.fingerprints(tmp_path):
+                assert stream is None or len(stream.read(size)) <= size
+    finally:
+        over.set()
+        changing.join()
 
 
 SIDE_FILES = {
