@@ -253,6 +253,13 @@ fault("endless output", own_cell("while True: print('x' * 1000)"), says="without
 fault("200 MB in one print", own_cell("print('x' * 200_000_000)"), says=TOO_MUCH)
 fault("200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output")
 fault("20,000 displays", own_cell("for i in range(20_000): display(i)"), says=TOO_MUCH)
+fault("a progress bar of 3,000 steps", own_cell(
+    "import sys\nfor i in range(3000): sys.stderr.write(f'\\r{i} ' + '#' * 500); sys.stderr.flush()\n"
+    "print('trained, and' + ' told')"), says="trained, and told")  # fmt: skip
+fault("plots that take each other's place", own_cell(
+    "from IPython.display import HTML, clear_output\n"
+    "for i in range(300): clear_output(wait=True); display(HTML('x' * 9000))\nprint('the last' + ' one')"),
+    says="the last one")  # fmt: skip
 fault("a display of 80 MB", own_cell("from IPython.display import HTML; HTML('x' * 80_000_000)"),
       says=TOO_MUCH)  # fmt: skip
 fault("prints in the function", inside("print('x' * 10_000)", right=True))
@@ -517,7 +524,9 @@ fault("cells of another kind", spoil=rewritten(lambda d: b'{"cells": 7, "nbforma
       says=NOTHING)  # fmt: skip
 fault("a picture", spoil=rewritten(lambda d: b"\x89PNG\r\n\x1a\n\0\0\0"), lost=BOTH, says=NOTHING)
 fault("nested beyond all bounds", spoil=rewritten(lambda d: b"[" * 100_000), lost=BOTH, says=NOTHING)
-fault("missing", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").unlink(), lost=BOTH, says="is missing: 0 of 9")
+fault(
+    "missing", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").unlink(), lost=BOTH, says="is missing: 0 of 9"
+)
 fault("renamed", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").rename(f / "kernels (1) final.ipynb"),
       says="was handed in as")  # fmt: skip
 fault(

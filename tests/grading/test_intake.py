@@ -128,7 +128,8 @@ NO_NOTEBOOKS = {
     "Git LFS": (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
     "blank": (b" \n", "is empty"), "empty object": (b"{}", "no cells"), "list": (b"[1]", "no cells"),
     "cells of another kind": (b'{"cells": 7}', "no cells"), "cut off": (b"{", "no valid JSON"),
-    "deep": (b"[" * 100_000, "no valid JSON"), "large": (b" " * (LARGEST_NOTEBOOK + 1), "more than 50 MB"),
+    "deep": (b"[" * 100_000, "no valid JSON"),
+    "large": (b" " * (LARGEST_NOTEBOOK + 1), "more than 50 MB"),
 }  # fmt: skip
 
 

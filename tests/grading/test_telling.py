@@ -113,7 +113,9 @@ def test_every_remark_stands_whole_below_the_table_and_once(sandboxed, course):
     stand_in.hand_in(course, "endless", endless)
     told = said_by(lab_grade(course))
     assert "late: Handed in 3.0 days late; it cost 6 points." in told
-    assert run_of(course, "late")["penalty"] == 6.0 and stand_in.scores(course, "late") == stand_in.POINTS
+    assert (
+        run_of(course, "late")["penalty"] == 6.0 and stand_in.scores(course, "late") == stand_in.POINTS
+    )
     assert "no-python: cell nadaraya_watson: SyntaxError:" in told
     assert "(line 1)" in told
     assert re.search(r"endless: cells check_gaussian, .*: This cell was stopped: it ran longer", told)

@@ -29,5 +29,5 @@ def getaddrinfo(host, *arguments, **options):
 socket.socket.connect = connect
 socket.getaddrinfo = getaddrinfo
 
-# Nor what takes half the start of each nbgrader: jsonschema's grammars for addresses, which nobody uses.
+# Half the start of each nbgrader is jsonschema building grammars for a form of addresses nobody uses.
 sys.modules.setdefault("rfc3987_syntax", None)

@@ -34,7 +34,7 @@ class FeedbackExporter(HTMLExporter):
         if isinstance(self.parent, GenerateFeedback):
             _put_back(self.parent)
 
-    def from_notebook_node(
+    def from_notebook_node(  # type: ignore[override]
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: Any
     ) -> tuple[str, dict[str, Any]]:
         """Return the page. Raises apart.Ended where it takes more than it may."""

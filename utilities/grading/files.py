@@ -299,7 +299,7 @@ def _untar(archive: File, stream: IO[bytes], basket: _Basket, deeper: int) -> No
         name = archive.name.rsplit(".", 1)[0]
         return _take(archive, name, bounded, len(start), archive.time, basket, deeper)
     with tarfile.open(fileobj=bounded, mode="r|") as tar:
-        links = []
+        links: list[tarfile.TarInfo] = []
         for entry in tar:
             if entry.isfile() and (inner := tar.extractfile(entry)) is not None:
                 _take(archive, entry.name, inner, entry.size, entry.mtime, basket, deeper)
