@@ -17,6 +17,7 @@ from nbgrader.api import Gradebook
 from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
 from tests.grading.test_command import LAB, lab_grade
+from tests.grading.test_markup import PNG
 from utilities.commands import lab
 from utilities.grading import apart, engine, gradebook
 from utilities.grading.engine import Grader
@@ -259,7 +260,9 @@ def test_one_broken_notebook_never_stops_the_pages_of_others(sandboxed, course):
     for student in ("ann", "a[b]", "bob", "long", "zoe"):
         notebook = stand_in.solved(course)
         inside("return 0")(notebook)
-        stand_in.cell_named(notebook, "question_01").source = "![a](attachment:lost.png) i<b, j>i"
+        answer = stand_in.cell_named(notebook, "question_01")
+        answer.source = "![a](attachment:lost.png) i<b, j>i ![b](attachment:b.png)"
+        answer.attachments = {"b.png": {"image/png": PNG}}
         stand_in.hand_in(course, student, notebook)
     assert lab_grade(course).returncode == 0
     broken, long = (course / f"autograded/{name}/kernels/kernels.ipynb" for name in ("bob", "long"))
@@ -278,7 +281,7 @@ def test_one_broken_notebook_never_stops_the_pages_of_others(sandboxed, course):
         assert f"error processing assignment 'kernels' for student '{student}'" in done.stderr
     for student in ("ann", "a[b]", "zoe"):
         page = (course / "feedback" / student / "kernels" / "kernels.html").read_text()
-        assert "[a: not shown] i&lt;b, j&gt;i" in page
+        assert "[a: not shown] i&lt;b, j&gt;i" in page and f"data:image/png;base64,{PNG}" in page
     assert not list((course / "feedback").glob("long/*/*.html"))
 
 

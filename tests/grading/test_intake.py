@@ -398,6 +398,16 @@ def test_archives_are_held_to_bounds(tmp_path, monkeypatch):
     assert "too large" in " ".join(submission.remarks["kernels"])
 
 
+def test_thirty_archives_come_to_no_more_than_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "LARGEST_TOGETHER", 4 << 20)
+    inside = {f"part{n}.bin": bytes(1 << 20) for n in range(3)}
+    put(tmp_path, **{f"a{n}.zip": zipped(**inside) for n in range(30)}, **{"kernels.ipynb": data()})
+    submission = take_in(tmp_path, ["kernels"])
+    assert submission.notebooks
+    assert sum(map(len, submission.files.values())) <= 4 << 20
+    assert "too large or too many" in " ".join(submission.remarks["kernels"])
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [
