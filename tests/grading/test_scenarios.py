@@ -11,6 +11,8 @@ from tests.grading.course import ASSIGNMENT, NOTEBOOK, POINTS
 from tests.grading.scenarios import SCENARIOS
 from utilities.grading.markup import WRITTEN
 
+pytestmark = pytest.mark.timeout(2700)  # a whole class is graded in the first test's name
+
 
 @pytest.fixture(scope="module")
 def graded(grade_class, request):
