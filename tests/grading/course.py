@@ -153,6 +153,7 @@ def grade(
     short.CourseExecute.update(
         {
             "timeout": 10,
+            "notebook_timeout": 600.0,
             "grace": 2.0,
             "memory": 1 << 30,
             "home": 64 << 20,

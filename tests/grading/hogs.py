@@ -120,6 +120,9 @@ threading.Thread(target=forge, daemon=True).start()
 while True: time.sleep(1)
 """
 )
+FLOODS = """
+while True: print('x' * 10_000)
+"""
 TALKERS = {
     "forges replies while its cell loops": FORGED_REPLIES,
     "is never idle and shows something now and then": _SILENCED

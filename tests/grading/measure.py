@@ -1,9 +1,10 @@
-"""Measure for the README: python -m tests.grading.measure scale | crowd | stock | table.
+"""Measure for the README: python -m tests.grading.measure scale | crowd | stock | ours | table.
 
 scale: so many submissions of the stand-in course; time, memory, losses.
 crowd: 20 honest submissions alone, then among 20 that do their worst; points, time, memory of the host.
 stock: what stock nbgrader makes of the faults and attacks, beside what `lab grade` makes of them.
        Stock nbgrader runs inside a cage here, since some of them harm the machine.
+ours: `lab grade` once more on what stock has written; its column is renewed.
 table: what stock has written, as Markdown.
 
 How fast both are on the same submissions is row a of `make bench`.
@@ -183,27 +184,45 @@ def against_stock(folder: Path, names: list[str], workers: int, out: Path) -> No
             _one_class_against_stock(folder / str(number), chosen, todo, workers, out)
 
 
-def _one_class_against_stock(folder: Path, chosen: _Class, names, workers: int, out: Path) -> None:
-    blank = stand_in.write_course(folder / "blank", {chosen.assignment: chosen.notebook})
-    ours = stand_in.copy_course(blank, folder / "ours")
+def renew_ours(folder: Path, workers: int, out: Path) -> None:
+    """Grade all rows that stand in `out` by `lab grade` again."""
+    rows = {row["name"]: row for row in map(json.loads, out.read_text().splitlines())}
+    for number, chosen in enumerate(_classes()):
+        names = [name for name in chosen.names if name in rows]
+        blank = stand_in.write_course(folder / str(number), {chosen.assignment: chosen.notebook})
+        for name, score in _by_us(blank, folder / f"ours{number}", chosen, names, workers).items():
+            rows[name]["ours"] = score
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows.values()))
+
+
+def _by_us(blank: Path, course: Path, chosen: _Class, names, workers: int) -> dict[str, float]:
+    """Return the points that `lab grade` gives."""
+    stand_in.copy_course(blank, course)
     students = {name: f"s{index:03}" for index, name in enumerate(names)}
     for name, student in students.items():
-        chosen.hand_in(ours, student, name)
+        chosen.hand_in(course, student, name)
     everybody = list(students.values())
-    rows = stand_in.grade(ours, everybody, workers, chosen.assignment, **chosen.limits)
+    rows = stand_in.grade(course, everybody, workers, chosen.assignment, **chosen.limits)
+    return {name: rows[student].score for name, student in students.items()}
+
+
+def _one_class_against_stock(folder: Path, chosen: _Class, names, workers: int, out: Path) -> None:
+    blank = stand_in.write_course(folder / "blank", {chosen.assignment: chosen.notebook})
+    ours = _by_us(blank, folder / "ours", chosen, names, workers)
     by_stock = partial(_by_stock, blank, folder, chosen)
     with ThreadPoolExecutor(workers) as pool, out.open("a") as lines:
         for found in pool.map(by_stock, _batches(names)):
             for name, stock in found.items():
                 row = {"name": name, "kind": chosen.kind, "worth": chosen.worth,
-                       "stock": stock, "ours": rows[students[name]].score}  # fmt: skip
+                       "stock": stock, "ours": ours[name]}  # fmt: skip
                 lines.write(json.dumps(row) + "\n")
             lines.flush()
 
 
 def _batches(names: list[str]) -> Iterator[list[str]]:
-    """Yield names in batches; attempts on the machine or the gradebook would touch their peers."""
-    alone = [n for n in names if n in ATTACKS and ATTACKS[n].aim in ("harm", "gradebook")]
+    """Yield names in batches; what harms machine, gradebook or grader would touch their peers."""
+    harm = [n for n in names if n in ATTACKS and ATTACKS[n].aim in ("harm", "gradebook")]
+    alone = [*harm, *(n for n in names if n in TALKERS)]
     together = [name for name in names if name not in alone]
     yield from (together[i : i + BATCH] for i in range(0, len(together), BATCH))
     yield from ([name] for name in alone)
@@ -390,7 +409,7 @@ def _sum_of_attacks(rows: list[dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("scale", "crowd", "stock", "table"))
+    parser.add_argument("what", choices=("scale", "crowd", "stock", "ours", "table"))
     parser.add_argument("--number", type=int, help="scale: submissions (500)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("stock.jsonl"), help="stock, table: the rows")
@@ -407,6 +426,8 @@ def main() -> None:
             scale(Path(name), options.number or 500, options.workers)
         elif options.what == "crowd":
             crowd(Path(name), options.workers)
+        elif options.what == "ours":
+            renew_ours(Path(name), options.workers, options.out)
         else:
             against_stock(Path(name), options.names, options.workers, options.out)
 

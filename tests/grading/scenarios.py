@@ -253,6 +253,13 @@ fault("endless output", own_cell("while True: print('x' * 1000)"), says="without
 fault("200 MB in one print", own_cell("print('x' * 200_000_000)"), says=TOO_MUCH)
 fault("200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output")
 fault("20,000 displays", own_cell("for i in range(20_000): display(i)"), says=TOO_MUCH)
+fault("a progress bar of 3,000 steps", own_cell(
+    "import sys\nfor i in range(3000): sys.stderr.write(f'\\r{i} ' + '#' * 500); sys.stderr.flush()\n"
+    "print('trained, and' + ' told')"), says="trained, and told")  # fmt: skip
+fault("plots that take each other's place", own_cell(
+    "from IPython.display import HTML, clear_output\n"
+    "for i in range(300): clear_output(wait=True); display(HTML('x' * 9000))\nprint('the last' + ' one')"),
+    says="the last one")  # fmt: skip
 fault("a display of 80 MB", own_cell("from IPython.display import HTML; HTML('x' * 80_000_000)"),
       says=TOO_MUCH)  # fmt: skip
 fault("prints in the function", inside("print('x' * 10_000)", right=True))
@@ -324,7 +331,15 @@ fault("metadata lost", lambda nb: [c.update(metadata={}) for c in nb.cells])
 fault(
     "metadata and ids lost",
     lambda nb: [c.update(metadata={}, id=f"new-{i}") for i, c in enumerate(nb.cells)],
-    says="was missing",  # of the written answer, which nothing tells from a text cell of one's own
+    says="question_01 was recognised by its place alone",
+)
+fault(
+    "metadata and id of an answer lost, and notes around it",
+    lambda nb: (
+        cell_named(nb, "question_01").update(metadata={}, id="lost"),
+        nb.cells.append(new_markdown_cell("A note of my own.")),
+    ),
+    says="question_01 was missing: it may be cell 8, cell 9",
 )
 fault(
     "only metadata of the answers lost",
@@ -509,7 +524,9 @@ fault("cells of another kind", spoil=rewritten(lambda d: b'{"cells": 7, "nbforma
       says=NOTHING)  # fmt: skip
 fault("a picture", spoil=rewritten(lambda d: b"\x89PNG\r\n\x1a\n\0\0\0"), lost=BOTH, says=NOTHING)
 fault("nested beyond all bounds", spoil=rewritten(lambda d: b"[" * 100_000), lost=BOTH, says=NOTHING)
-fault("missing", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").unlink(), lost=BOTH, says="handed in")
+fault(
+    "missing", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").unlink(), lost=BOTH, says="is missing: 0 of 9"
+)
 fault("renamed", spoil=lambda f: (f / f"{NOTEBOOK}.ipynb").rename(f / "kernels (1) final.ipynb"),
       says="was handed in as")  # fmt: skip
 fault(
@@ -523,7 +540,7 @@ fault(
 )
 fault("30 MB of outputs", _full_of_outputs)
 fault("60 MB", spoil=rewritten(lambda d: d + b" " * (60 << 20)), lost=BOTH, says="MB")
-fault("a link to a file of the system", spoil=_link_out, lost=BOTH, says="handed in")
+fault("a link to a file of the system", spoil=_link_out, lost=BOTH, says="is missing: 0 of 9")
 fault("a link beside the notebook", spoil=lambda f: (f / "data").symlink_to("/etc"),
       says="is not followed")  # fmt: skip
 fault("numpy.py beside the notebook", spoil=file("numpy.py", "raise SystemExit"))

@@ -17,6 +17,7 @@ from tests.grading.conftest import WORKERS, graded
 from tests.grading.layer_attacks import LAYER_ATTACKS
 from tests.grading.scenarios import GAUSSIAN, REGRESSION
 
+pytestmark = pytest.mark.timeout(2700)  # a whole class is graded in the first test's name
 SECRET = "a-secret-of-the-grader-4711"
 PEER = "a-peers-work-0815"
 HIDDEN = re.compile(r"READ:.*(\bseed\W{1,4}(1009|7919)|(?<![\d.])(1009|7919)(?![\d.])|thorough=True)")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.grading import course as stand_in
-from tests.grading.hogs import FORGED_REPLIES, HOGS
+from tests.grading.hogs import FLOODS, FORGED_REPLIES, HOGS
 from utilities.grading import apart, cgroup, engine, filter
 from utilities.grading.apart import Bounds
 from utilities.grading.sandbox import Limits
@@ -88,6 +88,14 @@ def test_a_server_of_children_that_was_killed_is_replaced():
     assert apart.run(double, 3, bounds=ROOMY) == 6
 
 
+def give_way():
+    return int(Path("/proc/self/oom_score_adj").read_text())
+
+
+def test_a_child_is_ended_before_its_grader_where_memory_runs_out():
+    assert apart.run(give_way, bounds=ROOMY) == apart.FIRST_TO_GO > give_way()
+
+
 def test_temporary_files_of_a_child_go_with_it():
     assert not Path(apart.run(where_temporary_files_go, bounds=ROOMY)).exists()
 
@@ -148,16 +156,19 @@ def test_memory_that_no_process_is_charged_with_is_refused_or_bounded(hogged, na
         assert taken and max(taken) <= 3 * (SMALL.home >> 20), shown
 
 
-def test_other_users_cannot_read_what_was_handed_in(sandboxed, tmp_path):
-    async def mode() -> int:
+def test_other_users_cannot_read_what_was_handed_in_and_a_kernel_goes_first(sandboxed, tmp_path):
+    async def looked() -> tuple[int, Outcome]:
         session = Session(tmp_path, SMALL)
         await session.start()
         try:
-            return session.room.submission.stat().st_mode & 0o777
+            mode = session.room.submission.stat().st_mode & 0o777
+            return mode, await session.run("print(open('/proc/self/oom_score_adj').read())", 20)
         finally:
             await session.end()
 
-    assert asyncio.run(mode()) == 0o700
+    mode, outcome = asyncio.run(looked())
+    assert mode == 0o700
+    assert outcome.outputs[0].text.strip() == "1000"
 
 
 @pytest.mark.parametrize("machine", filter.TABLES)
@@ -225,24 +236,30 @@ def test_a_submission_that_ends_its_process_keeps_its_answers_and_nobody_else_no
 
 
 def test_ctrl_c_ends_the_command_whatever_a_kernel_sends(sandboxed, blank_course, tmp_path):
+    """One submission loops and forges replies, one floods; what was finished before them is kept."""
     course = stand_in.copy_course(blank_course, tmp_path / "course")
-    notebook = stand_in.solved(course)
-    stand_in.cell_named(notebook, "gaussian").source += f"\n{FORGED_REPLIES}"
-    stand_in.hand_in(course, "b", notebook)
     stand_in.hand_in(course, "a", stand_in.solved(course))
+    for student, code in (("b", FORGED_REPLIES), ("c", FLOODS)):
+        notebook = stand_in.solved(course)
+        stand_in.cell_named(notebook, "gaussian").source += f"\n{code}"
+        stand_in.hand_in(course, student, notebook)
     command = [sys.executable, "-m", "utilities.commands.lab", "grade", stand_in.ASSIGNMENT]
     grading = subprocess.Popen(
-        [*command, "--workers", "1", "--json", "table.json"], cwd=course, stdout=subprocess.DEVNULL,
+        [*command, "--workers", "2", "--json", "table.json"], cwd=course, stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(stand_in.ROOT)}, start_new_session=True,
     )  # fmt: skip
     finished = course / "autograded" / "a" / stand_in.ASSIGNMENT
-    assert _soon(finished.exists, 120)
-    time.sleep(3)
-    began = time.monotonic()
-    os.killpg(grading.pid, signal.SIGINT)
-    assert grading.wait(30) == 130
+    try:
+        assert _soon(finished.exists, 120)
+        time.sleep(5)
+        began = time.monotonic()
+        os.killpg(grading.pid, signal.SIGINT)
+        assert grading.wait(30) == 130
+    finally:
+        grading.kill()
     assert time.monotonic() - began < 10  # 2 s on a machine that does nothing else
     assert '"score": 6.0' in (course / "table.json").read_text()
+    assert finished.exists() and not list((course / "autograded").glob("[bc]/*/*.ipynb"))
 
 
 def _slow(notebook):

@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tests.course import ROOT
 from tests.grading import course as stand_in
+from tests.grading.test_command import lab_command as lab
 from utilities.grading.check import check_assignment
 from utilities.grading.course import read_config
 from utilities.grading.new import make_course
@@ -43,11 +44,6 @@ def change_source(course: Path, change: Change) -> None:
 
 def faults(course: Path) -> list:
     return check_assignment(read_config(course), "kernels")
-
-
-def lab(course: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "utilities.commands.lab", *arguments], cwd=course,
-                          capture_output=True, text=True, timeout=300)  # fmt: skip
 
 
 def generate(course: Path) -> subprocess.CompletedProcess:

@@ -1,5 +1,7 @@
 """`lab grade` and stock nbgrader, as an instructor calls them."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -12,6 +14,7 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import pytest
@@ -20,12 +23,31 @@ from nbgrader.apps import NbGraderAPI
 
 from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
+from utilities.commands import lab
 from utilities.grading import sandbox
 
 LAB = [sys.executable, "-m", "utilities.commands.lab", "grade", stand_in.ASSIGNMENT]
 
 
-def lab_grade(course: Path, *options: str, **environment: str) -> subprocess.CompletedProcess:
+def lab_grade(course: Path, *options: str) -> subprocess.CompletedProcess:
+    return lab_command(course, "grade", stand_in.ASSIGNMENT, *options)
+
+
+def lab_command(course: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Call a command in this process, which has imported all that it needs."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(course),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.dict(os.environ, COLUMNS="120"),
+    ):
+        status = lab.main([*arguments])
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+def run_lab_grade(course: Path, *options: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run `lab grade` as an instructor does."""
     return subprocess.run(
         [*LAB, *options], cwd=course, capture_output=True, text=True, timeout=300,
         env={**os.environ, "COLUMNS": "120", **environment},
@@ -50,7 +72,7 @@ def handed_in(course):
 
 
 def test_grades_a_class_and_says_so(sandboxed, handed_in):
-    done = lab_grade(handed_in, "--json", "table.json")
+    done = run_lab_grade(handed_in, "--json", "table.json")
     assert done.returncode == 0, done.stderr
     assert "right" in done.stdout and "6 / 9" in done.stdout
     table = json.loads((handed_in / "table.json").read_text())
@@ -108,14 +130,15 @@ def test_stock_autograde_is_as_safe(sandboxed, handed_in, monkeypatch):
     killer = stand_in.solved(handed_in)
     inside("import os; os._exit(0)")(killer)
     stand_in.hand_in(handed_in, "killer", killer)
-    stock = [sys.executable, "-m", "nbgrader", "autograde", "kernels", "--student"]
+    stock = [sys.executable, "-m", "nbgrader", "autograde", "kernels"]
+    for student in ("broken", "wrong"):
+        shutil.rmtree(handed_in / "submitted" / student)
     secret = handed_in / "secret.txt"
     secret.write_text("a secret")
     curious = stand_in.solved(handed_in)
     curious.cells.append(nbformat.v4.new_code_cell("print(open('link.txt').read())"))
     (stand_in.hand_in(handed_in, "curious", curious) / "link.txt").symlink_to(secret)
-    for student in ("right", "killer", "curious"):
-        subprocess.run([*stock, student], check=True, capture_output=True, cwd=handed_in)
+    subprocess.run(stock, check=True, capture_output=True, cwd=handed_in)
     assert stand_in.scores(handed_in, "right") == stand_in.POINTS
     assert stand_in.scores(handed_in, "killer") == {**stand_in.POINTS, "check_gaussian": 0.0}
     shown = (handed_in / "autograded/curious/kernels/kernels.ipynb").read_text()
@@ -157,7 +180,7 @@ def test_goes_on_after_an_interruption(sandboxed, course):
     ],
 )
 def test_refuses_with_a_reason(sandboxed, course, options, reason):
-    done = subprocess.run([*LAB[:-1], *options], cwd=course, capture_output=True, text=True, timeout=60)
+    done = lab_command(course, "grade", *options)
     assert done.returncode == 2
     assert reason in re.sub(r"\s+", " ", done.stdout)
 

@@ -16,7 +16,7 @@ from nbgrader.api import Gradebook
 
 from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
-from tests.grading.test_command import lab_grade
+from tests.grading.test_command import run_lab_grade
 
 SECONDS = 60
 ASK = """
@@ -82,7 +82,7 @@ def cluster(course, tmp_path):
 
 
 def test_grades_on_a_cluster(sandboxed, course, cluster):
-    done = lab_grade(course, "--cluster", cluster, **_with_own_address())
+    done = run_lab_grade(course, "--cluster", cluster, **_with_own_address())
     assert done.returncode == 0, done.stdout + done.stderr
     for student in ("one", "two"):
         assert stand_in.scores(course, student) == stand_in.POINTS
@@ -124,7 +124,7 @@ def test_a_postgresql_gradebook_takes_the_scores(sandboxed, course, postgres):
         stand_in.ASSIGNMENT, create=True, force=True
     )
     assert result["success"], result["log"]
-    done = lab_grade(course, "--db-url", postgres)
+    done = run_lab_grade(course, "--db-url", postgres)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (course / "gradebook.db").exists()
     with Gradebook(postgres, "attention-lab-kit") as gradebook:

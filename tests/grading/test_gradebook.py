@@ -17,6 +17,7 @@ from nbgrader.api import Gradebook
 from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
 from tests.grading.test_command import LAB, lab_grade
+from tests.grading.test_markup import PNG
 from utilities.commands import lab
 from utilities.grading import apart, engine, gradebook
 from utilities.grading.engine import Grader
@@ -256,21 +257,32 @@ def test_names_that_no_gradebook_can_hold_have_a_row_too(sandboxed, course):
 
 
 def test_one_broken_notebook_never_stops_the_pages_of_others(sandboxed, course):
-    for student in ("ann", "bob", "zoe"):
+    for student in ("ann", "a[b]", "bob", "long", "zoe"):
         notebook = stand_in.solved(course)
         inside("return 0")(notebook)
-        stand_in.cell_named(notebook, "question_01").source = "![a](attachment:lost.png) i<b, j>i"
+        answer = stand_in.cell_named(notebook, "question_01")
+        answer.source = "![a](attachment:lost.png) i<b, j>i ![b](attachment:b.png)"
+        answer.attachments = {"b.png": {"image/png": PNG}}
         stand_in.hand_in(course, student, notebook)
     assert lab_grade(course).returncode == 0
-    broken = course / "autograded" / "bob" / "kernels" / "kernels.ipynb"
-    broken.chmod(0o600)
-    broken.write_text("{")
+    broken, long = (course / f"autograded/{name}/kernels/kernels.ipynb" for name in ("bob", "long"))
+    graded = nbformat.read(long, 4)
+    graded.cells.append(nbformat.v4.new_code_cell("( " * 1_000_000))
+    for path, text in ((broken, "{"), (long, nbformat.writes(graded))):
+        path.chmod(0o600)
+        path.write_text(text)
+    settings = course / "nbgrader_config.py"
+    short = "from utilities.grading import feedback as f\nf.RENDERING = f.apart.Bounds(60, 6, 2 << 30)"
+    settings.write_text(f"{settings.read_text()}\n{short}\n")
     feedback = [sys.executable, "-m", "nbgrader", "generate_feedback", "kernels"]
     done = subprocess.run(feedback, cwd=course, capture_output=True, text=True, timeout=300)
-    assert "bob" in done.stderr and "display_data_priority" not in done.stderr
-    for student in ("ann", "zoe"):
+    assert "display_data_priority" not in done.stderr
+    for student in ("bob", "long"):
+        assert f"error processing assignment 'kernels' for student '{student}'" in done.stderr
+    for student in ("ann", "a[b]", "zoe"):
         page = (course / "feedback" / student / "kernels" / "kernels.html").read_text()
-        assert "[a: not shown] i&lt;b, j&gt;i" in page
+        assert "[a: not shown] i&lt;b, j&gt;i" in page and f"data:image/png;base64,{PNG}" in page
+    assert not list((course / "feedback").glob("long/*/*.html"))
 
 
 def test_a_submission_that_ends_its_own_reading_has_a_row_and_asks(sandboxed, course, monkeypatch):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import tarfile
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -121,17 +122,18 @@ def test_pictures_stay_and_nothing_else_that_is_attached():
     assert len(remarks) == 1 and "c.svg, d.png, e.png, f.png" in remarks[0]
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"<!DOCTYPE html><html></html>", "a web page"), (b"%PDF-1.7", "a PDF"),
-        (b"\x89PNG\r\n\x1a\n", "a picture"), (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-        (b"version https://git-lfs.github.com/spec/v1", "Git LFS"), (b" \n", "is empty"),
-        (b"{}", "no cells"), (b"[1]", "no cells"), (b'{"cells": 7}', "no cells"),
-        (b"{", "no valid JSON"), (b"[" * 100_000, "no valid JSON"),
-        (b" " * (LARGEST_NOTEBOOK + 1), "more than 50 MB"),
-    ],
-)  # fmt: skip
+NO_NOTEBOOKS = {
+    "web page": (b"<!DOCTYPE html><html></html>", "a web page"), "PDF": (b"%PDF-1.7", "a PDF"),
+    "picture": (b"\x89PNG\r\n\x1a\n", "a picture"), "7z": (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
+    "blank": (b" \n", "is empty"), "empty object": (b"{}", "no cells"), "list": (b"[1]", "no cells"),
+    "cells of another kind": (b'{"cells": 7}', "no cells"), "cut off": (b"{", "no valid JSON"),
+    "deep": (b"[" * 100_000, "no valid JSON"),
+    "large": (b" " * (LARGEST_NOTEBOOK + 1), "more than 50 MB"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "reason"), NO_NOTEBOOKS.values(), ids=NO_NOTEBOOKS.keys())
 def test_what_is_no_notebook_is_told_by_name(content, reason):
     with pytest.raises(Unreadable, match=reason):
         read_notebook(content, [])
@@ -291,6 +293,68 @@ def test_a_sparse_file_is_neither_read_nor_hashed(tmp_path):
     assert time.process_time() - began < SECONDS
 
 
+def tar_of_links(tmp_path: Path) -> bytes:
+    """Pack a folder as tar does: of two names of one file, the second is a link to the first."""
+    folder = tmp_path / "packed"
+    put(folder, **{"backup.dat": data(), "own.py": b"a = 1"})
+    os.link(folder / "backup.dat", folder / "kernels.ipynb")
+    (folder / "passwd").symlink_to("/etc/passwd")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name in ("backup.dat", "kernels.ipynb", "own.py", "passwd"):
+            archive.add(folder / name, name)
+        lost = tarfile.TarInfo("lost.py")
+        lost.type, lost.linkname = tarfile.LNKTYPE, "../../etc/passwd"
+        archive.addfile(lost)
+    return buffer.getvalue()
+
+
+def test_hard_links_are_files_and_lead_nowhere_else(tmp_path):
+    submitted = put(tmp_path / "submitted", **{"lab.tar.gz": tar_of_links(tmp_path)})
+    submission = take_in(submitted, ["kernels"])
+    assert submission.notebooks["kernels"].cells[0].source == CODE
+    assert set(submission.files) == {"backup.dat", "own.py"}
+    said = " ".join(submission.remarks["kernels"])
+    assert "passwd in lab.tar.gz is not followed" in said and "lost.py in lab.tar.gz is not" in said
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    os.link(tmp_path / "packed" / "kernels.ipynb", linked / "kernels.ipynb")
+    assert take_in(linked, ["kernels"]).notebooks
+
+
+def test_files_that_change_while_they_are_read_are_read_to_some_end(tmp_path):
+    """Each content is one that was there, or the reason is told; no more than was listed is hashed."""
+    notebook, endless, over = tmp_path / "kernels.ipynb", tmp_path / "log.txt", threading.Event()
+    put(tmp_path, **{"kernels.ipynb": data(), "log.txt": b""})
+
+    def change() -> None:
+        with endless.open("ab") as log:
+            while not over.is_set():
+                log.write(b"x" * (1 << 16))
+                (tmp_path / "new").write_bytes(data("new = 1"))
+                (tmp_path / "new").replace(notebook)
+                notebook.write_bytes(data()[:50])
+                notebook.unlink()
+                put(tmp_path, **{"kernels.ipynb": data(), "folder/x.py": b""})
+                (tmp_path / "folder" / "x.py").unlink()
+                (tmp_path / "folder").rmdir()
+                if log.tell() > 60 << 20:
+                    log.truncate(0)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(40):
+            submission = take_in(tmp_path, ["kernels"])
+            read = submission.notebooks.get("kernels")
+            assert submission.refused if read is None else read.cells[0].source in (CODE, "new = 1")
+            for _, stream, size, _ in collecting.fingerprints(tmp_path):
+                assert stream is None or len(stream.read(size)) <= size
+    finally:
+        over.set()
+        changing.join()
+
+
 SIDE_FILES = {
     "broken zip": {"more.zip": b"PK\x03\x04 and nothing"},
     "broken tar": {"more.tar.gz": b"\x1f\x8b and nothing"},
@@ -334,6 +398,16 @@ def test_archives_are_held_to_bounds(tmp_path, monkeypatch):
     assert "too large" in " ".join(submission.remarks["kernels"])
 
 
+def test_thirty_archives_come_to_no_more_than_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(collecting, "LARGEST_TOGETHER", 4 << 20)
+    inside = {f"part{n}.bin": bytes(1 << 20) for n in range(3)}
+    put(tmp_path, **{f"a{n}.zip": zipped(**inside) for n in range(30)}, **{"kernels.ipynb": data()})
+    submission = take_in(tmp_path, ["kernels"])
+    assert submission.notebooks
+    assert sum(map(len, submission.files.values())) <= 4 << 20
+    assert "too large or too many" in " ".join(submission.remarks["kernels"])
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [
@@ -346,6 +420,7 @@ def test_archives_are_held_to_bounds(tmp_path, monkeypatch):
         (b"25. M\xe4rz 2026 12:00", None), (b"12:00", None), (b"late, sorry", None), (b"", None),
         (b"\0\0\0", None), (b"1" * 4000, None), (b"Nov 2026", None),
     ],
+    ids=lambda value: str(value)[:40],
 )  # fmt: skip
 def test_dates_are_read_generously_and_never_guessed(written, read):
     assert time_stamp(written) == read

@@ -7,7 +7,7 @@ import time
 import pytest
 from nbformat.v4 import new_notebook
 
-from utilities.grading.execute import _Run
+from utilities.grading.execute import CourseExecute, _Run, bounds
 from utilities.grading.sandbox import Limits
 from utilities.grading.session import OVERDUE, Outcome
 
@@ -41,6 +41,13 @@ def test_time_is_halved_for_each_cell_that_ran_out_of_it_down_to_a_fifth(tmp_pat
 
 def test_time_stays_whole_while_cells_end_by_themselves(tmp_path):
     assert waits(["quick", "quick", "endless", "quick", "quick"], tmp_path) == [100.0] * 3 + [50.0] * 2
+
+
+def test_a_training_cell_of_ten_minutes_has_them_where_the_course_says_so(tmp_path):
+    execution = CourseExecute(timeout=900)
+    assert execution.limits.cell_seconds == 900 and execution.limits.notebook_seconds == 3600
+    assert bounds(execution.limits, 1).seconds > 3600 and bounds(execution.limits, 1).cpu_seconds > 3600
+    assert CourseExecute().limits.cell_seconds == 300
 
 
 def test_no_cell_waits_for_longer_than_the_notebook_has(tmp_path):

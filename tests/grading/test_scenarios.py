@@ -6,8 +6,12 @@ import re
 import nbformat
 import pytest
 
+from tests.grading import course as stand_in
 from tests.grading.course import ASSIGNMENT, NOTEBOOK, POINTS
 from tests.grading.scenarios import SCENARIOS
+from utilities.grading.markup import WRITTEN
+
+pytestmark = pytest.mark.timeout(2700)  # a whole class is graded in the first test's name
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,18 @@ def test_fault_costs_only_what_it_touches(graded, name):
     assert scenario.says in _text(notebook) + "".join(row.remarks)
     on_more_than_cells = [remark for remark in row.remarks if not remark.startswith("In cell ")]
     assert scenario.says or on_more_than_cells == []
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if "an answer" in name])
+def test_a_written_answer_and_its_pictures_are_kept_byte_for_byte(graded, blank_course, name):
+    submitted = stand_in.solved(blank_course)
+    SCENARIOS[name].change(submitted)
+    mine = [cell for cell in submitted.cells if cell.cell_type == "markdown"][2:]
+    cells = [cell for cell in graded(name)[2].cells if cell.cell_type == "markdown"]
+    kept = {cell.metadata.get(WRITTEN, cell.source): cell.get("attachments", {}) for cell in cells}
+    for cell in mine:
+        pictures = {k: v for k, v in cell.get("attachments", {}).items() if not k.endswith("svg")}
+        assert kept[cell.source] == pictures
 
 
 def test_table_is_as_long_as_promised():

@@ -98,6 +98,7 @@ def test_every_remark_stands_whole_below_the_table_and_once(sandboxed, course):
     config = course / "nbgrader_config.py"
     config.write_text(
         config.read_text() + "\nc.CourseExecute.timeout = 3\nc.CourseExecute.grace = 2.0\n"
+        "c.LateSubmissionPlugin.penalty_method = 'zero'\n"
     )
     late = stand_in.hand_in(course, "late", stand_in.solved(course))
     (late / "timestamp.txt").write_text("2026-03-04 12:00:00 UTC")
@@ -111,7 +112,10 @@ def test_every_remark_stands_whole_below_the_table_and_once(sandboxed, course):
     endless.cells.append(new_code_cell("gaussian(1.0)"))
     stand_in.hand_in(course, "endless", endless)
     told = said_by(lab_grade(course))
-    assert "late: Handed in 3.0 days late." in told
+    assert "late: Handed in 3.0 days late; it cost 6 points." in told
+    assert (
+        run_of(course, "late")["penalty"] == 6.0 and stand_in.scores(course, "late") == stand_in.POINTS
+    )
     assert "no-python: cell nadaraya_watson: SyntaxError:" in told
     assert "(line 1)" in told
     assert re.search(r"endless: cells check_gaussian, .*: This cell was stopped: it ran longer", told)

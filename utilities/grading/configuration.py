@@ -12,7 +12,7 @@ from traitlets.config import Config
 
 from utilities.grading.engine import DONE
 from utilities.grading.execute import CourseExecute
-from utilities.grading.feedback import CourseFeedback, CourseGrades
+from utilities.grading.feedback import CourseFeedback, CourseGrades, FeedbackExporter
 from utilities.grading.files import FROM_EXCHANGE
 from utilities.grading.guard import CheckedExporter
 from utilities.grading.sanitize import RepairCells
@@ -55,6 +55,7 @@ def configure(c: Config, course_id: str) -> None:
 
     # What is shown, in formgrader and in feedback: nothing in it runs, and nothing is fetched.
     c.HTMLExporter.filters = {"markdown2html": "utilities.grading.markup.markdown2html"}
+    c.GenerateFeedback.exporter_class = FeedbackExporter
 
     # Students see reports, their own code and the comments: no hidden test.
     c.GenerateFeedback.preprocessors = [CourseGrades, CourseFeedback, CSSHTMLHeaderPreprocessor]

@@ -55,7 +55,6 @@ from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
 
-READING = apart.Bounds(seconds=120, cpu_seconds=60, memory=3 << 30)
 DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
 GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
 OPTIONAL = "{}.ipynb was not handed in; it is optional."
@@ -65,7 +64,7 @@ REASONS = {"submission": "handed in again", "tests": "tests changed", "points": 
 ABSENT = "not handed in"
 SCRATCH = ".lab-"  # folders of a grading under way, in the student's graded folder
 LONGEST_STAMP = 4096  # bytes
-READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=3 << 30)
+READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=2 << 30)
 
 
 @dataclass(frozen=True)
@@ -585,7 +584,7 @@ def _digest(place: _Place) -> str:
         about = f"{size}" if stream is not None else f"{size} {changed}"
         digest.update(os.fsencode(name) + b"\0" + about.encode() + b"\0")
         if stream is not None:
-            digest.update(hashlib.sha256(stream.read()).digest())
+            digest.update(hashlib.sha256(stream.read(size)).digest())  # it may grow meanwhile
     for name, data in sorted(_side_files(place.folder)):
         digest.update(name.encode() + b"\0" + data)
     return digest.hexdigest()

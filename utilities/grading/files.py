@@ -299,9 +299,26 @@ def _untar(archive: File, stream: IO[bytes], basket: _Basket, deeper: int) -> No
         name = archive.name.rsplit(".", 1)[0]
         return _take(archive, name, bounded, len(start), archive.time, basket, deeper)
     with tarfile.open(fileobj=bounded, mode="r|") as tar:
+        links: list[tarfile.TarInfo] = []
         for entry in tar:
             if entry.isfile() and (inner := tar.extractfile(entry)) is not None:
                 _take(archive, entry.name, inner, entry.size, entry.mtime, basket, deeper)
+            elif (entry.islnk() or entry.issym()) and len(links) < MOST_FILES:
+                links.append(entry)
+    for link in links:
+        _take_link(archive, link, basket, deeper)
+
+
+def _take_link(archive: File, link: tarfile.TarInfo, basket: _Basket, deeper: int) -> None:
+    """Take a hard link for the file of the archive that it names; tar packs one file once."""
+    target = PurePosixPath(link.linkname).as_posix()
+    names = (target, f"{archive.name}.d/{target}") if link.islnk() else ()
+    same = next((file for file in basket.collected.files if file.name in names), None)
+    if same is None:
+        basket.remark(f"The link {shortened(link.name)} in {shortened(archive.name)} is not followed.")
+    else:
+        stream, size = io.BytesIO(same.data), len(same.data)
+        _take(archive, link.name, stream, size, link.mtime, basket, deeper)
 
 
 def _plain(stream: IO[bytes]) -> Any:

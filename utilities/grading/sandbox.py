@@ -242,7 +242,8 @@ def sandbox_command(
     mounts.add("--perms", "1777", "--dir", WORK, "--chdir", WORK)
     mounts.add("--remount-ro", "/dev", "--remount-ro", "/")
     settings = [part for item in kernel_environment(KIT, HOME).items() for part in ("--setenv", *item)]
-    prepare = 'cp -RP /submission/. . 2>/dev/null; exec "$@"'
+    first_to_go = "echo 1000 >/proc/self/oom_score_adj"  # where the machine runs out of memory
+    prepare = f'{{ {first_to_go}; cp -RP /submission/. .; }} 2>/dev/null; exec "$@"'
     inner = [*_limited(room.limits), "/bin/sh", "-c", prepare, "sh", *command]
     alone = [
         "--unshare-ipc",

@@ -67,10 +67,14 @@ class TrustedCell:
 
 @dataclass
 class Trusted:
-    """What the instructor's side knows of one notebook: its cells in order, its kernel."""
+    """What the instructor's side knows of one notebook: its cells in order, its kernel.
+
+    texts: what the instructor wrote between them, where the source is at hand; no student's answer.
+    """
 
     cells: list[TrustedCell]
     kernelspec: dict[str, Any] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
 
 
 class RepairCells(NbGraderPreprocessor):
@@ -104,13 +108,20 @@ def read_trusted(
             checksum=cell.checksum or "",
         )  # fmt: skip
     kernelspec = json.loads(entry.kernelspec) if entry.kernelspec else {}
-    return Trusted(_ordered(cells, order), kernelspec)
+    unmarked = [cell for cell in order.cells if _grade_id(cell) is None] if order else []
+    texts = frozenset(cell.source.strip() for cell in unmarked)
+    return Trusted(_ordered(cells, order), kernelspec, texts)
 
 
 def repair(nb: NotebookNode, trusted: Trusted) -> NotebookNode:
     """Return the submission's answers in the shape of the assignment, with notes on the repairs."""
     known = _recognise(nb.cells, trusted.cells)
-    notes: list[str] = []
+    placed, perhaps = _match_between(nb.cells, trusted, known)
+    known |= placed
+    notes = [
+        f"The cell {trusted.cells[place].name} was recognised by its place alone."
+        for place in placed.values()
+    ]
     in_order = [place for place in (known.get(i) for i in range(len(nb.cells))) if place is not None]
     if in_order != sorted(in_order):
         notes.append("Cells of the assignment stood in another order; they were put back in place.")
@@ -126,7 +137,7 @@ def repair(nb: NotebookNode, trusted: Trusted) -> NotebookNode:
             last = place
     cells = list(own.get(-1, []))
     for place, known_cell in enumerate(trusted.cells):
-        cells.append(_rebuilt(known_cell, answers.get(place), notes))
+        cells.append(_rebuilt(known_cell, answers.get(place), perhaps.get(place, []), notes))
         cells += own.get(place, [])
     repaired = nbformat.v4.new_notebook(cells=cells)
     repaired.metadata = NotebookNode(kernelspec=trusted.kernelspec) if trusted.kernelspec else {}
@@ -135,14 +146,21 @@ def repair(nb: NotebookNode, trusted: Trusted) -> NotebookNode:
     return repaired
 
 
-def _rebuilt(known: TrustedCell, submitted: NotebookNode | None, notes: list[str]) -> NotebookNode:
-    """Return a cell of the assignment; its source is the student's where it is an answer."""
+def _rebuilt(
+    known: TrustedCell, submitted: NotebookNode | None, perhaps: Sequence[int], notes: list[str]
+) -> NotebookNode:
+    """Return a cell of the assignment; its source is the student's where it is an answer.
+
+    perhaps: where none was recognised, the cells that may be the answer, for a person to look at.
+    """
     if known.fixed:
         if submitted is None:
             notes.append(f"The cell {known.name} was missing; it was put back.")
         source = known.source
     elif submitted is None:
-        notes.append(f"The cell {known.name} was missing: there was nothing to grade in it.")
+        may_be = ", ".join(f"cell {index + 1}" for index in perhaps)
+        told = f"it may be {may_be}" if may_be else "there was nothing to grade in it"
+        notes.append(f"The cell {known.name} was missing: {told}.")
         source = MISSING_CODE if known.cell_type == "code" else MISSING_TEXT
     else:
         source = submitted.source
@@ -153,7 +171,7 @@ def _rebuilt(known: TrustedCell, submitted: NotebookNode | None, notes: list[str
         cell.metadata.update(deletable=False, editable=False)
     elif submitted is not None:
         _keep_text(cell, submitted, f"the answer {known.name}", notes)
-    if submitted is None and known.solution and known.grade:
+    if submitted is None and known.solution and known.grade and not perhaps:
         cell.metadata.nbgrader.checksum = utils.compute_checksum(cell)  # unanswered: 0 points
     return cell
 
@@ -201,8 +219,8 @@ def _new_cell(cell_type: str, source: str) -> NotebookNode:
 def _recognise(cells: Sequence[NotebookNode], known: Sequence[TrustedCell]) -> dict[int, int]:
     """Return which submitted cell is which known one: {index in the submission: place}.
 
-    By grade id; then, for what has lost it, by cell id, by the text of a locked cell, by what a
-    solution defines, and by standing alone between two recognised neighbours.
+    By grade id; then, for what has lost it, by cell id, by the text of a locked cell, and by what a
+    solution defines.
     """
     found: dict[int, int] = {}
     taken: set[int] = set()
@@ -223,30 +241,37 @@ def _recognise(cells: Sequence[NotebookNode], known: Sequence[TrustedCell]) -> d
         lambda c: _definitions(c.source) if c.cell_type == "code" else None,
         lambda k: k.defines if k.solution else None,
     )
-    _match_between(cells, known, found, taken)
     return found
 
 
 def _match_between(
-    cells: Sequence[NotebookNode],
-    known: Sequence[TrustedCell],
-    found: dict[int, int],
-    taken: set[int],
-) -> None:
-    """Recognise an answer that is the only stranger of its type between recognised neighbours."""
-    by_place = {place: index for index, place in found.items()}
+    cells: Sequence[NotebookNode], trusted: Trusted, found: dict[int, int]
+) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """Recognise answers by their place: as many strangers as there are answers between neighbours.
+
+    The strangers are of the answer's type, and nothing that the instructor wrote. Where there are more
+    or fewer, return them for each place: a person must look.
+    """
+    known, by_place = trusted.cells, {place: index for index, place in found.items()}
+    gaps: dict[tuple[int, int, str], list[int]] = {}
     for place, cell in enumerate(known):
-        if place in taken or not cell.solution:
-            continue
-        before = max((by_place[p] for p in by_place if p < place), default=-1)
-        after = min((by_place[p] for p in by_place if p > place), default=len(cells))
+        if cell.solution and place not in by_place:
+            before = max((by_place[p] for p in by_place if p < place), default=-1)
+            after = min((by_place[p] for p in by_place if p > place), default=len(cells))
+            gaps.setdefault((before, after, cell.cell_type), []).append(place)
+    placed: dict[int, int] = {}
+    perhaps: dict[int, list[int]] = {}
+    for (before, after, kind), places in gaps.items():
         strangers = [
             i for i in range(before + 1, after)
-            if i not in found and cells[i].cell_type == cell.cell_type and cells[i].source.strip()
+            if i not in found and cells[i].cell_type == kind
+            and cells[i].source.strip() not in trusted.texts | {""}
         ]  # fmt: skip
-        if len(strangers) == 1:
-            found[strangers[0]] = place
-            taken.add(place)
+        if len(strangers) == len(places):
+            placed |= zip(strangers, places, strict=True)
+        else:
+            perhaps |= dict.fromkeys(places, strangers)
+    return placed, perhaps
 
 
 def _grade_id(cell: NotebookNode) -> str | None:

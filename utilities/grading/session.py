@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import math
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -39,9 +40,11 @@ OVERDUE = f"{STOPPED}: it ran longer than its time. Look for a loop that never e
 MUTE = f"{STOPPED}: after it, the kernel no longer tells the grader what it shows."
 FLUSH_SECONDS = 3.0
 SETTLE_SECONDS = 0.2
+OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\r\n])")
 WATCH_SECONDS = 0.2
 LARGEST_CLIENT = 1 << 30  # bytes that this process may grow by while it reads what a kernel sends
 MOST_ANSWERS = 2
+MOST_WAITING = 10_000  # messages; what comes too fast beyond them is lost
 PATIENT_SECONDS = 1.0
 LINUX_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
@@ -94,6 +97,7 @@ class Session:
         began = time.monotonic()
         self.context = zmq.asyncio.Context()
         self.context.maxmsgsize = wire.LARGEST_MESSAGE
+        self.context.rcvhwm = MOST_WAITING
         try:
             self.manager = self._new_manager()
             await self.manager.start_kernel()
@@ -263,7 +267,8 @@ class Session:
         return (self.watch.why if self.watch else "") or otherwise
 
     def _overdue(self, shown: "_Shown", deadline: float) -> str:
-        if shown.bytes > FLOOD * self.limits.cell_output or shown.number > FLOOD * self.limits.outputs:
+        limits = self.limits
+        if shown.seen_bytes > FLOOD * limits.cell_output or shown.seen > FLOOD * limits.outputs:
             return f"{STOPPED}: it shows more and more without end."
         if time.monotonic() > deadline:
             return OVERDUE
@@ -273,9 +278,9 @@ class Session:
         """Wait for outputs still on their way, as long as any come, but not for ever."""
         deadline = time.monotonic() + LAST_MESSAGES_SECONDS
         while not shown.idle and time.monotonic() < deadline:
-            before = shown.number
+            before = shown.messages
             await asyncio.wait([listener], timeout=LAST_MESSAGES_SECONDS / 2)
-            if shown.number == before or shown.bytes > FLOOD * self.limits.cell_output:
+            if shown.messages == before or shown.seen_bytes > FLOOD * self.limits.cell_output:
                 return
 
 
@@ -342,21 +347,25 @@ class _OneKernel(KernelSpecManager):
 
 
 class _Shown:
-    """What one source shows, within limits."""
+    """What one source shows, within limits.
+
+    bytes: of what stands there; a progress bar or a plot that takes the place of the last one costs
+    nothing, however long a training goes on. seen, seen_bytes: of all that was shown, to tell a flood.
+    """
 
     def __init__(self, limits: Limits):
         self.limits = limits
         self.outputs: list[NotebookNode] = []
         self.answers: list[dict] = []
         self.places: dict[str, list[int]] = {}
-        self.bytes = self.number = 0
+        self.bytes = self.seen_bytes = self.seen = self.messages = 0
         self.count: int | None = None
         self.idle = self.clear_next = self.full = False
 
     def take(self, message: dict) -> None:
         """Take one published message."""
         kind, content = message["msg_type"], message["content"]
-        self.number += 1
+        self.messages += 1
         if kind == "status":
             self.idle = content["execution_state"] == "idle"
         elif kind == "clear_output":
@@ -367,8 +376,10 @@ class _Shown:
                 if len(self.answers) < MOST_ANSWERS:  # of several none counts: keep only that they came
                     self.answers.append(answer if not self.answers else {})
                 return
-            self.bytes += sum(map(_size, content.values()))
-            self._show(kind, message, (content.get("transient") or {}).get("display_id"))
+            self.seen += kind != "stream"
+            size = _size(content["text"] if kind == "stream" else content)
+            self.seen_bytes += size
+            self._show(kind, message, size, (content.get("transient") or {}).get("display_id"))
 
     def replied(self, reply: dict) -> bool:
         """Take the reply, show an error not yet shown, return whether the kernel ends itself."""
@@ -396,30 +407,46 @@ class _Shown:
         count = self.count if isinstance(self.count, int) else None
         return Outcome(outputs, self.answers, count, stopped)
 
-    def _show(self, kind: str, message: dict, display_id: Any) -> None:
+    def _show(self, kind: str, message: dict, size: int, display_id: Any) -> None:
         if kind == "update_display_data":
+            self.bytes += size
             for place in self.places.get(display_id, []):
                 self.outputs[place]["data"] = NotebookNode(message["content"]["data"])
-            return
-        if self.bytes > self.limits.cell_output or self.number > self.limits.outputs:
-            self.too_much()
             return
         if self.clear_next:
             self._clear(False)
         output = output_from_msg(message)
-        last = self.outputs[-1] if self.outputs else None
-        if kind == "stream" and last and last.get("name") == output.name:
-            last.text += output.text
-            return
-        if display_id:
-            self.places.setdefault(display_id, []).append(len(self.outputs))
-        self.outputs.append(output)
+        last = self.outputs[-1] if self.outputs else NotebookNode()
+        goes_on = kind == "stream" and last.get("name") == output.name
+        before = last.text if goes_on else ""
+        if kind == "stream":
+            output.text = _overwritten(before, output.text)
+            size = len(output.text) - len(before)
+        self.bytes += size
+        too_many = not goes_on and len(self.outputs) >= self.limits.outputs
+        if self.full or too_many or self.bytes > self.limits.cell_output:
+            self.too_much()
+        elif goes_on:
+            last.text = output.text
+        else:
+            if display_id:
+                self.places.setdefault(display_id, []).append(len(self.outputs))
+            self.outputs.append(output)
 
     def _clear(self, wait: bool) -> None:
         self.clear_next = wait
         if not wait:
             self.outputs.clear()
             self.places.clear()
+            self.bytes, self.full = 0, False
+
+
+def _overwritten(text: str, more: str) -> str:
+    """Return a text that goes on; a line that begins anew (\\r) takes the place of what stood there."""
+    if "\r" not in more:
+        return text + more
+    above, end, line = text.rpartition("\n")
+    return above + end + OVERWRITTEN.sub("", line + more)
 
 
 def _error(name: str, value: str, traceback: Sequence[str]) -> NotebookNode:
