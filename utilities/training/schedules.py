@@ -9,6 +9,8 @@ import tf_keras
 
 from utilities.training.profiles import Training
 
+NAME = "learning_rate_schedule"  # of the kit's schedules, by which a check knows them
+
 
 def learning_rate_schedule(
     training: Training, num_samples: int
@@ -24,9 +26,9 @@ def learning_rate_schedule(
     warmup_steps = round(training.warmup_epochs * steps_per_epoch)
     decay_steps = training.epochs * steps_per_epoch - warmup_steps
     if warmup_steps == 0:
-        return tf_keras.optimizers.schedules.CosineDecay(training.learning_rate, decay_steps)
+        return tf_keras.optimizers.schedules.CosineDecay(training.learning_rate, decay_steps, name=NAME)
     return tf_keras.optimizers.schedules.CosineDecay(
-        0.0, decay_steps, warmup_target=training.learning_rate, warmup_steps=warmup_steps
+        0.0, decay_steps, name=NAME, warmup_target=training.learning_rate, warmup_steps=warmup_steps
     )
 
 
