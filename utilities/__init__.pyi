@@ -51,6 +51,7 @@ from .figures.images import plot_confusion as plot_confusion
 from .figures.images import plot_images as plot_images
 from .figures.images import plot_top_classes as plot_top_classes
 from .figures.inductive_bias import plot_attempts as plot_attempts
+from .figures.inductive_bias import plot_grid_offsets as plot_grid_offsets
 from .figures.inductive_bias import plot_position_maps as plot_position_maps
 from .figures.inductive_bias import plot_relative_bias as plot_relative_bias
 from .figures.inductive_bias import plot_sample_efficiency as plot_sample_efficiency
@@ -72,9 +73,11 @@ from .models.inspection import attention_weights_of as attention_weights_of
 from .models.inspection import position_embeddings_of as position_embeddings_of
 from .models.locality import attention_distances as attention_distances
 from .models.locality import self_attention_weights_of as self_attention_weights_of
+from .models.locality import temperature_weights_of as temperature_weights_of
 from .models.locality import temperatures_of as temperatures_of
 from .models.locality import uniform_attention_distance as uniform_attention_distance
 from .models.parameters import count_parameters as count_parameters
+from .models.pre_norm_vit import PatchProjection as PatchProjection
 from .models.pre_norm_vit import PatchTokens as PatchTokens
 from .models.pre_norm_vit import create_pre_norm_vit as create_pre_norm_vit
 from .models.pre_norm_vit import resize_and_augment as resize_and_augment
@@ -97,6 +100,9 @@ from .models.sizes import vit_arguments as vit_arguments
 from .models.small_cnn import build_small_cnn as build_small_cnn
 from .models.small_resnet import small_resnet as small_resnet
 from .training.augmentation import crop_and_flip as crop_and_flip
+from .training.augmentation import report_augmentation as report_augmentation
+from .training.clock import Stopwatch as Stopwatch
+from .training.clock import clock_name as clock_name
 from .training.cost import arrays_made as arrays_made
 from .training.cost import fit_exponent as fit_exponent
 from .training.cost import measure_memory as measure_memory
@@ -106,5 +112,6 @@ from .training.loop import train as train
 from .training.profiles import load_profile as load_profile
 from .training.schedules import LearningRateLog as LearningRateLog
 from .training.schedules import learning_rate_schedule as learning_rate_schedule
+from .training.schedules import step_in_logarithm as step_in_logarithm
 
 __all__: list[str]

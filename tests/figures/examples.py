@@ -14,6 +14,7 @@ from utilities import (
     plot_class_token_attention,
     plot_confusion,
     plot_cost,
+    plot_grid_offsets,
     plot_history,
     plot_images,
     plot_learning_rate,
@@ -59,6 +60,7 @@ MODELS = ("plain", "shifted patches", "locality attention", "both")
 DISTANCES = {name: RNG.uniform(5, 15, (3, 4)) for name in MODELS}
 ATTEMPTS = {
     "healthy": {"losses": [5.0, 4.4], "spread": 0.5, "predicted_classes": 41},
+    "off the scale": {"losses": [16.0, 15.5, 15.5], "spread": 4.5, "predicted_classes": 9},
     "dead": {"losses": [12.0, 4.605], "spread": 0.0, "predicted_classes": 1},
 }
 SAMPLE_CURVES = {"ViT": ([200, 1000], [0.05, 0.125]), "ResNet": ([200, 1000], [0.07, 0.25])}
@@ -134,6 +136,7 @@ FIGURES = {
     "images, predicted": lambda: plot_images(IMAGE[None].repeat(4, 0), range(4), CLASSES, [0] * 4),
     "patches": lambda: plot_patches(IMAGE, to_patches(IMAGE, 4), 4),
     "history": lambda: plot_history({"ViT": HISTORY, "CNN": HISTORY}),
+    "history of many": lambda: plot_history(dict.fromkeys(VARIANTS, HISTORY), training=False),
     "class token": lambda: plot_class_token_attention(IMAGE, softmax(4, 7, 7), 4),
     "positions": lambda: plot_position_similarity(RNG.standard_normal((7, 5)), (3, 2)),
     "top classes": lambda: plot_top_classes(IMAGE, ["tabby, cat", "lynx"], [0.9, 0.05]),
@@ -160,9 +163,10 @@ FIGURES = {
     "maps": lambda: plot_position_maps(
         {"1-D": RNG.standard_normal((6, 4)), "2-D": RNG.standard_normal((6, 8))}, (2, 3)
     ),
+    "offsets": lambda: plot_grid_offsets(2, 3),
     "bias": lambda: plot_relative_bias(bias_of(2, 3), (2, 3)),
     "attempts": lambda: plot_attempts(ATTEMPTS, 100),
-    "samples": lambda: plot_sample_efficiency(SAMPLE_CURVES, 0.01),
+    "samples": lambda: plot_sample_efficiency(SAMPLE_CURVES, 0.01, 10_000),
     # energy
     "energy": lambda: compare_energy([report_of("ViT"), report_of("CNN")], [0.5, 0.8]),
 }

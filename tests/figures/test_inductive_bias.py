@@ -27,8 +27,8 @@ def test_similarities_of_all_models_share_their_colours():
         (lambda: plots.plot_position_maps({"1-D": np.ones((5, 4))}, (2, 3)), r"\(5, 4\).*2 × 3"),
         (lambda: plots.plot_relative_bias(np.ones((3, 5, 6)), (2, 3)), r"\(3, 5, 6\)"),
         (lambda: plots.plot_attempts({}, 100), "no losses"),
-        (lambda: plots.plot_sample_efficiency({}, 0.01), "is empty"),
-        (lambda: plots.plot_sample_efficiency({"ViT": ([1, 2], [0.5])}, 0.01), "ViT: 2 numbers"),
+        (lambda: plots.plot_sample_efficiency({}, 0.01, 100), "is empty"),
+        (lambda: plots.plot_sample_efficiency({"ViT": ([1, 2], [0.5])}, 0.01, 100), "ViT: 2 numbers"),
     ],
 )
 def test_bad_input_gets_one_clear_error(draw, message):

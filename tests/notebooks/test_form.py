@@ -130,6 +130,20 @@ def test_questions_say_which_is_the_model_answer_and_which_the_scheme(path):
         assert cell.source.count("**Marking scheme**") == 1
 
 
+EXTENSIONS = [path for path in SOLUTIONS if path.stem != "vision_transformer"]
+
+
+@pytest.mark.parametrize("path", EXTENSIONS, ids=lambda path: path.stem)
+def test_what_is_listed_is_cited_and_no_paper_is_cited_that_is_not_listed(path):
+    cells = {cell.id: cell.source for cell in read(path).cells}
+    _, listed = cells.pop("summary").split("## References")
+    text = "\n".join(cells.values())
+    authors = [line.split(",")[0] for line in re.findall(r"\* .+", listed)]
+    names = [re.findall(r"[A-Z][\w-]+", author)[-1] for author in authors]
+    assert [name for name in names if name not in text] == []
+    assert set(re.findall(r"\d{4}\.\d{5}", text)) <= set(re.findall(r"\d{4}\.\d{5}", listed))
+
+
 def test_the_core_has_fourteen_questions_and_a_hundred_points():
     notebook = read(next(path for path in SOLUTIONS if path.stem == "vision_transformer"))
     numbers = [cell.metadata.nbgrader.grade_id.split("_")[1] for cell in questions(notebook)]

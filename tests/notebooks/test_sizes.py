@@ -79,7 +79,10 @@ def test_counting_without_memory_agrees_with_counting(core):
     [
         ("Keras' layer", 21_759_019),
         ("standard", 21_759_019),
+        ("standard, Keras' start", 21_759_019),
+        ("cosine, learned temperature", 21_759_019 + 8 * 4),
         ("cosine, no softmax", 21_327_915),
+        ("the report's layer", 21_327_915),
         ("linear attention", 21_759_019),
     ],
 )
@@ -99,18 +102,19 @@ def test_attention_variants(variants, variant, parameters):
     "variant, parameters",
     [
         ("plain", 21_759_019),
+        ("normalised patches", 21_759_019 + 2 * 108),
         ("shifted patches", 21_759_019 + 2 * 540 + (540 - 108) * 64),
         ("locality attention", 21_759_019 + 8),
         ("both", 21_787_755),
     ],
 )
 def test_small_datasets(small, variant, parameters):
-    shifted, locality = small.names["VARIANTS"][variant]
+    patches, locality = small.names["VARIANTS"][variant]
     counted = count_parameters(
         small.names["create_vit"],
         augmentation=resize_and_augment(KERAS_VIT.image_size, IMAGES),
         size=KERAS_VIT,
-        shifted=shifted,
+        patches=patches,
         locality=locality,
     )
     assert counted == parameters

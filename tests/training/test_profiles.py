@@ -31,7 +31,7 @@ def test_nbgrader_always_gets_the_quick_one(monkeypatch, doing):
 
 
 @pytest.mark.parametrize("lab", ["attention_variants", "small_datasets", "inductive_bias"])
-@pytest.mark.parametrize("name", ["quick", "standard", "full"])
+@pytest.mark.parametrize("name", ["quick", "standard", "full", "published"])
 def test_the_profiles_of_the_extension_labs_fit_the_data_and_the_model(lab, name):
     profile = load_profile(name, lab=lab)
     size = profile.size
@@ -41,6 +41,6 @@ def test_the_profiles_of_the_extension_labs_fit_the_data_and_the_model(lab, name
     assert profile.test_samples <= 10_000
 
 
-@pytest.mark.parametrize("name", ["quick", "standard", "full"])
+@pytest.mark.parametrize("name", ["quick", "standard", "full", "published"])
 def test_cost_is_measured_at_enough_lengths_for_an_exponent(name):
     assert len(load_profile(name, lab="attention_variants").lengths) >= 3

@@ -84,7 +84,10 @@ def plot_singular_values(values: ArrayLike) -> Figure:
 
 @styled
 def plot_cost(
-    lengths: Sequence[int], seconds: Mapping[str, ArrayLike], peak_bytes: Mapping[str, ArrayLike]
+    lengths: Sequence[int],
+    seconds: Mapping[str, ArrayLike],
+    peak_bytes: Mapping[str, ArrayLike],
+    clock: str = "processor time",
 ) -> Figure:
     """Show time and memory against the number of tokens, both axes logarithmic.
 
@@ -92,15 +95,16 @@ def plot_cost(
 
     Args:
         lengths: numbers of tokens, (n,).
-        seconds: name → processor time of one call at each length; a line may end before the others.
+        seconds: name → time of one call at each length; a line may end before the others.
         peak_bytes: name → memory alive at the same time at each length, likewise.
+        clock: which time was taken.
 
     Raises:
         ValueError: a line has more numbers than there are lengths, or fewer than two.
     """
     fig, (panels,) = new_figure(10.4, 5.6, columns=2)
     panels_of = (
-        ("Time", "milliseconds of processor time", seconds, 1e3),
+        ("Time", f"milliseconds of {clock}", seconds, 1e3),
         ("Memory", "megabytes at the peak", peak_bytes, 1e-6),
     )
     exponents: dict[str, list[str]] = {name: [] for name in seconds}

@@ -15,22 +15,23 @@ from utilities.figures.style import CYCLE, MARKERS, styled
 
 
 @styled
-def plot_history(histories: Mapping[str, Any]) -> Figure:
+def plot_history(histories: Mapping[str, Any], training: bool = True) -> Figure:
     """Show loss and accuracy of one or more runs: training dashed, validation solid.
 
     Args:
         histories: name of the run → Keras' `History` or its dict
             (`loss`, `accuracy`, `val_loss`, `val_accuracy`, one number an epoch).
+        training: draw the training curves too; many runs are easier to tell apart without them.
 
     Raises:
         ValueError: there is no run, or one holds no loss.
     """
-    fig, alt = history_figure(histories)
+    fig, alt = history_figure(histories, training)
     show_figure(fig, alt)
     return fig
 
 
-def history_figure(histories: Mapping[str, Any]) -> tuple[LabFigure, str]:
+def history_figure(histories: Mapping[str, Any], training: bool = True) -> tuple[LabFigure, str]:
     if not isinstance(histories, Mapping) or not histories:
         raise ValueError("histories is no mapping of runs; expected {name of the run: History}.")
     runs = {
@@ -46,7 +47,7 @@ def history_figure(histories: Mapping[str, Any]) -> tuple[LabFigure, str]:
     epochs = max(len(run["loss"]) for run in runs.values())
     for axes, metric in zip(panels, metrics, strict=True):
         for index, (name, run) in enumerate(runs.items()):
-            _plot_run(axes, name, run, metric, index)
+            _plot_run(axes, name, run, metric, index, training)
         axes.set(xlabel="epoch", ylabel=metric, title=metric.capitalize())
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(6, integer=True, min_n_ticks=1))
         axes.set_xlim(1 - 0.04 * epochs, epochs + 0.04 * epochs)
@@ -56,12 +57,15 @@ def history_figure(histories: Mapping[str, Any]) -> tuple[LabFigure, str]:
     return fig, _history_alt(runs)
 
 
-def _plot_run(axes: Axes, name: str, run: Mapping[str, Any], metric: str, index: int) -> None:
+def _plot_run(
+    axes: Axes, name: str, run: Mapping[str, Any], metric: str, index: int, training: bool
+) -> None:
     """Draw one run's two curves; colour and marker tell the run, dashes tell training."""
-    colour, marker = CYCLE[index % len(CYCLE)], MARKERS[index % len(MARKERS)]
+    turn = index // len(CYCLE)  # from the sixth run on, a colour comes back with another marker
+    colour, marker = CYCLE[index % len(CYCLE)], MARKERS[(index + turn) % len(MARKERS)]
     for key, kind, dashes in ((metric, "training", "--"), (f"val_{metric}", "validation", "-")):
         values = run.get(key)
-        if values:
+        if values and (training or kind == "validation"):
             axes.plot(
                 range(1, len(values) + 1), values, dashes, color=colour, marker=marker,
                 markersize=4.5, markevery=max(1, len(values) // 12), label=f"{name}, {kind}",

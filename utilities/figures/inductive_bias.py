@@ -136,6 +136,46 @@ def _extent(rows: int, columns: int) -> tuple[float, float, float, float]:
 
 
 @styled
+def plot_grid_offsets(rows: int, columns: int) -> Figure:
+    """Show the offset between each two patches of a grid: query minus key, rows and columns.
+
+    Args:
+        rows, columns: of the grid of patches; each offset has a colour of its own.
+    """
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    down, right = row[:, None] - row, column[:, None] - column  # (N, N)
+    kinds = (down + rows - 1) * (2 * columns - 1) + right + columns - 1
+    side = 0.9 * rows * columns
+    fig, ((axes,),) = new_figure(side + 0.8, side)
+    heat_map(axes, kinds)
+    for (i, j), kind in np.ndenumerate(kinds):
+        colour = "white" if kind < kinds.max() / 2 else "black"
+        axes.text(
+            j,
+            i,
+            f"{_signed(down[i, j])}, {_signed(right[i, j])}",
+            ha="center",
+            va="center",
+            color=colour,
+        )
+    axes.set(
+        xlabel="patch of the key", ylabel="patch of the query",
+        title=f"Offsets Δr, Δc in a grid of {rows} × {columns}",
+    )  # fmt: skip
+    number = len(np.unique(kinds))
+    show_figure(
+        fig,
+        f"A table of {rows * columns} × {rows * columns} pairs of patches with the offset of each, "
+        f"query minus key. {number} different offsets occur.",
+    )
+    return fig
+
+
+def _signed(number: int) -> str:
+    return f"{number:+d}".replace("-", "−") if number else "0"
+
+
+@styled
 def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -> Figure:
     """Show the training loss of several attempts, one panel each, and what became of the models.
 
@@ -156,10 +196,18 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
         axes.set_axis_off()
     for axes, (name, attempt) in zip(panels.flat, attempts.items(), strict=False):
         losses = np.asarray(attempt["losses"], float)
+        low, high = chance - 1.2, chance + 2.8
         axes.plot(np.arange(1, len(losses) + 1), losses, color=CYCLE[0])
         axes.axhline(chance, color=MUTED, linestyle="--")
         axes.set_title(name, fontsize=9.5)
-        axes.set_ylim(chance - 1.2, chance + 2.8)
+        axes.set_ylim(low, high)
+        beyond = np.flatnonzero(losses > high)
+        if 2 * len(beyond) > len(losses):  # its panel would be empty
+            axes.plot(beyond + 1, np.full(len(beyond), high), color=CYCLE[1], linewidth=4)
+            axes.text(
+                0.97, 0.06, f"off the scale,\nup to {losses.max():.0f}", fontsize=8.5, color=CYCLE[1],
+                transform=axes.transAxes, ha="right",
+            )  # fmt: skip
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4, integer=True))
         spread, classes = attempt["spread"], attempt["predicted_classes"]
         axes.text(
@@ -179,13 +227,14 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
 
 @styled
 def plot_sample_efficiency(
-    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], chance: float
+    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], chance: float, num_test_images: int
 ) -> Figure:
     """Show the accuracy of several models against the number of training images.
 
     Args:
         curves: name → numbers of images and accuracies, of the same length.
         chance: the accuracy of guessing, which is drawn.
+        num_test_images: the bars reach two standard errors to both sides.
 
     Raises:
         ValueError: there is none, or the lengths differ.
@@ -196,7 +245,12 @@ def plot_sample_efficiency(
     for index, (name, (images, accuracies)) in enumerate(curves.items()):
         if len(images) != len(accuracies) or len(images) == 0:
             raise ValueError(f"{name}: {len(images)} numbers of images, {len(accuracies)} accuracies.")
-        axes.plot(images, accuracies, color=CYCLE[index], marker=MARKERS[index], label=name)
+        shares = np.asarray(accuracies, float)
+        errors = np.sqrt(shares * (1 - shares) / num_test_images)
+        axes.errorbar(
+            images, shares, yerr=2 * errors, color=CYCLE[index], marker=MARKERS[index], capsize=3,
+            label=name,
+        )  # fmt: skip
     axes.axhline(chance, color=MUTED, linestyle="--", label="guessing")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
@@ -211,5 +265,8 @@ def plot_sample_efficiency(
         f"{name}: " + ", ".join(f"{a:.1%} from {n:,}" for n, a in zip(*curve, strict=True)) + "."
         for name, curve in curves.items()
     )
-    show_figure(fig, f"Test accuracy against the number of training images. {values}")
+    show_figure(
+        fig,
+        f"Test accuracy on {num_test_images:,} images against the number of training images. {values}",
+    )
     return fig

@@ -145,13 +145,19 @@ def plot_class_token_attention(
 
 
 @styled
-def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention roll-out") -> Figure:
+def plot_rollout(
+    image: ArrayLike,
+    rollout: ArrayLike,
+    title: str = "Attention roll-out",
+    by: str = "attention roll-out",
+) -> Figure:
     """Show from which parts of an image the class token has gathered, by attention roll-out.
 
     Args:
         image: (H, W, C), C being 1 or 3; the patches are taken to cover all of it evenly.
         rollout: (N+1, N+1) of a square grid of N patches, the class token first.
         title: of the figure.
+        by: what says so, for the alternative text.
 
     Raises:
         ValueError: a shape does not fit.
@@ -176,7 +182,7 @@ def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention r
     row, column = np.unravel_index(gathered.argmax(), gathered.shape)
     alt = (
         f"A photograph, and over it in colours from which of its {side} × {side} patches the class "
-        f"token has gathered by attention roll-out. The strongest is in row {row + 1}, column "
+        f"token has gathered by {by}. The strongest is in row {row + 1}, column "
         f"{column + 1} ({rounded(gathered.max() / gathered.mean())} times the mean)."
     )
     show_figure(fig, alt)

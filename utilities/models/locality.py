@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 
@@ -45,8 +46,8 @@ def uniform_attention_distance(grid: int, patch_size: int) -> float:
     return float(_patch_distances(grid, patch_size).mean())
 
 
-def temperatures_of(model: tf_keras.Model) -> np.ndarray:
-    """Return the temperatures (L, 1), or (L, h), of a model's `MultiHeadAttentionLSA` layers.
+def temperature_weights_of(model: tf_keras.Model) -> list[tf.Variable]:
+    """Return the weights that are the temperatures of a model's `MultiHeadAttentionLSA` layers.
 
     In each of them the temperature is the smallest of the trained weights.
 
@@ -54,8 +55,16 @@ def temperatures_of(model: tf_keras.Model) -> np.ndarray:
         ValueError: the model has no such layer.
     """
     trained = [attention.trainable_weights for attention in _attentions(model, "LSA")]
-    smallest = [min(weights, key=lambda weight: int(np.prod(weight.shape))) for weights in trained]
-    return np.stack([weight.numpy().ravel() for weight in smallest])
+    return [min(weights, key=lambda weight: int(np.prod(weight.shape))) for weights in trained]
+
+
+def temperatures_of(model: tf_keras.Model) -> np.ndarray:
+    """Return the temperatures (L, 1), or (L, h), of a model's `MultiHeadAttentionLSA` layers.
+
+    Raises:
+        ValueError: the model has no such layer.
+    """
+    return np.stack([weight.numpy().ravel() for weight in temperature_weights_of(model)])
 
 
 def _patch_distances(grid: int, patch_size: int) -> np.ndarray:

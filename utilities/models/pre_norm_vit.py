@@ -19,6 +19,8 @@ from utilities.models.sizes import PreNormViTSize
 
 Layer = Callable[[tf.Tensor], tf.Tensor]
 
+NAME = "pre_norm_vit"  # of the kit's models, by which a check knows them from a student's own
+
 
 def create_pre_norm_vit(
     input_shape: tuple[int, int, int],
@@ -46,7 +48,7 @@ def create_pre_norm_vit(
     x = layers.LayerNormalization(epsilon=1e-6)(x)
     x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))  # (B, N·d)
     x = feed_forward(x, size.head_units, size.head_dropout_rate)
-    return tf_keras.Model(inputs, layers.Dense(num_classes, name="logits")(x))
+    return tf_keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name=NAME)
 
 
 def pre_norm_block(
@@ -86,17 +88,33 @@ def resize_and_augment(image_size: int, training_images: np.ndarray) -> tf_keras
     )
 
 
-class PatchTokens(layers.Layer):
-    """Patches of an image, each projected to the embedding width, plus trainable positions.
+class PatchProjection(layers.Layer):
+    """Patches of an image, each multiplied by one matrix: images (B, H, W, C) to (B, N, width).
 
-    Images (B, H, W, C) in, tokens (B, N, d) out; the patches stand row by row. A convolution whose
-    stride is its own width multiplies each patch by one matrix.
+    The patches stand row by row. With `normalise` a LayerNormalization of the patch's values comes
+    before the projection.
     """
 
-    def __init__(self, patch_size: int, width: int, **kwargs: Any):
+    def __init__(self, patch_size: int, width: int, normalise: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        self.patch_size, self.width = patch_size, width
-        self.projection = layers.Conv2D(width, patch_size, strides=patch_size)
+        self.patch_size, self.width, self.normalise = patch_size, width, normalise
+        self.norm = layers.LayerNormalization(epsilon=1e-6) if normalise else None
+        self.projection = layers.Dense(width)
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        side = [1, self.patch_size, self.patch_size, 1]
+        cut = tf.image.extract_patches(images, side, side, [1, 1, 1, 1], "VALID")
+        _, rows, columns, values = cut.shape
+        patches = tf.reshape(cut, (-1, rows * columns, values))  # (B, N, P²·C)
+        return self.projection(patches if self.norm is None else self.norm(patches))
+
+    def get_config(self) -> dict:
+        own = {"patch_size": self.patch_size, "width": self.width, "normalise": self.normalise}
+        return {**super().get_config(), **own}
+
+
+class PatchTokens(PatchProjection):
+    """Projected patches plus a trainable position each: images (B, H, W, C) to tokens (B, N, width)."""
 
     def build(self, input_shape: tf.TensorShape) -> None:
         _, height, across, _ = input_shape
@@ -105,9 +123,4 @@ class PatchTokens(layers.Layer):
         super().build(input_shape)
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        projected = self.projection(images)  # (B, rows, columns, d)
-        tokens = tf.reshape(projected, (-1, self.num_patches, self.width))  # (B, N, d)
-        return tokens + self.positions(tf.range(self.num_patches))
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "patch_size": self.patch_size, "width": self.width}
+        return super().call(images) + self.positions(tf.range(self.num_patches))  # (B, N, d)

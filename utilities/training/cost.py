@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_callbacks  # has no public name
+
+from utilities.training.clock import Stopwatch
 
 Layer = Callable[[tf.Tensor], tf.Tensor]
 
@@ -77,8 +78,8 @@ def measure_times(
 ) -> dict[str, np.ndarray]:
     """Return for each layer the median seconds of one call at each number of tokens, (lengths,).
 
-    The seconds are the processor's, of all cores together: other programs do not count in them. The
-    layers take turns within each repetition, so that whatever slows the machine down meets all of
+    The seconds are a `Stopwatch`'s: the processor's, or the wall clock's on a GPU. The layers take
+    turns within each repetition, so that whatever slows the machine down meets all of
     them alike. A first call of each is not counted.
     """
     medians = {name: np.empty(len(lengths)) for name in layers}
@@ -88,10 +89,10 @@ def measure_times(
         seconds: dict[str, list[float]] = {name: [] for name in layers}
         for repetition in range(repetitions + 1):
             for name, call in compiled.items():
-                started = time.process_time()
-                call(x).numpy()
+                with Stopwatch() as watch:
+                    call(x).numpy()
                 if repetition:
-                    seconds[name].append(time.process_time() - started)
+                    seconds[name].append(watch.seconds)
         for name, of_this in seconds.items():
             medians[name][place] = np.median(of_this)
     return medians

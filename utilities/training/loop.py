@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from utilities.training.profiles import Training
+from utilities.training.schedules import learning_rate_schedule
 
 
 def make_dataset(
@@ -34,7 +37,6 @@ def train(
     training_data: tuple[np.ndarray, np.ndarray],
     validation_data: tuple[np.ndarray, np.ndarray],
     training: Training,
-    learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule | None = None,
     callbacks: Sequence[tf_keras.callbacks.Callback] = (),
     optimizer: tf_keras.optimizers.Optimizer | None = None,
 ) -> tf_keras.callbacks.History:
@@ -42,13 +44,14 @@ def train(
 
     AdamW on sparse cross-entropy; the history holds `accuracy` and `top_5_accuracy`, both also for
     the validation data under `val_…`. Data are pairs of images (n, H, W, C) and labels (n,) or
-    (n, 1). Without a `learning_rate` the settings' own is used from the first to the last step; an
-    `optimizer` takes the place of AdamW, learning rate and weight decay.
+    (n, 1). The settings say whether the learning rate follows a schedule, and whether the weights
+    best on validation are restored at the end. An `optimizer` takes the place of AdamW, learning rate
+    and weight decay.
     """
     model.compile(
         optimizer=optimizer
         or tf_keras.optimizers.AdamW(
-            training.learning_rate if learning_rate is None else learning_rate,
+            learning_rate_schedule(training, len(training_data[0])),
             weight_decay=training.weight_decay,
         ),
         loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -57,13 +60,21 @@ def train(
             tf_keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy"),
         ],
     )
-    return model.fit(
-        make_dataset(training_data, training.batch_size, shuffle=True),
-        validation_data=make_dataset(validation_data, 256),
-        epochs=training.epochs,
-        callbacks=list(callbacks),
-        verbose=0,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        best = Path(folder) / "best.weights.h5"
+        keep = tf_keras.callbacks.ModelCheckpoint(
+            best, monitor="val_accuracy", save_best_only=True, save_weights_only=True
+        )
+        history = model.fit(
+            make_dataset(training_data, training.batch_size, shuffle=True),
+            validation_data=make_dataset(validation_data, 256),
+            epochs=training.epochs,
+            callbacks=[*callbacks, *([keep] if training.restore_best else [])],
+            verbose=0,
+        )
+        if training.restore_best:
+            model.load_weights(best)
+    return history
 
 
 def accuracy_of(model: tf_keras.Model, data: tuple[np.ndarray, np.ndarray]) -> float:

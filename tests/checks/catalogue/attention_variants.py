@@ -1136,7 +1136,7 @@ def create_attention_vit(input_shape, num_classes, size, make_attention, data_au
     return built(input_shape, num_classes, size, make_attention, data_augmentation)
 
 
-@correct("attention_vit")
+@wrong("attention_vit", told="the kit's own model", slips=0)
 def by_the_kit(input_shape, num_classes, size, make_attention, data_augmentation=None):
     tokens = PatchTokens(size.patch_size, size.embedding_proj_dim)
     return create_pre_norm_vit(

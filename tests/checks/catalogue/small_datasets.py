@@ -11,6 +11,8 @@ from tf_keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
 from tests.checks.catalogue import correct, wrong
 from utilities.checks.kernel.case import NOT_ATTEMPTED
+from utilities.training.profiles import Training
+from utilities.training.schedules import learning_rate_schedule
 
 DIAGONALS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 
@@ -1335,6 +1337,16 @@ def optimizer_stub(num_samples, epochs, batch_size, learning_rate, weight_decay,
 @wrong("make_optimizer", told=NOT_ATTEMPTED, slips=0)
 def optimizer_not_returned(*settings, **named):
     make_optimizer(*settings, **named)
+
+
+@wrong("make_optimizer", told="the kit's own schedule", slips=0)
+def with_the_schedule_of_the_kit(
+    num_samples, epochs, batch_size, learning_rate, weight_decay, warmup_epochs
+):
+    settings = Training(epochs, batch_size, learning_rate, weight_decay, warmup_epochs)
+    return tf_keras.optimizers.AdamW(
+        learning_rate_schedule(settings, num_samples), weight_decay=weight_decay
+    )
 
 
 @wrong("make_optimizer", told="constant rate")

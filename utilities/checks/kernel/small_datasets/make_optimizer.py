@@ -9,6 +9,7 @@ import tf_keras
 from utilities.checks.kernel.case import WRONG_TYPE, Case
 from utilities.checks.kernel.observing import Stopped, describe, from_keras_3, refuse_nothing
 from utilities.checks.kernel.small_datasets.warm_up_cosine import BASE, one_number
+from utilities.training.schedules import NAME
 
 RUN = ("num_samples", "epochs", "batch_size", "learning_rate", "weight_decay", "warmup_epochs")
 
@@ -19,6 +20,13 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     refuse_nothing(optimizer, "optimiser")
     if not isinstance(optimizer, tf_keras.optimizers.Optimizer):
         raise _no_optimizer(optimizer)
+    if getattr(getattr(optimizer, "_learning_rate", None), "name", "") == NAME:
+        raise Stopped(
+            WRONG_TYPE,
+            "This optimiser follows the kit's own schedule, which other notebooks use. Here it is to "
+            "follow yours, WarmUpCosine.",
+            "the kit's own schedule",
+        )
     variable, rates, weights = tf.Variable(case["kernel"]), [], []
     for gradient in case["gradients"]:
         optimizer.apply_gradients([(tf.constant(gradient), variable)])
