@@ -1,4 +1,4 @@
-"""Patches of an image, and where a Vision Transformer looks: class token, attention roll-out."""
+"""Patches of an image, and where a Vision Transformer looks: class token, attention rollout."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def plot_class_token_attention(
 
 
 @styled
-def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention roll-out") -> Figure:
-    """Show from which parts of an image the class token has gathered, by attention roll-out.
+def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention rollout") -> Figure:
+    """Show from which parts of an image the class token has gathered, by attention rollout.
 
     Args:
         image: (H, W, C), C being 1 or 3; the patches are taken to cover all of it evenly.
@@ -176,7 +176,7 @@ def plot_rollout(image: ArrayLike, rollout: ArrayLike, title: str = "Attention r
     row, column = np.unravel_index(gathered.argmax(), gathered.shape)
     alt = (
         f"A photograph, and over it in colours from which of its {side} × {side} patches the class "
-        f"token has gathered by attention roll-out. The strongest is in row {row + 1}, column "
+        f"token has gathered by attention rollout. The strongest is in row {row + 1}, column "
         f"{column + 1} ({rounded(gathered.max() / gathered.mean())} times the mean)."
     )
     show_figure(fig, alt)

@@ -34,6 +34,7 @@ class Profile:
     test_samples: int
     first_training: Training
     training: Training
+    ablation: Training
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,19 @@ class InductiveBiasProfile(ExtensionProfile):
 
 
 CORE = (
-    Profile("quick", 256, 64, 64, Training(1, 64, 1e-4), Training(1, 64, 1.5e-3, 1e-2)),
-    Profile("standard", 7500, 2500, 2000, Training(8, 64, 1e-4), Training(40, 64, 1.5e-3, 1e-2, 3)),
-    Profile("full", 7500, 2500, 2000, Training(30, 64, 1e-4), Training(150, 64, 1.5e-3, 1e-2, 10)),
-)
+    Profile(
+        "quick", 256, 64, 64, Training(1, 64, 1e-4),
+        Training(1, 64, 1.5e-3, 1e-2), ablation=Training(1, 64, 1.5e-3, 1e-2),
+    ),
+    Profile(
+        "standard", 7500, 2500, 2000, Training(8, 64, 1e-4),
+        Training(40, 64, 1.5e-3, 1e-2, 3), ablation=Training(8, 64, 1.5e-3, 1e-2, 1),
+    ),
+    Profile(
+        "full", 7500, 2500, 2000, Training(30, 64, 1e-4),
+        Training(150, 64, 1.5e-3, 1e-2, 10), ablation=Training(40, 64, 1.5e-3, 1e-2, 3),
+    ),
+)  # fmt: skip
 # Seven models of 64 tokens: 9 minutes of processor time in the standard profile.
 ATTENTION_VARIANTS = (
     VariantsProfile(
