@@ -30,7 +30,7 @@ def test_attention_counts_as_the_formula_of_question_3():
 
 def test_the_wide_cnn_takes_as_many_multiply_adds_as_the_small_vit():
     vit = multiply_adds(reference()["create_vit_classifier"](**vit_arguments(SMALL_VIT)), IMAGE)
-    wide = build_small_cnn((32, 32, 3), 10, width=88)
+    wide = build_small_cnn((32, 32, 3), 10, filters=88)
     assert multiply_adds(wide, IMAGE) == pytest.approx(vit, rel=0.01)
     assert wide.count_params() == 601_930  # question 11
 
