@@ -24,9 +24,9 @@ from utilities.training.runs import Run, path_of
 LAB = "vision_transformer"
 SEEDS = (42, 43, 44)
 CELLS = {  # run: its cell, and what the cell calls the model and the history
+    "CNN": ("cnn", "cnn", "cnn_history"),
     "first ViT": ("first-training", "first_vit", "first_history"),
     "small ViT": ("training", "vit", "vit_history"),
-    "CNN": ("cnn", "cnn", "cnn_history"),
     "wide CNN": ("wide-cnn", "wide_cnn", "wide_cnn_history"),
 }
 ABLATION = ("ablation", "changed_vit", "changed_history")
@@ -56,7 +56,8 @@ def _set_threads(threads: int) -> None:
 
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        # With a single one the pipeline of the data can wait for the model, and the model for it.
+        tf.config.threading.set_inter_op_parallelism_threads(threads + 1)
 
 
 def _notebook() -> dict[str, Any]:

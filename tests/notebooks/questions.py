@@ -233,8 +233,8 @@ QUESTIONS = {
     9: Question(
         (
             ("question-05-heads-and-kernels", "section-5", "patch-encoder-text"),
-            ("diagnosis-text", "question-05-heads-and-kernels"),
-            ("diagnosis-text", "question-08-patch-encoding"),
+            ("2010.11929",),
+            ("2010.11929", "question-08-patch-encoding"),
         ),
         (
             Answer(
