@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.solution import reference
+from bench.solution import CORE, reference
+from tests.course import read
+from tests.tools import load
 from utilities import ablation, load_profile, load_runs, vit_arguments
 from utilities.models.operations import multiply_adds
 from utilities.training.ablation import UNCHANGED
@@ -57,3 +59,11 @@ def test_each_setting_changes_one_thing():
         switched = {setting.augmented, setting.scheduled} - {True}
         changes = bool(size) + bool(training - {"epochs", "warmup_epochs"}) + len(switched)
         assert changes == (name != UNCHANGED), name
+
+
+def test_make_runs_executes_cells_that_are_there_and_finds_what_they_made():
+    runs = load("runs")
+    sources = {cell.id: cell.source for cell in read(CORE).cells}
+    for cell, model, history in [*runs.CELLS.values(), runs.ABLATION]:
+        assert f"{model} = " in sources[cell] and f"{history} = run_experiment(" in sources[cell]
+    assert "changes = " in sources["changes"] and "place = " in sources["place"]
