@@ -7,8 +7,9 @@ LAB_OPTIONS ?=
 DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
+RUNS_OPTIONS ?=
 
-.PHONY: help lab test check release data grade-demo handout bench map interfaces hooks audit pictures system
+.PHONY: help lab test check release data grade-demo handout bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +58,9 @@ interfaces: $(READY)  ## renew docs/interfaces.md and the notebooks' docstrings
 
 hooks: $(READY)  ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install
+
+runs: $(READY)  ## hours: every training that a text quotes, three seeds, kept in data/runs
+	PYTHONPATH=. $(BIN)/python tools/runs.py $(RUNS_OPTIONS)
 
 audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
 	$(BIN)/python tools/audit.py

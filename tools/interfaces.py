@@ -90,8 +90,8 @@ def render_page(interfaces: list[Interfaces]) -> str:
         "",
         "Made from `utilities/interfaces.pyi` (`make interfaces`); a test holds the notebooks to it.",
         "",
-        "B batch, N tokens or patches, d width of a token, h heads, p width of a head, K classes,",
-        "n examples.",
+        "B batch, N patches (in the extension labs also tokens), n tokens or examples, d width of a",
+        "token, h heads, p width of a head, K classes.",
     ]
     for lesson in interfaces:
         lines += ["", f"## `{lesson.notebook}`"]

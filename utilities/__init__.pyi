@@ -45,6 +45,11 @@ from .figures.attention_variants import plot_sharpness as plot_sharpness
 from .figures.attention_variants import plot_singular_values as plot_singular_values
 from .figures.comparison import compare_runs as compare_runs
 from .figures.curves import plot_history as plot_history
+from .figures.diagrams import draw_blocks as draw_blocks
+from .figures.diagrams import draw_merge as draw_merge
+from .figures.diagrams import draw_multi_head as draw_multi_head
+from .figures.diagrams import draw_vit as draw_vit
+from .figures.diagrams import plot_retrieval as plot_retrieval
 from .figures.energy import compare_energy as compare_energy
 from .figures.energy import describe_energy as describe_energy
 from .figures.images import plot_confusion as plot_confusion
@@ -58,6 +63,8 @@ from .figures.inductive_bias import plot_sample_efficiency as plot_sample_effici
 from .figures.live import LiveCurves as LiveCurves
 from .figures.positions import plot_position_similarity as plot_position_similarity
 from .figures.regression import plot_regression as plot_regression
+from .figures.runs import plot_ablation as plot_ablation
+from .figures.runs import show_runs as show_runs
 from .figures.showing import show_figure as show_figure
 from .figures.sliders import regression_slider as regression_slider
 from .figures.sliders import summary_slider as summary_slider
@@ -69,6 +76,7 @@ from .figures.small_datasets import plot_token_fields as plot_token_fields
 from .figures.vit import plot_class_token_attention as plot_class_token_attention
 from .figures.vit import plot_patches as plot_patches
 from .figures.vit import plot_rollout as plot_rollout
+from .models.initializers import glorot_per_head as glorot_per_head
 from .models.inspection import attention_weights_of as attention_weights_of
 from .models.inspection import position_embeddings_of as position_embeddings_of
 from .models.locality import attention_distances as attention_distances
@@ -99,6 +107,7 @@ from .models.sizes import PreNormViTSize as PreNormViTSize
 from .models.sizes import vit_arguments as vit_arguments
 from .models.small_cnn import build_small_cnn as build_small_cnn
 from .models.small_resnet import small_resnet as small_resnet
+from .training.ablation import ablation as ablation
 from .training.augmentation import crop_and_flip as crop_and_flip
 from .training.augmentation import report_augmentation as report_augmentation
 from .training.clock import Stopwatch as Stopwatch
@@ -110,6 +119,7 @@ from .training.cost import measure_times as measure_times
 from .training.loop import make_dataset as make_dataset
 from .training.loop import train as train
 from .training.profiles import load_profile as load_profile
+from .training.runs import load_runs as load_runs
 from .training.schedules import LearningRateLog as LearningRateLog
 from .training.schedules import learning_rate_schedule as learning_rate_schedule
 from .training.schedules import step_in_logarithm as step_in_logarithm

@@ -2,7 +2,8 @@
 
 A test holds the solutions, and with them the release, to this page: names, arguments, defaults, base
 classes and docstrings. `make interfaces` writes `docs/interfaces.md` and the notebooks' docstrings.
-B batch, N tokens or patches, d width of a token, h heads, p width of a head, K classes, n examples.
+B batch, N patches (in the extension labs also tokens), n tokens or examples, d width of a token,
+h heads, p width of a head, K classes.
 """
 
 from collections.abc import Callable, Sequence
@@ -123,23 +124,23 @@ def mlp(
     """
 
 def transformer_block(
-    x: Annotated[tf.Tensor, "(B, N, d)"],
+    x: Annotated[tf.Tensor, "(B, n, d)"],
     num_heads: int,
     proj_dim: int,
     mlp_units: Sequence[int],
     dropout_rate: float = 0.1,
-) -> Annotated[tf.Tensor, "(B, N, d)"]:
+) -> Annotated[tf.Tensor, "(B, n, d)"]:
     """Transformer block, post-norm: self-attention, then an MLP, each with its residual connection.
 
     Args:
-        x: tokens (B, N, d).
+        x: tokens (B, n, d).
         num_heads: number of heads of the attention.
         proj_dim: width of each head and of the attention's output, equal to d.
         mlp_units: the widths of the MLP's layers, the last one equal to d.
         dropout_rate: of the dropout after the attention, inside the MLP and after it.
 
     Returns:
-        Tokens (B, N, d).
+        Tokens (B, n, d).
     """
 
 class PatchExtractor(layers.Layer):

@@ -7,6 +7,11 @@ import numpy as np
 from utilities import (
     EnergyReport,
     compare_energy,
+    draw_blocks,
+    draw_merge,
+    draw_multi_head,
+    draw_vit,
+    plot_ablation,
     plot_accuracies,
     plot_attempts,
     plot_attention,
@@ -23,6 +28,7 @@ from utilities import (
     plot_position_similarity,
     plot_regression,
     plot_relative_bias,
+    plot_retrieval,
     plot_rollout,
     plot_sample_efficiency,
     plot_sharpness,
@@ -34,6 +40,7 @@ from utilities import (
     plot_top_classes,
 )
 from utilities.energy.report import ESTIMATED, MEASURED, ComponentRecord, Span
+from utilities.training.runs import Run
 
 CLASSES = ["airplane", "automobile", "bird", "cat"]
 RNG = np.random.default_rng(0)
@@ -127,6 +134,14 @@ def report_of(label):
     )  # fmt: skip
 
 
+def run_of(name, accuracy):
+    """A kept run that reached this accuracy."""
+    return Run(
+        "vision_transformer", name, 42, "standard", {}, 10, 20, HISTORY, accuracy, 1.5,
+        "a processor", "TensorFlow", "2026-01-01",
+    )  # fmt: skip
+
+
 FIGURES = {
     "regression": regression,
     "attention": lambda: plot_attention(softmax(5, 6, 7)),
@@ -140,8 +155,18 @@ FIGURES = {
     "class token": lambda: plot_class_token_attention(IMAGE, softmax(4, 7, 7), 4),
     "positions": lambda: plot_position_similarity(RNG.standard_normal((7, 5)), (3, 2)),
     "top classes": lambda: plot_top_classes(IMAGE, ["tabby, cat", "lynx"], [0.9, 0.05]),
-    "roll-out": lambda: plot_rollout(IMAGE, softmax(5, 5)),
+    "rollout": lambda: plot_rollout(IMAGE, softmax(5, 5)),
     "confusion": lambda: plot_confusion(range(4), [0, 1, 1, 3], CLASSES),
+    "retrieval": plot_retrieval,
+    "heads": draw_multi_head,
+    "merging": draw_merge,
+    "blocks": draw_blocks,
+    "ViT": draw_vit,
+    "ablation": lambda: plot_ablation(
+        {"base": [run_of("base", 0.5), run_of("base", 0.53)], "dropout": [run_of("dropout", 0.4)]},
+        ["base", "dropout", "not run"],
+        own={"dropout": 0.42},
+    ),
     # the lab on attention variants
     "sharpness": lambda: plot_sharpness(
         (4, 8, 16), {"standard": (0.2, 0.2, 0.2), "linear": (0.1, 0.06, 0.03)}, 64

@@ -13,6 +13,7 @@ from utilities.energy.report import EnergyReport
 from utilities.energy.units import format_carbon, format_energy, format_seconds
 from utilities.figures.energy import compare_energy, describe_energy
 from utilities.figures.showing import show_figure
+from utilities.models.operations import multiply_adds
 from utilities.training.loop import accuracy_of
 
 
@@ -30,25 +31,33 @@ def compare_runs(
         test_data: images (n, H, W, C) and labels (n, 1) or (n,), the same for all.
     """
     accuracies = [accuracy_of(model, test_data) for model in models.values()]
-    display(comparison_table(models, reports, accuracies))
+    operations = [multiply_adds(model, test_data[0][:1]) for model in models.values()]
+    display(comparison_table(models, operations, reports, accuracies))
     show_figure(compare_energy(reports, accuracies), describe_energy(reports, accuracies))
 
 
 def comparison_table(
     models: Mapping[str, tf_keras.Model],
+    operations: Sequence[int],
     reports: Sequence[EnergyReport],
     accuracies: Sequence[float],
 ) -> pd.DataFrame:
-    """Return one row a run: size, accuracy, duration, energy, and energy per correct point."""
+    """Return one row a run: size, accuracy, duration, energy, and energy per correct point.
+
+    operations: the multiply-adds of each model for one image.
+    """
     rows = {
         name: {
             "parameters": f"{model.count_params():,}",
+            "multiply-adds an image": f"{count / 1e6:.1f} million",
             "test accuracy": f"{accuracy:.1%}",
             "duration": format_seconds(report.seconds),
             "energy": f"{format_energy(report.kwh)} ({report.basis})",
             "CO₂-equivalent": format_carbon(report.g_co2eq),
             "energy per correct point": format_energy(report.kwh_per_point(accuracy)),
         }
-        for (name, model), report, accuracy in zip(models.items(), reports, accuracies, strict=True)
+        for (name, model), count, report, accuracy in zip(
+            models.items(), operations, reports, accuracies, strict=True
+        )
     }
     return pd.DataFrame.from_dict(rows, orient="index")

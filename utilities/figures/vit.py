@@ -1,4 +1,4 @@
-"""Patches of an image, and where a Vision Transformer looks: class token, attention roll-out."""
+"""Patches of an image, and where a Vision Transformer looks: class token, attention rollout."""
 
 from __future__ import annotations
 
@@ -148,10 +148,10 @@ def plot_class_token_attention(
 def plot_rollout(
     image: ArrayLike,
     rollout: ArrayLike,
-    title: str = "Attention roll-out",
-    by: str = "attention roll-out",
+    title: str = "Attention rollout",
+    by: str = "attention rollout",
 ) -> Figure:
-    """Show from which parts of an image the class token has gathered, by attention roll-out.
+    """Show from which parts of an image the class token has gathered, by attention rollout.
 
     Args:
         image: (H, W, C), C being 1 or 3; the patches are taken to cover all of it evenly.

@@ -44,7 +44,7 @@ class PreNormViTSize:
 FIRST_VIT = ViTSize(16, 512, 4, 512, 3, 0.1, (2048,), 0.5)
 # The models of question 10, as wide and deep as ViT-Base.
 LARGE_VIT = ViTSize(16, 768, 12, 768, 12, 0.1, (3074,), 0.5)
-# What a laptop can train (40 epochs: 11 minutes of processor time): small patches, narrow.
+# What a laptop can train: small patches, narrow.
 SMALL_VIT = ViTSize(4, 64, 4, 64, 4, 0.0, (128,), 0.0)
 
 # The models of the extension labs as published, 72×72 pixels; the first is the Keras example's.

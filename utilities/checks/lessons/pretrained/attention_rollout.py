@@ -1,4 +1,4 @@
-"""Attention roll-out: what goes in, the formula, the mistakes, what is looked at."""
+"""Attention rollout: what goes in, the formula, the mistakes, what is looked at."""
 
 from functools import partial
 
@@ -69,7 +69,7 @@ def formula(
     combine: Step = _last_leftmost,
     finish: Step = lambda rollout: rollout,
 ) -> Arrays:
-    """Return the roll-out (B, n, n) of attentions (L, B, h, n, n).
+    """Return the rollout (B, n, n) of attentions (L, B, h, n, n).
 
     The settings, in the order in which they act: how heads become one, how the residual connection
     is added, what makes rows sum to 1, how the layers are put together, and what is returned of it.
@@ -132,14 +132,14 @@ LARGEST = "You take the largest weight of all heads; their mean is asked for."
 MISTAKES = [
     Mistake(
         "no residual",
-        "Your roll-out multiplies the attention alone. A token also keeps itself, through the "
+        "Your rollout multiplies the attention alone. A token also keeps itself, through the "
         "residual connection: that is what the identity stands for.",
         NO_RESIDUAL,
         {"residual": _as_they_are},
     ),
     Mistake(
         "not normalised",
-        "The rows of your roll-out do not sum to 1: after the identity is added, they have to be "
+        "The rows of your rollout do not sum to 1: after the identity is added, they have to be "
         "brought back to 1 in every layer.",
         {"normalise": _as_they_are},
         {"residual": lambda weights: weights + 2 * np.eye(weights.shape[-1])},  # A/2 + I
@@ -186,13 +186,13 @@ MISTAKES = [
     ),
     Mistake(
         "one head only",
-        "Your roll-out equals that of one head alone; all heads are to be averaged.",
+        "Your rollout equals that of one head alone; all heads are to be averaged.",
         {"fuse": lambda attention: attention[:, 0]},
         {"fuse": lambda attention: attention[:, -1]},
     ),
     Mistake(
         "heads kept",
-        "Your roll-out still has an axis for the heads: their mean comes first, in every layer.",
+        "Your rollout still has an axis for the heads: their mean comes first, in every layer.",
         fuse=_as_they_are,
     ),
     Mistake(
@@ -233,12 +233,12 @@ MISTAKES = [
     ),
     Mistake(
         "last layer only",
-        "Your roll-out equals that of the last layer alone.",
+        "Your rollout equals that of the last layer alone.",
         combine=lambda layers: layers[-1],
     ),
     Mistake(
         "first layer only",
-        "Your roll-out equals that of the first layer alone. Does your loop come to its end?",
+        "Your rollout equals that of the first layer alone. Does your loop come to its end?",
         combine=lambda layers: layers[0],
     ),
     Mistake(
@@ -261,7 +261,7 @@ MISTAKES = [
     ),
     Mistake(
         "transposed",
-        "Your roll-out is transposed: row i says from which tokens token i has gathered.",
+        "Your rollout is transposed: row i says from which tokens token i has gathered.",
         {"finish": transposed},
         {"combine": lambda layers: _last_leftmost(transposed(layers))},
     ),
@@ -273,14 +273,14 @@ MISTAKES = [
     ),
     Mistake(
         "class token only",
-        "You return the row of the class token alone. The roll-out has a row for every token, and for "
+        "You return the row of the class token alone. The rollout has a row for every token, and for "
         "every image: (B, n, n).",
         {"finish": lambda rollout: rollout[:, 0, 1:]},
         {"finish": lambda rollout: rollout[:, 0]},
     ),
     Mistake(
         "first image only",
-        "You return the roll-out of the first image alone. Each image of the batch has one.",
+        "You return the rollout of the first image alone. Each image of the batch has one.",
         finish=lambda rollout: rollout[0],
     ),
 ]

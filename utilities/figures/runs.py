@@ -1,0 +1,94 @@
+"""The trainings that the kit keeps: in a table, and one change beside the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from utilities.figures.drawing import counted, new_figure
+from utilities.figures.showing import display_bundle, sentence, show_figure
+from utilities.figures.style import BLUE, MUTED, VERMILLION, styled
+from utilities.training.runs import Run, mean_and_spread
+
+NO_RUNS = "The kit keeps no runs in this profile; those of the standard one are in data/runs."
+
+
+def show_runs(runs: Mapping[str, Sequence[Run]]) -> None:
+    """Show what the kept runs reached and took; name → one run for each seed."""
+    if runs:
+        display(runs_table(runs))
+    else:
+        display_bundle(sentence(NO_RUNS))
+
+
+def runs_table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
+    """Return one row a training: seeds, epochs, test accuracy, processor minutes, machine."""
+    rows = {}
+    for name, seeds in runs.items():
+        accuracy, spread = mean_and_spread([100 * run.test_accuracy for run in seeds])
+        minutes, _ = mean_and_spread([run.processor_minutes for run in seeds])
+        rows[name] = {
+            "seeds": len(seeds),
+            "epochs": len(seeds[0].history["loss"]),
+            "multiply-adds an image": f"{seeds[0].multiply_adds / 1e6:.1f} million",
+            "test accuracy": f"{accuracy:.1f}%" + (f" ± {spread:.1f}" if len(seeds) > 1 else ""),
+            "processor minutes": f"{minutes:.1f}",
+            "machine": seeds[0].machine,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+@styled
+def plot_ablation(
+    runs: Mapping[str, Sequence[Run]], names: Sequence[str], own: Mapping[str, float] | None = None
+) -> Figure:
+    """Show the test accuracy of several settings: each seed, their mean, and runs of one's own.
+
+    Args:
+        runs: the kept ones, name → one run for each seed; a name without runs stays empty.
+        names: of the settings, the one that all are compared with first.
+        own: name → test accuracy in [0, 1] of a run made just now.
+
+    Raises:
+        ValueError: a run of one's own has a name that is not among `names`.
+    """
+    own = own or {}
+    if unknown := set(own) - set(names):
+        raise ValueError(f"own has {sorted(unknown)}; expected names among {list(names)}.")
+    fig, ((axes,),) = new_figure(8.2, 0.5 * len(names) + 1.3)
+    sentences = []
+    for row, name in enumerate(names):
+        points = [100 * run.test_accuracy for run in runs.get(name, ())]
+        if points:
+            mean, spread = mean_and_spread(points)
+            axes.plot(
+                points, [row] * len(points), "o", color=BLUE, markersize=5, label="kept run, one seed"
+            )
+            axes.plot(
+                [mean, mean],
+                [row - 0.28, row + 0.28],
+                color=BLUE,
+                linewidth=2.5,
+                label="mean of the seeds",
+            )
+            sentences.append(
+                f"{name}: {mean:.1f} % over {counted(len(points), 'seed')}, spread {spread:.1f}."
+            )
+            if row == 0:
+                axes.axvline(mean, color=MUTED, linewidth=1, linestyle=":")
+        if name in own:
+            axes.plot(100 * own[name], row, "D", color=VERMILLION, markersize=7, label="your run")
+            sentences.append(f"Your run, {name}: {100 * own[name]:.1f} %.")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set(xlabel="test accuracy (%)", title="One change at a time, at equal computation")
+    axes.grid(True, axis="x")
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    if unique:
+        fig.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=3, frameon=False)
+    show_figure(fig, f"Dot plot of test accuracies. {' '.join(sentences) or 'There are no runs yet.'}")
+    return fig
