@@ -1219,6 +1219,22 @@ class Block(layers.Layer):
 
 
 @correct("attention_vit")
+def head_as_a_sequential(input_shape, num_classes, size, make_attention, data_augmentation=None):
+    head = tf_keras.Sequential([layers.LayerNormalization(epsilon=1e-6), layers.Flatten()])
+    head.add(layers.Dropout(size.head_dropout_rate))
+    for units in size.head_units:
+        head.add(layers.Dense(units, tf_keras.activations.gelu))
+        head.add(layers.Dropout(size.head_dropout_rate))
+    head.add(layers.Dense(num_classes))
+    images = tf_keras.Input(input_shape)
+    x = images if data_augmentation is None else data_augmentation(images)
+    x = PatchTokens(size.patch_size, size.embedding_proj_dim)(x)
+    for _ in range(size.transformer_layers):
+        x = Block(make_attention(), size)(x)
+    return tf_keras.Model(images, head(x))
+
+
+@correct("attention_vit")
 def attentions_made_beforehand(input_shape, num_classes, size, make_attention, data_augmentation=None):
     attentions = iter([make_attention() for _ in range(size.transformer_layers)])
     return built(

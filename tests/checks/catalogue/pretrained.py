@@ -253,7 +253,7 @@ def in_one_array(logits, k=5):
     return np.array(with_argsort(logits, k))
 
 
-# Attention roll-out, right
+# Attention rollout, right
 
 
 @correct("attention_rollout")
@@ -302,7 +302,7 @@ def rolled_recursively(attentions):
     return step @ rolled_recursively(earlier) if earlier else step
 
 
-# Attention roll-out, wrong
+# Attention rollout, wrong
 
 
 def _roll(attentions, step, start=0):

@@ -1,4 +1,4 @@
-"""Ask for the roll-out of attention weights, a tuple of tensors as transformers gives them."""
+"""Ask for the rollout of attention weights, a tuple of tensors as transformers gives them."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ from utilities.checks.kernel.pretrained.lists import numbers
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
-    """Return the roll-out."""
+    """Return the rollout."""
     attentions = tuple(tf.constant(layer) for layer in case["attentions"])
-    return {"rollout": numbers(implementation(attentions), "roll-out")}
+    return {"rollout": numbers(implementation(attentions), "rollout")}
