@@ -117,10 +117,13 @@ def _token_tensors(model: tf_keras.Model, width: int) -> tuple[Any, Any]:
     for layer, inputs, tensor in inner:
         shape = (max(rows, default=0), width)
         reads_tokens = any(tuple(x.shape[1:]) == shape for x in inputs)
+        makes_tokens = tuple(tensor.shape[1:]) == shape
         if not in_blocks and not reads_tokens and _holds_a_block(layer):
             return None, None  # encoding and blocks in one: what lies between cannot be seen
+        if reads_tokens and not makes_tokens and _holds_a_block(layer):
+            return None, None  # the last normalisation or a block in one with the head
         in_blocks = in_blocks or (reads_tokens and _is_no_table(layer, shape))
-        if tuple(tensor.shape[1:]) == shape:
+        if makes_tokens:
             last = tensor
             before = before if in_blocks else tensor
     return before, last
