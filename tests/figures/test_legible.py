@@ -8,11 +8,10 @@ from matplotlib.text import Text
 
 import utilities
 from tests.figures import examples
-from tests.figures.examples import CLASSES, FIGURES, drawn, regression
-from utilities import (
-    plot_confusion,
-)
+from tests.figures.examples import FIGURES, drawn, regression
 from utilities.figures.style import CYCLE, luminance
+
+ON_CELLS = ("confusion", "offsets")  # figures whose texts stand on coloured cells
 
 
 def contrast(one, other):
@@ -33,7 +32,7 @@ def test_lines_reach_three_to_one_on_white(colour):
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_text_reaches_wcag_aa(name):
     fig = drawn(name)
-    cells = [text for axes in fig.axes for text in axes.texts if name == "confusion"]
+    cells = [text for axes in fig.axes for text in axes.texts if name in ON_CELLS]
     texts = [text for text in fig.findobj(Text) if text.get_text().strip() and text not in cells]
     assert texts
     assert fig.get_facecolor() == (1, 1, 1, 1)
@@ -50,8 +49,9 @@ def test_a_dark_matplotlib_style_changes_nothing():
     assert fig.get_facecolor() == plain.get_facecolor() == (1, 1, 1, 1)
 
 
-def test_counts_in_a_confusion_matrix_stand_out_from_their_cells():
-    axes = plot_confusion([0] * 9 + [1] * 5 + [2] * 3, [0] * 9 + [1] * 5 + [2] * 3, CLASSES).axes[0]
+@pytest.mark.parametrize("name", ON_CELLS)
+def test_numbers_stand_out_from_their_cells(name):
+    axes = drawn(name).axes[0]
     image = axes.images[0]
     counts = image.get_array()
     assert len(axes.texts) == counts.size

@@ -38,7 +38,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from utilities import {}"""
+from utilities import glorot_per_head, {}"""
 
 # Steps that do nothing, so that a model can be built of them and nothing in it is right.
 EMPTY = {

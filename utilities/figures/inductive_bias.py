@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from utilities.figures.drawing import check_array, heat_map, new_figure, panel_grid, rounded
 from utilities.figures.positions import are_neighbours, cosine_similarity, show_mosaic
 from utilities.figures.showing import show_figure
-from utilities.figures.style import CYCLE, MARKERS, MUTED, styled
+from utilities.figures.style import CYCLE, MARKERS, MUTED, styled, text_colour
 
 
 @styled
@@ -147,9 +147,9 @@ def plot_grid_offsets(rows: int, columns: int) -> Figure:
     kinds = (down + rows - 1) * (2 * columns - 1) + right + columns - 1
     side = 0.9 * rows * columns
     fig, ((axes,),) = new_figure(side + 0.8, side)
-    heat_map(axes, kinds)
+    shown = heat_map(axes, kinds)
     for (i, j), kind in np.ndenumerate(kinds):
-        colour = "white" if kind < kinds.max() / 2 else "black"
+        colour = text_colour(shown.cmap(shown.norm(kind)))
         axes.text(
             j,
             i,
