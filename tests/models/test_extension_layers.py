@@ -60,6 +60,7 @@ def test_one_initialiser_starts_a_layer_as_keras_starts_its_own(variants):
         layer = variants["variants_of"](4, 16, 64)[name]()
         layer(x)
         kernels = [w for w in layer.trainable_weights if "kernel" in w.name]
+        assert np.abs(np.ravel(kernels[0]) - np.ravel(kernels[1])).max() > 0  # not the same numbers
         return [float(np.var(kernel)) for kernel in kernels]
 
     assert variances("Keras' layer") == pytest.approx([2 / 1280] * 3 + [2 / 320], rel=0.1)
