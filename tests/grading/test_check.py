@@ -271,7 +271,13 @@ def test_a_variant_of_a_lesson_is_in_order_once_told_things_are_done(tmp_path):
     assert "question_11_vit_against_cnn" in told and "question_14_carbon_footprint" in told
     assert "its table lists CarbonTrackerCallback, which no exercise asks for" in told
 
-    fed = ("cnn", "comparison", "question_11_vit_against_cnn", "question_14_carbon_footprint")
+    fed = (
+        "cnn",
+        "wide_cnn",
+        "comparison",
+        "question_11_vit_against_cnn",
+        "question_14_carbon_footprint",
+    )
     without(*fed)(notebook)
     title = notebook.cells[0]
     rows = [row for row in title.source.split("\n") if "CarbonTrackerCallback" not in row]

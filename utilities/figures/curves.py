@@ -74,11 +74,12 @@ def _plot_run(
 
 
 def _history_alt(runs: Mapping[str, Mapping[str, Any]]) -> str:
-    sentences = []
+    """Say where each run ends; of many runs, with what validation accuracy."""
+    sentences, few = [], len(runs) <= 3
     for name, run in runs.items():
         ends = ", ".join(
             f"{key.replace('val_', 'validation ')} {rounded(run[key][-1])}"
-            for key in ("loss", "val_loss", "accuracy", "val_accuracy")
+            for key in (("loss", "val_loss", "accuracy") if few else ()) + ("val_accuracy",)
             if run.get(key)
         )
         epochs = len(run["loss"])

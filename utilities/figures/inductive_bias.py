@@ -205,7 +205,7 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
         if 2 * len(beyond) > len(losses):  # its panel would be empty
             axes.plot(beyond + 1, np.full(len(beyond), high), color=CYCLE[1], linewidth=4)
             axes.text(
-                0.97, 0.06, f"off the scale,\nup to {losses.max():.0f}", fontsize=8.5, color=CYCLE[1],
+                0.97, 0.06, f"off the scale,\nup to {losses.max():.0f}", fontsize=8.5,
                 transform=axes.transAxes, ha="right",
             )  # fmt: skip
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4, integer=True))

@@ -47,7 +47,7 @@ def uniform_attention_distance(grid: int, patch_size: int) -> float:
 
 
 def temperature_weights_of(model: tf_keras.Model) -> list[tf.Variable]:
-    """Return the weights that are the temperatures of a model's `MultiHeadAttentionLSA` layers.
+    """Return the weights, (1,) or (h, 1, 1), that are a model's temperatures in its LSA layers.
 
     In each of them the temperature is the smallest of the trained weights.
 
