@@ -285,7 +285,7 @@ def test_a_variant_of_a_lesson_is_in_order_once_told_things_are_done(tmp_path):
     nbformat.write(notebook, path)
     assert write_points(path)
     assert check_assignment(config, "vision_transformer") == []
-    assert "Thirteen written questions, 36 points" in path.read_text()
+    assert "thirteen written questions, worth 36 points" in path.read_text()
 
 
 def test_the_kits_own_course_is_in_order():

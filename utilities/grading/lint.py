@@ -30,7 +30,7 @@ from utilities.grading.names import Need, fails_with, names_of, needs_of, python
 
 HEADING = re.compile(r"^#+ .*\((\d+(?:\.\d+)?) points?\)", re.MULTILINE)
 SCHEME_POINTS = re.compile(r"^\s*[-*] \*\*(\d+(?:\.\d+)?) points?\*\*", re.MULTILINE)
-WRITTEN_SUM = re.compile(r"\b([A-Za-z]+|\d+)( written questions?, )(\d+(?:\.\d+)?) points?")
+WRITTEN_SUM = re.compile(r"\b([A-Za-z]+|\d+) written questions?, (worth )?(\d+(?:\.\d+)?) points?")
 WORDS = [
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
@@ -223,7 +223,7 @@ def with_written_sum(text: str, lesson: Lesson) -> str:
         count = WORDS[number] if number < len(WORDS) and not said[1].isdigit() else str(number)
         count = count.capitalize() if said[1][0].isupper() else count
         noun = " written question, " if number == 1 else " written questions, "
-        return f"{count}{noun}{points:g} point{'s' * (points != 1)}"
+        return f"{count}{noun}{said[2] or ''}{points:g} point{'s' * (points != 1)}"
 
     return WRITTEN_SUM.sub(written, text)
 
