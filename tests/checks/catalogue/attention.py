@@ -81,7 +81,11 @@ def mask_renormalised(q, k, v, mask=None):
     return weights @ v, weights
 
 
-@correct("scaled_dot_product_attention")
+@wrong(
+    "scaled_dot_product_attention",
+    told="computed in float32",
+    because="all is right but the digits of one type",
+)
 def in_float32_within(q, k, v, mask=None):
     dtype = q.dtype
     q, k, v = (tf.cast(x, tf.float32) for x in (q, k, v))
@@ -123,6 +127,16 @@ def _finished(scores, v, mask):
 
 def _scaled(q, k):
     return _scores(q, k) / _root(k.shape[-1], q)
+
+
+@wrong(
+    "scaled_dot_product_attention",
+    told="gradient cut off",
+    because="all is right but the gradient",
+)
+def weights_without_gradient(q, k, v, mask=None):
+    scores = _masked(_scaled(q, k), mask)
+    return _finished(tf.stop_gradient(scores), v, mask)
 
 
 @wrong("scaled_dot_product_attention", told=NOT_ATTEMPTED, slips=0)
@@ -346,7 +360,7 @@ def in_numpy(q, k, v, mask=None):
     return weights @ np.asarray(v), weights
 
 
-@wrong("scaled_dot_product_attention", told=RAISED)
+@wrong("scaled_dot_product_attention", told="gradient cut off")
 def through_numpy_and_back(q, k, v, mask=None):
     output, weights = in_numpy(*(x.numpy() for x in (q, k, v)), mask)
     return tf.constant(output), tf.constant(weights)
@@ -1022,7 +1036,7 @@ class AttributesUnderOtherNames(Heads):
         return self.results(self.merge(heads) @ W_o, weights)
 
 
-@wrong("multi_head_attention", told="weights made anew when frozen")
+@correct("multi_head_attention")
 class MadeAnewWhenFrozen(Heads):
     def call(self, q, k, v, mask=None):
         if not self.trainable_weights:

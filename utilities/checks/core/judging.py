@@ -19,6 +19,7 @@ from utilities.checks.core.check import (
     Mistake,
     Settings,
     Values,
+    Wrong,
 )
 from utilities.checks.core.report import Finding, Report
 from utilities.checks.core.tolerance import agrees, coarsest_dtype, tolerance
@@ -445,7 +446,7 @@ class Judgement:
         return None
 
     def _told_claim(self, line: Claim) -> Finding:
-        wrongs = [line.wrong(*self.pairs[i]) for i in self._complete(line)]
+        wrongs = [_what_is_wrong(line, *self.pairs[i]) for i in self._complete(line)]
         entailed = {name for mistake, _ in self._ways for name in mistake.entails}
         found = [wrong for wrong in wrongs if wrong is not None and wrong.mistake not in entailed]
         counts = self._counts(line.beside)
@@ -539,6 +540,14 @@ def _how_it_differs(
         WRONG_VALUE,
         f"{_place(label, where)} is {observed[where]:.6g}; {expected[where]:.6g} is expected.",
     )
+
+
+def _what_is_wrong(line: Claim, case: Case, observation: Observation) -> Wrong | None:
+    """Return what a claim finds wrong in a case; what it looks at may not be there, or be made up."""
+    try:
+        return line.wrong(case, observation)
+    except UNDEFINED:
+        return Wrong("", "This could not be seen in what came from your code.")
 
 
 def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from utilities.checks.kernel.case import Case
 from utilities.checks.kernel.observing import as_array, as_parts
-from utilities.checks.kernel.probes import same, with_unknown_batch
+from utilities.checks.kernel.probes import gradient_reaches, same, with_unknown_batch
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
@@ -16,7 +16,13 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     mask = () if case["mask"] is None else (tf.constant(case["mask"]),)
     call = with_unknown_batch(implementation, qkv, *mask) if case.stage == "traced" else implementation
     seen = output_and_weights(call(*qkv, *mask))
-    return {**seen, "repeats": same(seen, output_and_weights(call(*qkv, *mask)))}
+    seen["repeats"] = same(seen, output_and_weights(call(*qkv, *mask)))
+    if case.stage == "no mask":
+        variables = [tf.Variable(value) for value in qkv]
+        seen["reached"] = gradient_reaches(
+            lambda: implementation(*map(tf.identity, variables), *mask), variables
+        )
+    return seen
 
 
 def output_and_weights(result: Any) -> dict[str, np.ndarray]:

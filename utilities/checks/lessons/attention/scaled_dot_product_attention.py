@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from utilities.checks.core import oracles
-from utilities.checks.core.check import Arrays, Check, Mistake, Only, Sign, Values
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
 from utilities.checks.core.oracles import softmax
 from utilities.checks.kernel.case import Case, Observation
 
@@ -30,6 +30,7 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("mask of 0 and 1", (), 3, 5, 4, 2, mask=np.int32),
         draw("broadcast mask", (2,), 5, 4, 3, 6, mask=bool, mask_shape=(2, 1, 4)),
         draw("broadcast mask", (2,), 3, 4, 5, 6, mask=bool, mask_shape=(2, 3, 4)),
+        draw("broadcast mask", (2,), 3, 5, 4, 6, mask=bool, mask_shape=(5,)),
         draw("broadcast mask", (3, 2), 5, 4, 7, 6, mask=bool, mask_shape=(3, 1, 5, 4)),
         draw("broadcast mask", (3, 2), 4, 5, 7, 6, mask=bool, mask_shape=(1, 2, 4, 5)),
         draw("float16", (2,), 3, 6, 5, 4, dtype=np.float16),
@@ -241,7 +242,7 @@ INSIDE = [  # mistakes in attention itself; inside the heads of a layer they are
     Mistake(
         "keys used as values",
         "Your output averages the keys. The keys decide the weights; the values are what is averaged.",
-        entails=("no gradient",),  # of W_v in a layer
+        entails=("no gradient", "gradient cut off"),  # of W_v in a layer, of v itself
         average=lambda weights, v, k: weights @ k,
     ),
     Mistake(
@@ -282,6 +283,33 @@ def _overflows(case: Case, seen: Observation) -> bool:
     return case.stage == "float16" and not np.all(np.isfinite(seen["attention_weights"]))
 
 
+def _keeps_digits(case: Case, seen: Observation) -> Wrong | None:
+    """The results of float64 have more digits than float32 can hold."""
+    results = [seen.values[name] for name in ("output", "attention_weights") if name in seen.values]
+    if not any(map(_is_short, results)):
+        return None
+    return Wrong(
+        "computed in float32",
+        "For float64 inputs your results have the digits of float32: somewhere a type is fixed. Take "
+        "the type from the input.",
+    )
+
+
+def _is_short(values: np.ndarray) -> bool:
+    return bool(np.array_equal(values, values.astype(np.float32)))
+
+
+def _lets_gradients_pass(case: Case, seen: Observation) -> Wrong | None:
+    cut = [name for name, reached in zip("qkv", seen["reached"], strict=True) if not reached]
+    if not cut:
+        return None
+    return Wrong(
+        "gradient cut off",
+        f"No gradient reaches {', '.join(cut)}: what leads there would never learn. Do all steps on "
+        "the way stay in TensorFlow, without tf.stop_gradient?",
+    )
+
+
 CHECK = Check(
     cases=cases,
     formula=formula,
@@ -299,7 +327,9 @@ CHECK = Check(
         Values("broadcast mask", "one mask can serve many queries or many leading dimensions"),
         Values("float16", "float16 works, mask included"),
         Values("float64", "float64 works"),
+        Claim("float64", "float64 keeps its digits", 1.0, _keeps_digits),
         Values("traced", "works in Keras models, where the batch size is not known yet"),
+        Claim("no mask", "a gradient reaches queries, keys and values", 1.0, _lets_gradients_pass),
     ],
     mistakes=[
         *INSIDE,
