@@ -4,6 +4,8 @@ import os
 import runpy
 import signal
 import sys
+from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -29,15 +31,39 @@ def pytest_addoption(parser):
         metavar="DIR",
         help="keep pictures of what the browser tests see, for the README",
     )
+    parser.addoption(
+        "--whole", action="store_true", help="all of what is otherwise tested in turns, a part each day"
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "in_turns(parts): one of so many parts each day")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Spread the checks over the workers one by one; keep the other modules, which share fixtures.
+def pytest_collection_modifyitems(config, items):
+    """Leave out what has its turn another day, and say who works with whom.
+
+    Spread the checks over the workers one by one; keep the other modules, which share fixtures.
 
     The browser tests share servers, too: all of them go to one worker.
     """
+    if not config.getoption("--whole"):
+        items[:] = _of_today(items)
     for item in items:
         if "checks" not in item.path.parts:
             group = item.path.parent if "browser" in item.path.parts else item.path
             item.add_marker(pytest.mark.xdist_group(str(group)))
+
+
+def _of_today(items):
+    """Return the tests whose turn it is; of those marked `in_turns`, one part after the other."""
+    today, seen, chosen = date.today().toordinal(), Counter(), []
+    for item in items:
+        turns = item.get_closest_marker("in_turns")
+        if turns:
+            parts, number = turns.args[0], seen[item.location[0], item.originalname]
+            seen[item.location[0], item.originalname] += 1
+        if not turns or number % parts == today % parts:
+            chosen.append(item)
+    return chosen

@@ -12,7 +12,11 @@ from tests.course import SOLUTIONS, read, run_exercises
 from utilities import load_profile, resize_and_augment
 from utilities.training.profiles import LABS, Training
 
-PROFILES = ("quick", "standard", "full", "published")
+PROFILES = (
+    "quick",
+    "standard",
+    *(pytest.param(large, marks=pytest.mark.in_turns(6)) for large in ("full", "published")),
+)
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
 LABELS = np.arange(4, dtype=np.uint8)[:, None] * 33  # of 100 classes
