@@ -208,8 +208,9 @@ def _listed(folder: Path, basket: _Basket, deep: bool) -> Iterator[_Listed]:
                 elif deep:
                     waiting.append(Path(entry.path))
             elif entry.is_file(follow_symlinks=False):
-                about = entry.stat(follow_symlinks=False)
-                yield _Listed(Path(entry.path), name, about.st_size, about.st_mtime)
+                with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                    about = entry.stat(follow_symlinks=False)
+                    yield _Listed(Path(entry.path), name, about.st_size, about.st_mtime)
 
 
 def _entries(folder: Path) -> list[os.DirEntry]:
