@@ -36,24 +36,24 @@ class Run:
 def watch(folder: Path = Path()) -> None:
     """Write down what every kernel of this process runs from now on.
 
-    nbgrader reads its configuration several times; the first time counts.
+    nbgrader reads its configuration several times; the first time counts. The kernels belong to
+    another process, made beforehand, so a file tells it whose submission comes next.
     """
     if hasattr(Session, "witnessed"):
         return
     Session.witnessed = True
-    student = ""
+    turn = folder / "student.txt"
     preprocess, run = CourseExecute.preprocess, Session.run
 
     def preprocess_witnessed(self, nb, resources=None, km=None):
-        nonlocal student
-        student = resources["nbgrader"]["student"]
+        turn.write_text(resources["nbgrader"]["student"])
         return preprocess(self, nb, resources, km)
 
     async def run_witnessed(self, source: str, seconds: float, noted: bool = True) -> Outcome:
         before = _processor_seconds(self)
         outcome = await run(self, source, seconds, noted)
         spent = _processor_seconds(self) - before
-        record = Run(student, source, spent, _stderr(outcome), _errors(outcome))
+        record = Run(turn.read_text(), source, spent, _stderr(outcome), _errors(outcome))
         with (folder / FILE).open("a") as file:
             file.write(json.dumps(asdict(record)) + "\n")
         return outcome
