@@ -149,7 +149,7 @@ def plot_grid_offsets(rows: int, columns: int) -> Figure:
     fig, ((axes,),) = new_figure(side + 0.8, side)
     shown = heat_map(axes, kinds)
     for (i, j), kind in np.ndenumerate(kinds):
-        colour = text_colour(shown.to_rgba(kind).tolist())
+        colour = text_colour(tuple(shown.to_rgba(kind)))
         axes.text(
             j,
             i,

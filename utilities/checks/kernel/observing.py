@@ -91,7 +91,7 @@ def as_array(value: Any, name: str = "result", tensor: bool = True) -> np.ndarra
         value = _as_plain_tensor(tensorflow, value, name)
     tensor_came = tensorflow is not None and isinstance(value, tensorflow.Tensor)
     if isinstance(value, NUMBERS):
-        _refuse_size(np.shape(value), name)
+        refuse_size(np.shape(value), name)
     if not tensor_came:
         if tensor:
             raise Stopped(WRONG_TYPE, _type_message(value, name, "a TensorFlow tensor"))
@@ -236,7 +236,7 @@ def _as_plain_tensor(tensorflow: Any, value: Any, name: str) -> Any:
         value = tensorflow.convert_to_tensor(value)
     if not isinstance(value, tensorflow.Tensor):
         return value
-    _refuse_size(value.shape, name)
+    refuse_size(value.shape, name)
     if not hasattr(value, "numpy"):
         raise Stopped(WRONG_TYPE, _type_message(value, name, "a tensor that holds numbers"))
     return tensorflow.cast(value, tensorflow.float32) if value.dtype == "bfloat16" else value
@@ -264,7 +264,7 @@ def refuse_nothing(value: Any, name: str) -> None:
         raise Stopped(NOT_ATTEMPTED, f"The {name} is {value!r}: this step is not written yet.")
 
 
-def _refuse_size(shape: Sequence[int | None], name: str) -> None:
+def refuse_size(shape: Sequence[int | None], name: str) -> None:
     size = int(np.prod([length or 1 for length in shape], dtype=float))
     if size > LARGEST_ARRAY:
         raise Stopped(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.kernel.case import Case
-from utilities.checks.kernel.observing import as_array, is_tensor, refuse_nothing
+from utilities.checks.kernel.observing import as_array, is_tensor, refuse_nothing, refuse_size
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
@@ -29,11 +29,19 @@ def as_numpy(value: Any, name: str) -> np.ndarray:
     refuse_nothing(value, name)
     if is_tensor(value) and hasattr(value, "numpy"):
         return as_array(value, name)
+    refuse_size((_numbers_in(value),), name)  # before they are copied into one array
     try:
         listed = np.asarray(value) if isinstance(value, (list, tuple)) else value
     except ValueError:
         listed = value  # rows of unequal length
     return as_array(listed, name, tensor=False)
+
+
+def _numbers_in(value: Any) -> int:
+    """Return how many numbers a result holds, lists of arrays included."""
+    if isinstance(value, (list, tuple)):
+        return sum(map(_numbers_in, value))
+    return value.size if isinstance(value, np.ndarray) else 1
 
 
 def in_numpy(*values: Any) -> np.ndarray:
