@@ -37,11 +37,12 @@ def workshop() -> Iterator[Workshop]:
     Eagerly: tracing takes most of the time of so short a run, and the layer sees its inputs.
     """
     logger, eager = tf.get_logger(), tf.config.functions_run_eagerly()
-    level, handlers = logger.level, logger.handlers[:]
+    level, handlers, disabled = logger.level, logger.handlers[:], logger.disabled
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = Workshop(Path(folder))
         logger.handlers[:] = [_Listening(place.warned)]
         logger.setLevel("WARNING")
+        logger.disabled = False  # as other libraries leave it that set logging up by a file
         tf.config.run_functions_eagerly(True)
         try:
             with (
@@ -56,7 +57,7 @@ def workshop() -> Iterator[Workshop]:
         finally:
             tf.config.run_functions_eagerly(eager)
             logger.setLevel(level)
-            logger.handlers[:] = handlers
+            logger.handlers[:], logger.disabled = handlers, disabled
 
 
 @contextlib.contextmanager
