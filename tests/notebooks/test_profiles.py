@@ -14,8 +14,7 @@ from utilities.training.profiles import LABS, Training
 
 PROFILES = (
     "quick",
-    "standard",
-    *(pytest.param(large, marks=pytest.mark.in_turns(6)) for large in ("full", "published")),
+    *(pytest.param(name, marks=pytest.mark.in_turns(9)) for name in ("standard", "full", "published")),
 )
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
