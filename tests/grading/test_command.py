@@ -30,11 +30,12 @@ LAB = [sys.executable, "-m", "utilities.commands.lab", "grade", stand_in.ASSIGNM
 
 
 def lab_grade(course: Path, *options: str) -> subprocess.CompletedProcess:
-    return lab_command(course, "grade", stand_in.ASSIGNMENT, *options)
+    """Run `lab grade` in a process of its own: children forked beside TensorFlow's threads may hang."""
+    return run_lab_grade(course, *options)
 
 
 def lab_command(course: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Call a command in this process, which has imported all that it needs."""
+    """Call a command that grades nothing in this process, which has imported all that it needs."""
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.chdir(course),
