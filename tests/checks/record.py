@@ -18,9 +18,8 @@ import utilities
 from tests.checks.catalogue import Entry, entries
 from tests.checks.table import BEGIN, END, table
 from tests.course import ROOT
-from utilities.checks.core import references
 from utilities.checks.core.report import Report
-from utilities.checks.kernel.replacing import standing_in
+from utilities.checks.kernel.exercise import Here
 
 RECORD = Path(__file__).with_name("points.json")
 POINTS = 10.0
@@ -44,9 +43,8 @@ def report_of(entry: Entry, seed: int = SEED, thorough: bool = False) -> Report:
     if entry.is_correct:
         return exercise.report(entry.implementation, seed, thorough)
     cases = exercise.cases(seed, thorough)
-    trusted = {step: getattr(references, step) for step in exercise.builds_on}
-    with standing_in(entry.implementation, trusted):
-        return exercise.judge(cases, exercise.observe(entry.implementation, cases))
+    observations = Here(exercise, entry.implementation).observe(cases, exercise.builds_on)
+    return exercise.judge(cases, observations)
 
 
 def measured(entry: Entry, seed: int = SEED, thorough: bool = False) -> dict:

@@ -94,7 +94,7 @@ class Exercise:
 
     def report(self, implementation: Any, seed: int = 42, thorough: bool = False) -> "Report":
         """Return the report of one check: with the student's own earlier steps, then trusted ones."""
-        return self.report_on(_Here(self, implementation), seed, thorough)
+        return self.report_on(Here(self, implementation), seed, thorough)
 
     def report_on(self, observer: Observer, seed: int = 42, thorough: bool = False) -> "Report":
         """Return the report on an implementation that an observer runs."""
@@ -147,7 +147,7 @@ class Exercise:
 
 
 @dataclass(frozen=True)
-class _Here:
+class Here:
     """Observe in this very process, as a notebook does."""
 
     exercise: Exercise
