@@ -2,7 +2,7 @@
 
 The solution's own cells are executed, in the standard profile, with three seeds. Each run becomes a
 file in data/runs as soon as it ends; what is there already is not run again, so the command can be
-stopped and started at any time. A few hours on two cores.
+stopped and started at any time. It takes hours.
 """
 
 # ruff: noqa: I001 (utilities first: it settles how TensorFlow starts)

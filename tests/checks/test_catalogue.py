@@ -1,7 +1,7 @@
 """Every correct implementation passes, every wrong one fails, is told why, and earns its record.
 
-The record, `points.json`, holds what each entry earns and is told, on every seed: each entry is run
-with a seed of its own, so a check whose verdict hangs on the seed shows here.
+The record, `points.json`, holds what each entry earns and is told with one seed. Here each is run with
+one of ten, so a check whose verdict hangs on the seed shows.
 """
 
 import re

@@ -1,7 +1,7 @@
 """No mutant of a model solution is accepted, but those that are equivalent, with their reason.
 
-All of them take a quarter of an hour of processor time, so each day's tests look at one part
-(`pytest --whole` at all, and `python -m tests.checks.mutants` prints the table).
+There are more than a thousand, so each day's tests look at one part (`pytest --whole` at all, and
+`python -m tests.checks.mutants` prints the table).
 """
 
 import pytest
