@@ -1,9 +1,11 @@
 """What the training checks stand on: the real tracker's interface, and a place left as it was."""
 
 import inspect
+import logging
 import os
 from pathlib import Path
 
+import pytest
 import tensorflow as tf
 import tf_keras
 from carbontracker.tracker import CarbonTracker
@@ -40,3 +42,17 @@ def test_check_leaves_everything_as_it_was(capfd, tmp_path, monkeypatch):
     assert capfd.readouterr() == ("", "")
     assert Path.cwd() == tmp_path and os.listdir(tmp_path) == []
     assert tf.data.Dataset.__iter__ is iterate and not tf.config.functions_run_eagerly()
+
+
+@pytest.mark.parametrize(
+    "silence", [lambda: logging.disable(), lambda: tf.get_logger().setLevel("ERROR")]
+)
+def test_hears_what_keras_says_of_a_missing_quantity_also_where_logging_is_silenced(silence):
+    level = tf.get_logger().level
+    silence()
+    try:
+        report = utilities.test_run_experiment.report(catalogue.quantity_of_another_name)
+    finally:
+        logging.disable(logging.NOTSET)
+        tf.get_logger().setLevel(level)
+    assert report.mistakes == ["no such quantity"]

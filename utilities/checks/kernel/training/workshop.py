@@ -36,16 +36,13 @@ def workshop() -> Iterator[Workshop]:
 
     Eagerly: tracing takes most of the time of so short a run, and the layer sees its inputs.
     """
-    logger, eager = tf.get_logger(), tf.config.functions_run_eagerly()
-    level, handlers, disabled = logger.level, logger.handlers[:], logger.disabled
+    eager = tf.config.functions_run_eagerly()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = Workshop(Path(folder))
-        logger.handlers[:] = [_Listening(place.warned)]
-        logger.setLevel("WARNING")
-        logger.disabled = False  # as other libraries leave it that set logging up by a file
         tf.config.run_functions_eagerly(True)
         try:
             with (
+                _heard(place.warned),
                 contextlib.chdir(folder),
                 contextlib.redirect_stdout(place.printed),
                 contextlib.redirect_stderr(io.StringIO()),
@@ -56,8 +53,22 @@ def workshop() -> Iterator[Workshop]:
                     gc.collect()  # TensorFlow warns of what a checkpoint held beside the weights: now
         finally:
             tf.config.run_functions_eagerly(eager)
-            logger.setLevel(level)
-            logger.handlers[:], logger.disabled = handlers, disabled
+
+
+@contextlib.contextmanager
+def _heard(warned: list[str]) -> Iterator[None]:
+    """Keep what Keras warns of, whatever a notebook or another library has silenced."""
+    logger = tf.get_logger()
+    before = logger.level, logger.handlers[:], logger.disabled, logger.manager.disable
+    logger.handlers[:], logger.disabled = [_Listening(warned)], False
+    logging.disable(logging.NOTSET)
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        level, logger.handlers[:], logger.disabled, disable = before
+        logging.disable(disable)
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager
