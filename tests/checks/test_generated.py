@@ -67,7 +67,8 @@ def _turned_once(check, case, observation, turned):
     for n, value in wrong.items():
         kind = observation.values[n].dtype if n in observation.values else None
         value = np.asarray(value)
-        values[n] = value.astype(kind) if kind is not None and kind.kind == "f" else value
+        fits = kind is not None and (kind.kind == "f" or np.array_equal(value, value.astype(kind)))
+        values[n] = value.astype(kind) if fits else value
     return Observation({**values, "repeats": np.array(True)})
 
 

@@ -17,12 +17,29 @@ from utilities.checks.kernel.attention import scaled_dot_product_attention as ke
 from utilities.checks.kernel.case import Case
 from utilities.checks.kernel.exercise import Exercise
 from utilities.checks.kernel.observing import observe_case
+from utilities.checks.kernel.probes import can_learn
 
 EXERCISES = [
     exercise
     for exercise in (getattr(utilities, name) for name in utilities.__all__ if name.startswith("test_"))
     if isinstance(exercise, Exercise)
 ]
+
+
+@pytest.mark.parametrize(
+    "first, second, learns",
+    [
+        ([[-3.0], [2.5]], [[1.0]], True),  # an unlucky draw: the same numbers in another order do
+        ([[0.0], [0.0]], [[1.0]], False),
+        ([[-1.0], [-1.0]], [[1.0]], False),
+    ],
+)
+def test_a_start_is_refused_for_its_kind_and_not_for_an_unlucky_draw(first, second, learns):
+    weights = [tf.Variable(first), tf.Variable(second)]
+    x = tf.constant([[2.0, 1.0]])
+    reached = can_learn(lambda: tf.nn.relu(x @ weights[0]) @ weights[1], weights)
+    assert reached.all() == learns
+    assert np.array_equal(weights[0], first) and np.array_equal(weights[1], second)
 
 
 class Hostile:

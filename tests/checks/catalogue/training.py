@@ -275,17 +275,9 @@ def _crossentropy_in_bits(y, logits):
 
 @correct("run_experiment")
 def with_tensorflow_checkpoint_format(*arguments, **settings):
-    """Shuffled once, beforehand; TensorFlow's own checkpoint format."""
     run = Run(*arguments, **settings)
     run.ckpt_path = run.ckpt_path.removesuffix(".h5")
-    images, labels = run.training_data
-    order = np.random.permutation(len(images))
-    return run.all(
-        run.checkpoint(mode="max"),
-        data=(images[order], labels[order]),
-        compiled={"steps_per_execution": 2},
-        shuffle=False,
-    )
+    return run.all(run.checkpoint(mode="max"), compiled={"steps_per_execution": 2})
 
 
 @correct("run_experiment")
@@ -721,6 +713,29 @@ def dataset_without_shuffling(*arguments, **settings):
     run = Run(*arguments, **settings)
     dataset = make_dataset(run.training_data, run.batch_size)
     return run.all(data=(dataset,), batch_size=None)
+
+
+@wrong("run_experiment", told="shuffled once")
+def shuffled_before_the_first_epoch(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    order = np.random.permutation(len(run.training_data[0]))
+    data = [part[order] for part in run.training_data]
+    return run.all(data=data, shuffle=False)
+
+
+@wrong("run_experiment", told="other weights in the file")
+def file_of_the_last_epoch(*arguments, **settings):
+    run = Run(*arguments, **settings)
+    run.compile()
+    history = run.fit()
+    last = run.model.get_weights()
+    run.restore()
+    best = run.model.get_weights()
+    run.model.set_weights(last)
+    run.model.save_weights(run.ckpt_path)
+    run.model.set_weights(best)
+    run.test()
+    return history
 
 
 @correct("run_experiment")

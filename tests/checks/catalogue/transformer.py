@@ -68,11 +68,19 @@ def keras_sequential(x, hidden_units, dropout_rate):
     return model(x)
 
 
-@correct("mlp")
+@wrong("mlp", told="three axes only")
 def convolutions_one_wide(x, hidden_units, dropout_rate):
     for units in hidden_units:
         x = layers.Conv1D(units, 1, activation="swish")(x)
         x = layers.Dropout(dropout_rate, seed=1)(x)
+    return x
+
+
+@wrong("mlp", told="three axes only")
+def one_token_after_the_other(x, hidden_units, dropout_rate):
+    for units in hidden_units:
+        x = layers.TimeDistributed(layers.Dense(units, activation="gelu"))(x)
+        x = layers.Dropout(dropout_rate)(x)
     return x
 
 
@@ -81,7 +89,7 @@ def fast_gelu_in_a_lambda(x, hidden_units, dropout_rate):
     gelu = layers.Lambda(lambda value: tf.nn.gelu(value, approximate=True))
     drop = layers.Dropout(dropout_rate)  # has no weights: one will do
     for units in hidden_units:
-        x = drop(gelu(layers.TimeDistributed(layers.Dense(units))(x)))
+        x = drop(gelu(layers.Dense(units)(x)))
     return x
 
 
@@ -90,7 +98,7 @@ def recursion_and_einsum(x, hidden_units, dropout_rate):
     if len(hidden_units) == 0:
         return x
     first, *others = hidden_units
-    dense = layers.EinsumDense("bnd,du->bnu", (None, first), activation="elu", bias_axes="u")
+    dense = layers.EinsumDense("...d,du->...u", first, activation="elu", bias_axes="u")
     return recursion_and_einsum(layers.Dropout(dropout_rate)(dense(x)), others, dropout_rate)
 
 

@@ -55,9 +55,8 @@ class FixedConvolution(layers.Layer):
         self.copying = tf.reshape(tf.eye(values), (self.size, self.size, input_shape[-1], values))
 
     def call(self, images):
-        images = tf.cast(images, tf.float32)
-        x = tf.nn.conv2d(images, self.copying, strides=self.size, padding="VALID")
-        return tf.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
+        x = tf.nn.conv2d(tf.cast(images, tf.float32), self.copying, self.size, "VALID")
+        return tf.cast(tf.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3])), images.dtype)
 
 
 @correct("patch_extractor")
@@ -117,7 +116,7 @@ class SplitTwice(layers.Layer):
 
 @correct("patch_extractor")
 def gathered_by_index(patch_size):
-    """A function that returns a layer: Lambda, float output for bytes too."""
+    """A function that returns a layer: Lambda."""
 
     def cut(images):
         _, height, width, channels = images.shape
@@ -125,7 +124,7 @@ def gathered_by_index(patch_size):
             height // patch_size, patch_size, width // patch_size, patch_size
         )
         index = numbers.swapaxes(1, 2).reshape(-1, patch_size**2)  # (N, patch_size²)
-        pixels = tf.reshape(tf.cast(images, tf.float32), (-1, height * width, channels))
+        pixels = tf.reshape(images, (-1, height * width, channels))
         patches = tf.gather(pixels, index, axis=1)  # (B, N, patch_size², C)
         return tf.reshape(patches, (-1, len(index), patch_size**2 * channels))
 
@@ -308,6 +307,12 @@ class FirstImageOnly(_Cutting):
 class PixelsScaled(_Cutting):
     def call(self, images):
         return PatchExtractor(self.patch_size)(tf.cast(images, tf.float32) / 255.0)
+
+
+@wrong("patch_extractor", told="another type of number")
+class PixelsCast(_Cutting):
+    def call(self, images):
+        return PatchExtractor(self.patch_size)(tf.cast(images, tf.float32))
 
 
 @wrong("patch_extractor", told=None, slips=2)

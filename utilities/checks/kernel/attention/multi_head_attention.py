@@ -63,6 +63,7 @@ def _weights(implementation: Any, case: Case, inputs: Inputs, _: dict) -> Seen:
     weights = [probes.find_weight(layer, name) for name in WEIGHTS]
     learns = probes.can_learn(lambda: layer(*inputs), weights)
     heads_alike = [bool(tf.reduce_all(w == w[:1])) and w.shape[0] > 1 for w in weights[:3]]
+    sizes = [float(tf.math.reduce_std(weight)) for weight in weights]
     named = [isinstance(getattr(layer, name, None), tf.Variable) for name in WEIGHTS]
     assign(layer, case)
     return {
@@ -70,6 +71,7 @@ def _weights(implementation: Any, case: Case, inputs: Inputs, _: dict) -> Seen:
         "trainable": probes.among(weights, layer.trainable_weights),
         "gradient_reaches": probes.gradient_reaches(lambda: layer(*inputs), weights),
         "learns": learns,
+        "sizes_at_first": np.array(sizes),
         "heads_alike": np.array(all(heads_alike)),
         "named": np.array(named),
         "freezes": probes.freezes(layer, lambda: layer(*inputs)),

@@ -42,6 +42,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
         "found": np.array([name in tables for name in TABLES]),
         "trained": np.array([bool(known.get(name, False)) for name in TABLES]),
         "trainable_count": probes.count(layer.trainable_weights),
+        "takes_a_name": probes.takes_a_name(implementation, *sizes),
         "made_once": np.array({id(weight) for weight in layer.weights} == made),
         "freezes": probes.freezes(layer, lambda: layer(tokens)),
         "shapes": np.array(["×".join(map(str, w.shape)) for w in layer.weights] or [""]),

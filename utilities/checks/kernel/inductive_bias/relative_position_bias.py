@@ -31,6 +31,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
         "repeats": np.array(np.allclose(output, again, atol=1e-6, equal_nan=True)),
         "trainable_count": probes.count(trainable),
         "unreached": np.array(_unreached(layer, scores, trainable)),
+        "takes_a_name": probes.takes_a_name(implementation, *sizes),
         "made_once": np.array({id(weight) for weight in layer.weights} == made),
         "freezes": probes.freezes(layer, lambda: layer(scores)),
     }

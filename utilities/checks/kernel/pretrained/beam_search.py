@@ -31,7 +31,11 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
 
     result = implementation(log_probabilities, case["num_beams"], case["max_length"], case["end_token"])
     tokens, score = as_pair(result, "tokens", "score")
-    return {"tokens": numbers(tokens, "tokens"), "score": numbers(score, "score")}
+    return {
+        "tokens": numbers(tokens, "tokens"),
+        "score": numbers(score, "score"),
+        "listed": np.array(isinstance(tokens, list)),
+    }
 
 
 def _tokens(tokens: Any) -> np.ndarray:

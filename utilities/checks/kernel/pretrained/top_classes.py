@@ -19,5 +19,6 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     return {
         "classes": numbers(classes, "classes"),
         "probabilities": numbers(probabilities, "probabilities"),
+        "whole": np.array(np.asarray(numbers(classes, "classes")).dtype.kind in "iu"),
         "stacked": np.array(stacked),
     }

@@ -18,7 +18,9 @@ BASE = tf_keras.optimizers.schedules.LearningRateSchedule
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     """Return the learning rate at the steps of the case, or whether its settings are refused."""
     if case.stage == "settings":
-        return {"refused": np.array(_is_refused(implementation, case))}
+        said = _refusal(implementation, case)
+        named = said is None or all(name in said for name in ("total_steps", "warmup_steps"))
+        return {"refused": np.array(said is not None), "names_both": np.array(named)}
     schedule = _schedule(implementation, case)
     facts = {
         "is_schedule": np.array(isinstance(schedule, BASE)),
@@ -56,12 +58,12 @@ def _traced(schedule: Callable) -> Callable:
     return lambda step: inside(tf.constant(step, tf.int64))
 
 
-def _is_refused(implementation: Any, case: Case) -> bool:
-    """Return whether a ValueError comes, when the schedule is made or when it is first called."""
+def _refusal(implementation: Any, case: Case) -> str | None:
+    """Return what the ValueError says that comes when the schedule is made or first called, if any."""
     try:
         _schedule(implementation, case)(0)
-    except ValueError:
-        return True
+    except ValueError as error:
+        return str(error)
     except (AssertionError, TypeError) as error:
         if case["total_steps"] >= case["warmup_steps"]:
             raise
@@ -71,4 +73,4 @@ def _is_refused(implementation: Any, case: Case) -> bool:
             "for, which says what is wrong with the settings.",
             "refused with another error",
         ) from None
-    return False
+    return None

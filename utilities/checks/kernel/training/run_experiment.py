@@ -82,7 +82,9 @@ def observe(implementation: Any, case: Case) -> Seen:
     weights it was made with; kernel (p, C): the weights in the end; weight_changes (steps, p, C):
     the way of the weights from the start; in_order: were the training samples in the order of the
     data in all epochs; constants: the optimiser's; epoch_ends: how many the callback was told of;
-    saved: were files written at the path that was given, saved_elsewhere: in other places; printed:
+    saved: were files written at the path that was given, saved_elsewhere: in other places;
+    kernel_in_file (p, C): the weights that Keras reads from that path, empty if none; same_order: did
+    the training samples come in one order in all epochs; printed:
     the numbers printed from the test on; returned: what came back, empty where it is a history;
     stopped, stopped_by: what stopped the run after its training, and the name of the mistake.
     """
@@ -120,10 +122,11 @@ def _observed_run(implementation: Any, case: Case, place: Workshop) -> Seen:
         "kernel": final,
         "weight_changes": after.astype(np.float64) - case["kernel"],
         "in_order": np.array(_in_order(case["x_train"], calls)),
+        "same_order": np.array(_same_order(len(case["x_train"]), calls)),
         "constants": _constants(model),
         "epoch_ends": np.array(epoch_ends.count),
         "printed": _printed(calls, seen, case, place),
-        **_files(place),
+        **_files(place, model),
         **_history(result),
         **stopped,
     }
@@ -228,6 +231,15 @@ def _in_order(images: np.ndarray, calls: list[Call]) -> bool:
     return len(seen) >= len(images) and np.array_equal(seen[: len(whole)], whole)
 
 
+def _same_order(count: int, calls: list[Call]) -> bool:
+    """Return whether the training saw its `count` images in one order, epoch after epoch."""
+    seen = np.concatenate([call.images for call in calls if call.training])
+    epochs = len(seen) // count
+    return epochs > 1 and bool(
+        np.all(seen[: epochs * count].reshape(epochs, -1) == seen[:count].ravel())
+    )
+
+
 def _constants(model: tf_keras.Model) -> np.ndarray:
     """Return beta_1, beta_2 and epsilon of the optimiser; Keras' own where it shows none."""
     optimizer = getattr(model, "optimizer", None)
@@ -254,10 +266,24 @@ def _all_files(place: Workshop) -> list[str]:
     return [str(path.relative_to(place.folder)) for path in files]
 
 
-def _files(place: Workshop) -> Seen:
+def _files(place: Workshop, model: tf_keras.Model) -> Seen:
+    """Return whether files were written, and the weights (p, C) in the one that was asked for."""
     files = _all_files(place)
     given = [name for name in files if name.startswith(f"given/{CHECKPOINT}")]
-    return {"saved": np.array(bool(given)), "saved_elsewhere": np.array(len(files) > len(given))}
+    return {
+        "saved": np.array(bool(given)),
+        "saved_elsewhere": np.array(len(files) > len(given)),
+        "kernel_in_file": _read_back(place, model) if given else np.zeros((0, 0)),
+    }
+
+
+def _read_back(place: Workshop, model: tf_keras.Model) -> np.ndarray:
+    """Return the weights that the file holds, none where Keras cannot load it into the model."""
+    try:
+        model.load_weights(str(place.folder / "given" / f"{CHECKPOINT}.h5"))
+    except Exception:  # a format of the student's own
+        return np.zeros((0, 0))
+    return model.get_weights()[0]
 
 
 def _history(result: Any) -> Seen:

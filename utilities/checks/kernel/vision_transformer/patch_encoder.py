@@ -35,6 +35,7 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
         "output_of_one": as_array(call(patches[:1]), "output"),
         "repeats": np.array(np.allclose(tokens, again, atol=1e-6, equal_nan=True)),
         "same_in_training": probes.alike(tokens, call(patches, training=True)),
+        "token_named": np.array(_is_named(encoder, found.get("class_token"))),
         "made_once": np.array(len(encoder.weights) == len(made)),
         **_facts(encoder, found, patches),
     }
@@ -52,6 +53,13 @@ def _facts(encoder: Any, found: Mapping[str, tf.Variable], patches: tf.Tensor) -
         "trainable_count": probes.count(encoder.trainable_weights),
         "freezes": probes.freezes(encoder, lambda: encoder(patches)),
     }
+
+
+def _is_named(encoder: Any, token: tf.Variable | None) -> bool:
+    """Return whether the class token, if there is one, is found under its name."""
+    if token is None:
+        return True
+    return getattr(encoder, "class_token", None) is token or probes.own_name(token) == "class_token"
 
 
 def _weights(encoder: tf_keras.layers.Layer, case: Case) -> dict[str, tf.Variable]:

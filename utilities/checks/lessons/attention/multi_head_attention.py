@@ -354,6 +354,14 @@ def _starts(case: Case, seen: Observation) -> Wrong | None:
     return None
 
 
+def _smaller_than_glorot(case: Case, seen: Observation) -> bool:
+    """Return whether W_q, W_k or W_v start as if the heads were a part of their width."""
+    if case.stage != "weights":
+        return False
+    glorot = [np.sqrt(2 / sum(case[name].shape[1:])) for name in ("W_q", "W_k", "W_v")]
+    return bool(np.any(seen["sizes_at_first"][:3] < 0.75 * np.array(glorot)))
+
+
 def _named(case: Case, seen: Observation) -> Wrong | None:
     """The weights have their names."""
     if lacking := _lacking(seen, "named"):
@@ -402,6 +410,13 @@ CHECK = Check(
             "weights yet, not whether there are any to train. (The code that you were given may have "
             "had this fault: no point is lost.)",
             lambda case, seen: not seen["freezes"],
+        ),
+        Remark(
+            "Your W_q, W_k or W_v start smaller than Glorot's rule has it for one head: in a weight of "
+            "shape (h, d, p) Keras' glorot_uniform takes the heads for a part of the width. The scores "
+            "then start near 0, the more so the more heads there are; glorot_per_head draws each head "
+            "by itself.",
+            _smaller_than_glorot,
         ),
     ],
     kinds=[

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from utilities.checks.core import oracles
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
 from utilities.checks.core.oracles import softmax
 from utilities.checks.kernel.case import Case, Observation
 
@@ -354,6 +354,13 @@ CHECK = Check(
             "Your code works for float32 alone: somewhere a number or tensor has a fixed type. "
             "Take the type from the input.",
             lambda case: case["q"].dtype != np.float32,
+        ),
+    ],
+    remarks=[
+        Remark(
+            "For float16 inputs your results come as another type. The layers around yours expect the "
+            "type that they gave.",
+            lambda case, seen: case["q"].dtype == np.float16 and seen["output"].dtype != np.float16,
         ),
     ],
 )

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.shared import TABLES
@@ -307,6 +307,13 @@ CHECK = Check(
             "It works where all patches lie in one row, but not in a grid. How do row and column of a "
             "patch follow from its number?",
             lambda case: case["rows"] > 1,
+        ),
+    ],
+    remarks=[
+        Remark(
+            "Your class takes no name: hand the further arguments (**kwargs) on to Keras' Layer, which "
+            "needs them to load a saved model.",
+            lambda case, seen: not seen["takes_a_name"],
         ),
     ],
     depth=2,

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.kernel.case import Case, Observation
 
@@ -387,6 +387,13 @@ CHECK = Check(
             "size is not known yet (None) and tensors hold no numbers. Take −1 or tf.shape(x)[0] for "
             "the batch size, and TensorFlow operations throughout.",
             lambda case: case.stage == "model",
+        ),
+    ],
+    remarks=[
+        Remark(
+            "Your class takes no name: hand the further arguments (**kwargs) on to Keras' Layer, which "
+            "needs them to load a saved model.",
+            lambda case, seen: not seen["takes_a_name"],
         ),
     ],
     depth=2,

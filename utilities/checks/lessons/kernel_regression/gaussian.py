@@ -18,7 +18,7 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
     """Draw single numbers, widths given in every way, arrays of any shape, and dtypes."""
     drawn = [
         _case(rng, "number", None, "by default"),
-        _case(rng, "number", None, "by default"),
+        Case("number", {"distance": 1.5, "sigma": 1.0, "sigma_given": "by default"}),
         _case(rng, "width", None, "by position", WIDE),
         _case(rng, "width", None, "by name", NARROW),
         _case(rng, "shape", (), "by name", WIDE),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.core.check import Arrays, Check, Mistake, Values
+from utilities.checks.core.check import Arrays, Check, Mistake, Remark, Values
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.pretrained.protocol import from_table
 
@@ -441,4 +441,10 @@ CHECK = Check(
         ),
     ],
     mistakes=MISTAKES,
+    remarks=[
+        Remark(
+            "Your tokens come in another container than a list, which the task asks for.",
+            lambda case, seen: not seen["listed"],
+        ),
+    ],
 )

@@ -306,6 +306,11 @@ CHECK = Check(
             "numbers. A pair (classes, probabilities) keeps them whole.",
             lambda case, seen: bool(seen["stacked"]),
         ),
+        Remark(
+            "Your classes are floating-point numbers. A class is a place in a list of names: as a "
+            "whole number it can be looked up there.",
+            lambda case, seen: not seen["whole"] and not seen["stacked"],
+        ),
     ],
     depth=depth,
 )

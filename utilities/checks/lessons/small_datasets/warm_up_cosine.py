@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import oracles
-from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, Only, Sign, Values, Wrong
+from utilities.checks.core.check import (
+    Arrays,
+    Check,
+    Choice,
+    Claim,
+    Mistake,
+    Only,
+    Remark,
+    Sign,
+    Values,
+    Wrong,
+)
 from utilities.checks.core.oracles import linear_rise
 from utilities.checks.kernel.case import KERAS_3, Case, Observation
 from utilities.checks.kernel.small_datasets.protocol import SCHEDULE
@@ -327,6 +338,13 @@ CHECK = Check(
             "Your schedule works where the step is a number, but not with the tensor that an "
             "optimiser passes: inside a graph it has no value yet. Use TensorFlow's functions.",
             lambda case: case.stage == "tensors",
+        ),
+    ],
+    remarks=[
+        Remark(
+            "Your ValueError does not name total_steps and warmup_steps: whoever meets it wants to "
+            "know which settings to change.",
+            lambda case, seen: case.stage == "settings" and not seen["names_both"],
         ),
     ],
     depth=4,  # rounding in the share, the cosine, the sum and the product

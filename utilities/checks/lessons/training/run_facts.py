@@ -155,7 +155,7 @@ def weights(case: Case, observation: Observation) -> Wrong | None:
 def saved(case: Case, observation: Observation) -> Wrong | None:
     """The best weights are saved to the path that is given."""
     if observation["saved"]:
-        return None
+        return _in_file(case, observation)
     if observation["saved_elsewhere"]:
         return Wrong(
             "saved elsewhere",
@@ -168,9 +168,30 @@ def saved(case: Case, observation: Observation) -> Wrong | None:
     )
 
 
+def _in_file(case: Case, observation: Observation) -> Wrong | None:
+    """The file holds the weights of the best epoch, as far as Keras can read it."""
+    kernels, in_file = runs.epoch_kernels(observation), observation["kernel_in_file"]
+    best = kernels[runs.best(kernels, case["x_val"], case["y_val"])]
+    if not in_file.size or runs.is_one_of(in_file, [observation["kernel"], *best]):
+        return None
+    return Wrong(
+        "other weights in the file",
+        "The file at ckpt_path holds other weights than the best ones: whoever loads it later gets "
+        "another model than the one you tested. When is it written over?",
+    )
+
+
 def shuffled(case: Case, observation: Observation) -> Wrong | None:
     """The training data do not come in their own order, epoch after epoch."""
-    if not observation["in_order"] or data(case, observation):
+    if data(case, observation):
+        return None
+    if observation["same_order"] and not observation["in_order"]:
+        return Wrong(
+            "shuffled once",
+            "The training images come in the same order in every epoch, so each batch is always the "
+            "same. Training data are shuffled anew in each epoch.",
+        )
+    if not observation["in_order"]:
         return None
     return Wrong(
         "not shuffled",

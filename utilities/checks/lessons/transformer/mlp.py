@@ -7,7 +7,7 @@ import numpy as np
 
 from utilities.checks.core import activations, oracles
 from utilities.checks.core.activations import GELU, closest, linear
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Remark, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
 from utilities.checks.core.drawing import kernel, normal, uniform
 from utilities.checks.core.dropout import Branch, as_taken, dropped
 from utilities.checks.core.oracles import Step
@@ -27,6 +27,7 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("several layers", (3, 5, 4), [7, 6]),
         draw("several layers", (1, 6, 5), [3, 8]),
         draw("several layers", (2, 4, 7), [5, 6, 8]),
+        draw("without tokens", (4, 6), [5, 7]),
         drop("training", (6, 20, 9), [8, 7, 6], RATE),
         drop("rate 0", (2, 6, 5), [4, 3], 0.0),
     ]
@@ -449,6 +450,7 @@ CHECK = Check(
             about=("drop", "rate", "scaled", "whole", "counted", "always"),
         ),
         Values("rate 0", "a rate of 0 drops nothing", 0.5),
+        Values("without tokens", "works for one vector an image, as in the classifier's head", 0.5),
         Claim(SEVERAL, "Dense layers are all that is trained", 1.0, weights_are_trained, early=True),
         Claim(SEVERAL, "with its own initial weights the MLP can learn", 0.5, starts_well),
     ],
@@ -460,6 +462,14 @@ CHECK = Check(
             "something random is at work.",
             lambda case, seen: not seen["repeats"],
             anywhere=True,
+        ),
+    ],
+    kinds=[
+        Only(
+            "three axes only",
+            "It works for tokens (B, N, d), but not for one vector an image, (B, d), as in the "
+            "classifier's head. Let the layers act on the last axis, whatever stands before it.",
+            lambda case: case["x"].ndim == 2,
         ),
     ],
     remarks=[

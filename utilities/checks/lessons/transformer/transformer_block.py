@@ -8,7 +8,17 @@ import numpy as np
 
 from utilities.checks.core import activations, oracles
 from utilities.checks.core.activations import MIXED, closest, linear, relu
-from utilities.checks.core.check import Arrays, Check, Choice, Claim, Mistake, Sign, Values, Wrong
+from utilities.checks.core.check import (
+    Arrays,
+    Check,
+    Choice,
+    Claim,
+    Mistake,
+    Remark,
+    Sign,
+    Values,
+    Wrong,
+)
 from utilities.checks.core.drawing import kernel, normal, uniform
 from utilities.checks.core.dropout import Branch, as_taken, dropped
 from utilities.checks.core.oracles import Step
@@ -600,6 +610,18 @@ def _parts(case: Case, seen: Observation) -> Wrong | None:
 
 
 WHOLE = ("whole block",)
+
+
+def _one_dropout(case: Case, seen: Observation) -> bool:
+    """Return whether one dropout acts after the MLP where the task keeps two."""
+    name = "mlp_alone_in_training"
+    right, both = (formula(case, seen, after_mlp=forms) for forms in (AFTER_MLP, AFTER_MLP[:1]))
+    if name not in right or name not in seen.values:
+        return False
+    fits, fits_both = (np.allclose(f[name], seen[name], 1e-4, 1e-4) for f in (right, both))
+    return fits and not fits_both
+
+
 CHECK = Check(
     cases=cases,
     formula=formula,
@@ -670,6 +692,13 @@ CHECK = Check(
             ALWAYS_ON,
             lambda case, seen: not seen["repeats"],
             anywhere=True,
+        ),
+    ],
+    remarks=[
+        Remark(
+            "One dropout acts after your MLP, where the task keeps two: the last of the MLP's own and "
+            "the block's. Either form is in use, and either passes.",
+            _one_dropout,
         ),
     ],
     depth=12,

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.core.oracles import Step, layer_norm
 from utilities.checks.kernel.case import Case, Observation
@@ -379,6 +379,12 @@ CHECK = Check(
             "size is not known yet (None) and tensors hold no numbers. Take −1 or tf.shape(x)[0] for "
             "the batch size, and TensorFlow operations throughout.",
             lambda case: case.stage == "model",
+        ),
+    ],
+    remarks=[
+        Remark(
+            "Your class token has another name than class_token, under which the task asks for it.",
+            lambda case, seen: not seen["token_named"],
         ),
     ],
     depth=2,

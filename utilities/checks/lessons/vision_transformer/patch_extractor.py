@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike
 
-from utilities.checks.core.check import Arrays, Check, Mistake, Only, Remark, Values
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.kernel.case import Case, Observation
 
@@ -218,6 +218,7 @@ MISTAKES = [
         "pixels scaled",
         "Your patches hold the pixels divided by 255. This step only cuts: scaling belongs to the "
         "preparation of the data, where it must not be done twice.",
+        entails=("another type of number",),
         finish=lambda patches: patches / 255.0,
     ),
     Mistake(
@@ -230,6 +231,21 @@ MISTAKES = [
     ),
 ]
 
+# --- what only the kernel can know -----------------------------------------------------------------
+
+
+def _keeps_type(case: Case, seen: Observation) -> Wrong | None:
+    """Patches have the type of the images."""
+    images, patches = case["images"].dtype, seen["output"].dtype
+    if images == patches:
+        return None
+    return Wrong(
+        "another type of number",
+        f"Images of {images} come back as {patches}. This step only moves numbers: patches have the "
+        "type of the images.",
+    )
+
+
 CHECK = Check(
     cases=cases,
     formula=formula,
@@ -237,6 +253,7 @@ CHECK = Check(
         Values("one patch", "one patch keeps its pixels in order: row by row, channels together", 0.4),
         Values("patches", "patches come row by row, whatever the height and width", 4.0),
         Values("bytes", "images of bytes keep their values", 0.6),
+        Claim("bytes", "and stay bytes", 0.25, _keeps_type, ("bytes",)),
         Values("patches of one pixel", "a patch may be as small as one pixel", 0.25),
         Values("model", "works inside a functional model, for any batch size", 1.5),
     ],
