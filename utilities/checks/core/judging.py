@@ -113,7 +113,7 @@ class Judgement:
     def __init__(self, check: Check, cases: Sequence[Case], observations: Sequence[Observation]):
         self.check = check
         self.pairs = list(zip(cases, observations, strict=True))
-        self._depths = {id(case): check.depth_of(case) for case in cases}
+        self._limits = {id(c): (c.longest_axis, check.depth_of(c), coarsest_dtype(c)) for c in cases}
         self._expected: dict[tuple, Expected | None] = {}
         self._told: dict[tuple[str, str], str] = {}  # problem → the line that tells it
         self._unexplained = ""  # the line that shows a difference nobody can name
@@ -262,8 +262,7 @@ class Judgement:
         return name in observation.values and self._near(case, observation[name], value)
 
     def _near(self, case: Case, observed: np.ndarray, expected: np.ndarray) -> bool:
-        depth = self._depths[id(case)]
-        return agrees(observed, expected, case.longest_axis, depth, coarsest_dtype(case))
+        return agrees(observed, expected, *self._limits[id(case)])
 
     def _is_finite(self, i: int) -> bool:
         arrays = (v for v in self.pairs[i][1].values.values() if v.dtype.kind == "f")
@@ -512,7 +511,7 @@ class Judgement:
             if not self._agrees(i, name, value):
                 if name not in observation.values:
                     return WRONG_VALUE, f"The {label} is missing."
-                return _how_it_differs(label, observation[name], value, case, self._depths[id(case)])
+                return _how_it_differs(label, observation[name], value, case, self.check.depth_of(case))
         return WRONG_VALUE, "The values are not as expected."
 
 

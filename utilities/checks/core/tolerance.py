@@ -35,9 +35,10 @@ def agrees(
     if observed.shape != expected.shape or observed.dtype.kind not in "fiub":
         return False
     limit = tolerance(expected, dtype or observed.dtype, terms, depth)
-    return bool(
-        np.allclose(observed.astype(np.float64), expected, rtol=0.0, atol=limit, equal_nan=True)
-    )
+    observed = observed.astype(np.float64)
+    if np.all(np.isfinite(expected)):  # as good as always: allclose would take far longer
+        return bool(np.all(np.abs(observed - expected) <= limit))
+    return bool(np.allclose(observed, expected, rtol=0.0, atol=limit, equal_nan=True))
 
 
 def coarsest_dtype(case: Case) -> np.dtype:

@@ -1,6 +1,7 @@
 """What passes between the two sides of a check: cases, observations and problems (NumPy only)."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Case:
     def __getitem__(self, name: str) -> Any:
         return self.inputs[name]
 
-    @property
+    @cached_property
     def longest_axis(self) -> int:
         """Return the largest axis length among the inputs, a bound for the terms of one sum."""
         shapes = [np.shape(value) for value in self.inputs.values()]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -125,11 +125,11 @@ def vit(
         ends = (classify(transform(start, of_block), of_head) for of_block, of_head in pairs)
         return activations.closest(ends, seen[name])
 
-    @cache
+    @once
     def encoded() -> np.ndarray:
         return encode(False)
 
-    @cache
+    @once
     def tokens() -> np.ndarray:
         start = _observed(seen, "encoding", encoded)
         return activations.closest((transform(start, one) for one in inside), seen["last_tokens"])
@@ -155,11 +155,26 @@ def vit(
         values |= {"encoding": encoded, "last_tokens": tokens, "output": output}
     else:
         values |= dict.fromkeys(
-            ("encoding", "last_tokens", "output"), cache(partial(whole, "output", False))
+            ("encoding", "last_tokens", "output"), once(partial(whole, "output", False))
         )
     if case.stage == "blocks":
         values["output_in_training"] = partial(whole, "output_in_training", True)
     return values
+
+
+def once(compute: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    """Return a function that computes its value when it is first called.
+
+    functools.cache does the same; to make one takes longer than most of what is computed here.
+    """
+    known: list[np.ndarray] = []
+
+    def value() -> np.ndarray:
+        if not known:
+            known.append(compute())
+        return known[0]
+
+    return value
 
 
 def _observed(seen: Observation, name: str, expected: Callable[[], np.ndarray]) -> np.ndarray:

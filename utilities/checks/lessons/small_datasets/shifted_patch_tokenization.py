@@ -74,10 +74,22 @@ def shifted(images: np.ndarray, down: int, right: int, mode: str = "constant") -
     mode: that of `np.pad` where something else comes in.
     """
     _, height, width, _ = images.shape
+    if mode == "constant":  # by hand, in a tenth of the time of np.pad
+        rows, rows_before = _overlap(height, down)
+        columns, columns_before = _overlap(width, right)
+        moved = np.zeros_like(images)
+        moved[:, rows, columns] = images[:, rows_before, columns_before]
+        return moved
     margins = ((0, 0), (abs(down),) * 2, (abs(right),) * 2, (0, 0))
     padded = np.pad(images, margins, mode)  # type: ignore[call-overload]
     top, left = abs(down) - down, abs(right) - right
     return padded[:, top : top + height, left : left + width]
+
+
+def _overlap(length: int, step: int) -> tuple[slice, slice]:
+    """Return which places of an axis are filled after a move by `step`, and where they were before."""
+    filled = slice(min(max(step, 0), length), max(length + min(step, 0), 0))
+    return filled, slice(filled.start - step, filled.stop - step)
 
 
 def cut(images: np.ndarray, patch_size: int, versions: Versions) -> np.ndarray:
@@ -170,8 +182,10 @@ def column_order(seen: np.ndarray, features: np.ndarray, count: int) -> list[int
 
 def _columns(x: np.ndarray, order: Sequence[int]) -> np.ndarray:
     """Return these columns of x (B, N, F); beyond F they are 0."""
-    missing = max(len(order) - x.shape[-1], 0)
-    return np.pad(x, ((0, 0), (0, 0), (0, missing)))[..., list(order)]
+    missing = len(order) - x.shape[-1]
+    if missing > 0:
+        x = np.pad(x, ((0, 0), (0, 0), (0, missing)))
+    return x[..., list(order)]
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
