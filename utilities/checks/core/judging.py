@@ -454,8 +454,7 @@ class Judgement:
         if not found:
             return self._held(line, self._names if any(wrongs) else "")
         named = found[0].mistake if len({wrong.mistake for wrong in found}) == 1 else ""
-        told = next((w for w in found if w.mistake == named), found[0]) if named else found[0]
-        return self._failed(line, told.message, named, WRONG_VALUE)
+        return self._failed(line, found[0].message, named, WRONG_VALUE)
 
     def _counts(self, beside: Sequence[str]) -> bool:
         """Return whether claims count: somebody computed the values of those stages."""
