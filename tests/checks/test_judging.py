@@ -212,8 +212,22 @@ RIGHT = """
             """,
         ),
     ],
-    ids="right remark choice one-mistake two-mistakes nameless zeros shape nan missing one-kind crash "
-    "claim input-changed".split(),
+    ids=[
+        "right",
+        "remark",
+        "choice",
+        "one-mistake",
+        "two-mistakes",
+        "nameless",
+        "zeros",
+        "shape",
+        "nan",
+        "missing",
+        "one-kind",
+        "crash",
+        "claim",
+        "input-changed",
+    ],
 )
 def test_says(see, said):
     given, expected = " ".join(lines(report(see))), " ".join(lines(said))
