@@ -17,10 +17,10 @@ NAME = "scaled_dot_product_attention"
 def worst_ratio(implementation, seed, stages) -> float | None:
     """Return the largest difference from the formula, in tolerances; None if nothing came back."""
     exercise = getattr(utilities, f"test_{NAME}")
-    cases = exercise.cases(seed)
+    cases = [case for case in exercise.cases(seed) if case.stage in stages]
     ratios = []
     for case, seen in zip(cases, exercise.observe(implementation, cases), strict=True):
-        if case.stage not in stages or seen.problem:
+        if seen.problem:
             continue
         q, k, v = (case[name].astype(np.float64) for name in "qkv")
         answer = oracles.scaled_dot_product_attention(q, k, v, case["mask"])
