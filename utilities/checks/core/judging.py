@@ -115,6 +115,7 @@ class Judgement:
         self.pairs = list(zip(cases, observations, strict=True))
         self._limits = {id(c): (c.longest_axis, check.depth_of(c), coarsest_dtype(c)) for c in cases}
         self._expected: dict[tuple, Expected | None] = {}
+        self._unseen: set[tuple] = set()  # keys of those for which the formula needs what never came
         self._told: dict[tuple[str, str], str] = {}  # problem → the line that tells it
         self._unexplained = ""  # the line that shows a difference nobody can name
 
@@ -217,7 +218,8 @@ class Judgement:
     def _stops(self, i: int) -> bool:
         """Return whether a case stopped by an error that no mistake found accounts for.
 
-        Where the formula with the mistakes is not defined for the shapes, an error follows from them.
+        Where the formula with the mistakes is not defined for the shapes, an error follows from them;
+        where it needs what was never observed, nothing is known.
         """
         problem = self.pairs[i][1].problem
         if problem is None or self.pairs[i][1].is_complete:
@@ -225,6 +227,7 @@ class Judgement:
         turned = self.explanation.turned if self._ways and self.explanation else {}
         expected = self._expect(i, turned)
         follows = bool(turned) and (expected is None or not expected.is_defined)
+        follows = follows and _key(i, turned) not in self._unseen
         return not (follows and problem.kind == RAISED)
 
     def _complete(self, line: Values | Claim) -> list[int]:
@@ -233,13 +236,15 @@ class Judgement:
 
     def _expect(self, i: int, turned: Settings) -> "Expected | None":
         """Return what the formula gives in a case; None where it is not defined for its shapes."""
-        key = (i, *sorted((name, id(value)) for name, value in turned.items()))
+        key = _key(i, turned)
         if key not in self._expected:
             try:
                 with np.errstate(all="ignore"):
                     self._expected[key] = Expected(self.check.formula(*self.pairs[i], **turned))
-            except UNDEFINED:
+            except UNDEFINED as error:
                 self._expected[key] = None
+                if isinstance(error, KeyError):
+                    self._unseen.add(key)
         return self._expected[key]
 
     def _fits(self, i: int, turned: Settings, names: Sequence[str] = ()) -> bool:
@@ -546,6 +551,11 @@ def _what_is_wrong(line: Claim, case: Case, observation: Observation) -> Wrong |
         return line.wrong(case, observation)
     except UNDEFINED:
         return Wrong("", "This could not be seen in what came from your code.")
+
+
+def _key(i: int, turned: Settings) -> tuple:
+    """Return what stands for a case and settings of the formula."""
+    return (i, *sorted((name, id(value)) for name, value in turned.items()))
 
 
 def _is_seen(seen: Any, case: Case, observation: Observation) -> bool:

@@ -51,7 +51,7 @@ def observe(model: tf_keras.Model, case: Case, assign: Callable[[], None]) -> Se
     output = pieces["output"]
     seen = {
         **pieces,
-        "repeats": np.array(np.array_equal(output, as_array(model(images), "output"))),
+        "repeats": np.array(np.array_equal(output, as_array(model(images), "output"), equal_nan=True)),
         "parameter_count": probes.count(weights),
         "epsilons": models.epsilons(model),
         "non_linearities": models.non_linearities(model),

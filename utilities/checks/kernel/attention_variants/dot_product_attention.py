@@ -37,13 +37,19 @@ def _made(implementation: Any, *arguments: str) -> tf_keras.layers.Layer:
 
 
 def _refusal(implementation: Any, normalization: str, qkv: list[tf.Tensor]) -> Seen:
-    """Return whether an unknown normalization raises ValueError, when made or when called."""
+    """Return whether an unknown normalization raises ValueError, when made or when called.
+
+    raised: whether making the layer raises another error; one in the call has not noticed the name.
+    """
+    made = None
     try:
-        refuse_nothing(_made(implementation, normalization)(*qkv), "result")
+        made = _made(implementation, normalization)
+        refuse_nothing(made(*qkv), "result")
     except (NotImplementedError, Stopped):
         raise
     except Exception as error:
-        return {"refused": np.array(isinstance(error, ValueError)), "raised": np.array(True)}
+        refused = isinstance(error, ValueError)
+        return {"refused": np.array(refused), "raised": np.array(not refused and made is None)}
     return {"refused": np.array(False), "raised": np.array(False)}
 
 

@@ -35,7 +35,9 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     w = tf.Variable(case["w"])  # Keras gives the weight itself
     matrix = as_array(constraint(w), "result")
     left_alone = np.array_equal(w.numpy(), case["w"])
-    repeats = np.array_equal(matrix, as_array(constraint(tf.Variable(case["w"])), "result"))
+    repeats = np.array_equal(
+        matrix, as_array(constraint(tf.Variable(case["w"])), "result"), equal_nan=True
+    )
     if case.stage == "trained":
         matrix = _applied_in_training(constraint, case["w"])
     return {

@@ -50,7 +50,7 @@ def _called(layer: Any, call: Any, x: tf.Tensor, case: Case) -> Seen:
         return {"output": as_array(output, "output"), "attention_weights": as_array(weights, "weights")}
     output = as_array(_alone(call(x)), "output")
     again = as_array(_alone(call(x)), "output")
-    seen = {"output": output, "repeats": np.array(np.array_equal(output, again))}
+    seen = {"output": output, "repeats": np.array(np.array_equal(output, again, equal_nan=True))}
     return {**seen, **_in_training(layer, x)} if case.stage == "dropout" else seen
 
 

@@ -40,7 +40,7 @@ def observe(implementation: Any, case: Case) -> Seen:
     return {
         "normalised_patches": _tokens(probe(images)),
         "output": output,
-        "repeats": np.array(np.array_equal(output, _tokens(call(images)))),
+        "repeats": np.array(np.array_equal(output, _tokens(call(images)), equal_nan=True)),
         "made_once": np.array(kept and bool(made)),
         "alone": np.array(alone),
         **facts,

@@ -64,11 +64,15 @@ class ObservedClassifier(tf_keras.layers.Layer):
 
 
 class EpochEnds(tf_keras.callbacks.Callback):
-    """Counts the epochs that it is told of."""
+    """Counts the epochs that it is told of, and keeps the training's history."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
+        self.history: tf_keras.callbacks.History | None = None
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self.history = self.model.history  # an evaluation with callbacks puts another in its place
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.count += 1
@@ -107,7 +111,7 @@ def _observed_run(implementation: Any, case: Case, place: Workshop) -> Seen:
         if not _trained_to_the_end(case):
             raise _named(error) from error
         stopped = _stopped_by(error, model, place)
-        result = getattr(model, "history", None)
+        result = epoch_ends.history or getattr(model, "history", None)
     calls = list(ObservedClassifier.calls)
     _refuse_untrained(calls, result, model, case)
     images = np.concatenate([case[f"x_{name}"] for name in SETS if f"x_{name}" in case.inputs])

@@ -180,6 +180,13 @@ MISTAKES = [
         roles=lambda q, k, v: (q, v, k),
     ),
     Mistake(
+        "values used as keys",
+        "Your scores compare the queries with the values. The keys decide the weights; the values are "
+        "what is averaged.",
+        entails=("no gradient",),
+        roles=lambda q, k, v: (q, v, v),
+    ),
+    Mistake(
         "queries and keys swapped",
         "The queries and the keys have changed places. Each query asks all keys: the weights have "
         "one row per query.",

@@ -286,7 +286,7 @@ def _overflows(case: Case, seen: Observation) -> bool:
 def _keeps_digits(case: Case, seen: Observation) -> Wrong | None:
     """The results of float64 have more digits than float32 can hold."""
     results = [seen.values[name] for name in ("output", "attention_weights") if name in seen.values]
-    if not any(map(_is_short, results)):
+    if not all(map(_is_short, results)):
         return None
     return Wrong(
         "computed in float32",

@@ -214,6 +214,8 @@ MISTAKES = [
         "Your values are made by W_q or W_k, and W_v has no effect.",
         {"sources": ("W_q", "W_k", "W_k")},
         {"sources": ("W_q", "W_k", "W_q")},
+        {"sources": ("W_q", "W_k", "W_k"), "of_values": elu_plus_one},
+        {"sources": ("W_q", "W_k", "W_q"), "of_values": elu_plus_one},
         entails=("made and unused", "no gradient", "weights missing"),
     ),
     Mistake(

@@ -233,7 +233,8 @@ def _trained(names: Sequence[str], case: Case, seen: Observation) -> Wrong | Non
         return Wrong(
             "extra weights" if count > expected else "weights missing",
             f"Your layer trains {count} numbers; {expected} are expected, those of "
-            f"{', '.join(names)} with their biases.",
+            f"{', '.join(names)} with their biases. Has each of them its full width, and does W_o see "
+            "the numbers of all heads?",
         )
     if lacking := _lacking(names, seen["gradient_reaches"]):
         return Wrong(

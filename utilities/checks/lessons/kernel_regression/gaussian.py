@@ -92,9 +92,10 @@ DENSITY = (
 MISTAKES = [
     Mistake(
         "distance not squared",
-        "Your exponent holds the distance itself, not its square. A Gaussian is flat at its top; "
-        "is yours, or does it have a peak?",
-        power=_itself,
+        "Your exponent grows with the distance itself, not with its square. A Gaussian is flat at its "
+        "top; is yours, or does it have a peak?",
+        {"power": _itself},
+        {"power": lambda distance: 2 * distance},
     ),
     Mistake(
         "sigma not squared",

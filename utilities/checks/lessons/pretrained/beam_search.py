@@ -195,6 +195,10 @@ def _product_of_costs(steps: Sequence[float]) -> float:
     return float(np.prod([-step for step in steps]))
 
 
+def _negative(steps: Sequence[float]) -> float:
+    return -sum(steps)
+
+
 def _finished(beams: list[Beam], end_token: int) -> list[Beam]:
     return [beam for beam in beams if beam[0][-1:] == (end_token,)]
 
@@ -244,6 +248,19 @@ MISTAKES = [
         "You keep all sequences, however many they are. After each step only the best num_beams are "
         "kept: trying all is out of the question.",
         num_beams=lambda n: 10 * FAR_TOO_MANY,
+    ),
+    Mistake(
+        "one token only",
+        "Your search is over after the first token. It goes on until max_length tokens are found, or "
+        "all sequences kept have ended.",
+        max_length=lambda n: 1,
+    ),
+    Mistake(
+        "log-probabilities subtracted",
+        "You subtract the log-probabilities, so that the least probable sequences come out best. The "
+        "score of a sequence is their sum.",
+        rank=_negative,
+        score=_negative,
     ),
     Mistake(
         "one beam too few",

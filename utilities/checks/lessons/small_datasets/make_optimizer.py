@@ -177,6 +177,12 @@ MISTAKES = [
         steps_per_epoch=lambda samples, _: samples,
     ),
     Mistake(
+        "epochs divided by steps",
+        "Your schedule lasts for epochs / steps_per_epoch steps. The optimiser makes steps_per_epoch "
+        "steps in each epoch: how many in the whole run?",
+        total=lambda case, steps: case["epochs"] / steps,
+    ),
+    Mistake(
         "one epoch only",
         "Your schedule is over after the first epoch: how many steps does the whole run have?",
         total=lambda case, steps: steps,

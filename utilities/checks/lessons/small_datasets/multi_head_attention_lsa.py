@@ -321,7 +321,8 @@ MISTAKES = [
     ),
     Mistake(
         "mask inverted",
-        "Your mask is the wrong way round: each token attends to itself and to nothing else.",
+        "Each of your tokens attends to itself and to nothing else. Which scores does your mask touch, "
+        "and is what it puts there the smallest number or the largest?",
         hide=lambda scores, mask: masked(scores, ~mask),
         entails=("no gradient",),
     ),

@@ -335,16 +335,17 @@ CHECK = Check(
     kinds=[
         Only(
             "numbers alone",
-            "Your schedule works where the step is a number, but not with the tensor that an "
-            "optimiser passes: inside a graph it has no value yet. Use TensorFlow's functions.",
+            "Your schedule works where the step is a number, but not with the tensor of whole numbers "
+            "that an optimiser passes. Cast it to floating point, and use TensorFlow's functions "
+            "throughout: inside a graph it has no value yet.",
             lambda case: case.stage == "tensors",
         ),
     ],
     remarks=[
         Remark(
-            "Your ValueError does not name total_steps and warmup_steps: whoever meets it wants to "
-            "know which settings to change.",
-            lambda case, seen: case.stage == "settings" and not seen["names_both"],
+            "Your ValueError does not speak of the warm-up: whoever meets it wants to know what does "
+            "not fit.",
+            lambda case, seen: case.stage == "settings" and not seen["tells_why"],
         ),
     ],
     depth=4,  # rounding in the share, the cosine, the sum and the product

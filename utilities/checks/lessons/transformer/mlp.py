@@ -149,7 +149,9 @@ def formula(
     def at(rate: float, name: str, f: Step) -> np.ndarray:
         if rate == 0.0:
             return ways(f, 0.0)[0][0]
-        if f is oracles.softmax or "norm" in layer:  # what becomes of one entry hangs on the others
+        if kernels and (
+            f is oracles.softmax or "norm" in layer
+        ):  # what becomes of one entry hangs on the others
             return np.full_like(ways(f, 0.0)[0][0], np.nan)
         return as_taken(seen[name], ways(f, rate), whole, counted)
 
