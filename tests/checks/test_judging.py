@@ -3,6 +3,8 @@
 The exercise: double every number of x. Its check knows two mistakes, one sign, one kind of case.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -230,3 +232,37 @@ RIGHT = """
 def test_says(see, said):
     given, expected = " ".join(lines(report(see))), " ".join(lines(said))
     assert given.startswith(expected), report(see)
+
+
+@pytest.mark.parametrize(
+    "changed, fault",
+    [
+        ({"findings": []}, "no case|without a finding"),
+        ({"findings": [*CHECK.findings, Values("rows", "misspelt")]}, "no case has the stage 'rows'"),
+        ({"findings": CHECK.findings[1:3]}, "no finding looks at the stage 'row'"),
+        (
+            {"findings": [*CHECK.findings, Values("row", "free", 0.0)]},
+            "share of 'free' is not positive",
+        ),
+        (
+            {"findings": [*CHECK.findings, CHECK.findings[0]]},
+            "two times the finding 'rows are doubled'",
+        ),
+        (
+            {"findings": [replace(line, claim=True) for line in CHECK.findings[:3]]},
+            "no finding about values",
+        ),
+        (
+            {"findings": [*CHECK.findings, Claim("row", "alone", 1.0, repeats, ("rows",))]},
+            "'alone' stands beside the stage 'rows'",
+        ),
+        ({"mistakes": [*CHECK.mistakes, CHECK.mistakes[0]]}, "two times the mistake 'not doubled'"),
+        ({"signs": [replace(CHECK.signs[0], name="one added")]}, "two times the mistake 'one added'"),
+        ({"mistakes": [Mistake("idle", "Nothing.")]}, "'idle' turns no setting"),
+        ({"mistakes": [Mistake("lost", "Gone.", power=2)]}, "'lost' turns 'power'"),
+        ({"choices": [Choice("Odd.", {"power": 2})]}, "'Odd.' turns 'power'"),
+    ],
+)
+def test_a_check_that_would_give_points_away_cannot_be_made(changed, fault):
+    with pytest.raises(ValueError, match=fault):
+        replace(CHECK, **changed)
