@@ -72,7 +72,7 @@ QUESTIONS = {
         (
             ("section-3", "linear-attention-text", "question-3-linear-cost"),
             ("section-2", "section-3", "section-1"),
-            ("linear-attention-text", "section-3"),
+            ("linear-attention-text", "approximation", "approximation-after"),
         ),
         (
             Answer(
