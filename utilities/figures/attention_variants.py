@@ -149,6 +149,7 @@ def plot_cost(
             _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", measured, unit * values, index)
         axes.set(xscale="log", yscale="log", xlabel="N, number of tokens", ylabel=label, title=title)
         _plain_ticks(axes, lengths)
+        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         axes.grid(True)
