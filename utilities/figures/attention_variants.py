@@ -207,7 +207,7 @@ def _line(axes: Axes, name: str, x: ArrayLike, y: ArrayLike, index: int) -> None
     )  # fmt: skip
 
 
-def _one_for_each(name: str, values: ArrayLike, x: Sequence[int]) -> np.ndarray:
+def _one_for_each(name: str, values: ArrayLike, x: Sequence[float]) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     if array.shape != (len(x),):
         raise ValueError(f"{name} has shape {array.shape}; expected ({len(x)},).")
