@@ -10,6 +10,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import pytest
@@ -295,6 +296,18 @@ def _run_filter(program: bytes, number: int, architecture: int, arguments: tuple
             at += if_true if value == constant else if_false
         elif code == filter.IF_AT_LEAST:
             at += if_true if value >= constant else if_false
+
+
+def has_tensorflow() -> bool:
+    return "tensorflow" in sys.modules
+
+
+def test_beside_tensorflow_the_server_of_children_is_a_new_process(monkeypatch):
+    """A fork would copy the locks of TensorFlow's threads, and what is loaded here."""
+    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    apart._forget_server()
+    assert has_tensorflow() and not apart.run(has_tensorflow, bounds=ROOMY)
+    apart._forget_server()
 
 
 def test_children_are_served_to_many_threads_at_once():

@@ -29,7 +29,7 @@ PAGE = """<!doctype html>
 @media (prefers-color-scheme: dark) { :root { --text: #eee; --page: #16181c; --line: #8f8f8f;
   --soft: #24272d; --quiet: #b5b5b5; } }
 body { font: 1rem/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
-  max-width: 62rem; margin: 0 auto; padding: 1rem; }
+  max-width: 68rem; margin: 0 auto; padding: 1rem; }
 h1, h2, h3 { line-height: 1.25; } h2 { margin-top: 2.5rem; } h3 { margin-bottom: .3rem; }
 table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: var(--quiet);
   padding-bottom: .4rem; }
@@ -61,7 +61,7 @@ nowhere, unless they wrote them into their code.</p>
 {% for mistake in named %}
 <li><h3>{{ mistake.name }}</h3>
 <p><strong>{{ people(mistake.students | length) }}</strong> in <code>{{ mistake.exercise }}</code>,
-{{ points(mistake.points_lost) }} points in all.{% if mistake.message %}
+{{ points(mistake.points_lost) }} point{{ "" if points(mistake.points_lost) == "1" else "s" }} in all.{% if mistake.message %}
 <br><span class="quiet">{{ mistake.message }}</span>{% endif %}</p>
 {% if mistake.examples %}<details><summary>Examples of {{ mistake.name }}, without names and comments ({{
 mistake.examples | length }})</summary>
@@ -80,14 +80,15 @@ mistake.examples | length }})</summary>
 <caption>Mean: the share of the points that the class has, 100 % is easy. Discrimination: correlation with
 the other points; near 0 or below, it does not tell those who know from those who do not.</caption>
 <thead><tr><th scope="col">{{ title }}</th><th scope="col" class="number">points</th>
-<th scope="col" class="number">all</th><th scope="col" class="number">some</th>
-<th scope="col" class="number">none</th><th scope="col">of the class</th>
+{% if title == "Exercises" %}<th scope="col" class="number">all</th><th scope="col" class="number">some</th>
+<th scope="col" class="number">none</th>{% endif %}<th scope="col">of the class</th>
 <th scope="col" class="number">mean</th><th scope="col" class="number">discrimination</th>
 {% if title != "Exercises" %}<th scope="col">points, times given</th>{% endif %}</tr></thead>
 <tbody>
 {% for item in items %}<tr><th scope="row">{{ item.name }}</th>
-<td class="number">{{ points(item.points) }}</td><td class="number">{{ item.solved }}</td>
-<td class="number">{{ item.partly }}</td><td class="number">{{ item.without }}</td>
+<td class="number">{{ points(item.points) }}</td>{% if title == "Exercises" %}
+<td class="number">{{ item.solved }}</td><td class="number">{{ item.partly }}</td>
+<td class="number">{{ item.without }}</td>{% endif %}
 <td>{% if item.shares %}<div class="bar" aria-hidden="true">
 {% for kind in ("solved", "partly", "without") %}<span class="{{ kind }}"
 style="width:{{ "%.1f" | format(100 * item[kind] / (item.shares | length)) }}%"></span>{% endfor %}</div>
@@ -96,7 +97,7 @@ style="width:{{ "%.1f" | format(100 * item[kind] / (item.shares | length)) }}%">
 <td class="number">{% if item.discrimination is not none %}{{ "%.2f" | format(item.discrimination)
 }}{% else %}–{% endif %}</td>
 {% if title != "Exercises" %}<td>{% for value, count in item.distribution %}{{ points(value) }} × {{ count
-}}{{ ", " if not loop.last }}{% endfor %}{% if item.waiting %} {{ item.waiting }} not marked yet{% endif
+}}{{ ", " if not loop.last }}{% endfor %}{% if item.waiting %}{{ "; " if item.shares }}{{ item.waiting }} not marked yet{% endif
 %}</td>{% endif %}</tr>
 {% endfor %}</tbody></table></div>
 {% endfor %}
@@ -165,7 +166,7 @@ def write(report: ClassReport, folder: Path) -> list[Path]:
 
 def page_of(report: ClassReport) -> str:
     """Return the report as one page that fetches nothing and runs nothing."""
-    named = [mistake for mistake in report.mistakes if mistake.examples or mistake.message]
+    named = [mistake for mistake in report.mistakes if mistake.known]
     return Environment(autoescape=True).from_string(PAGE).render(
         report=report,
         named=named[:FIRST_SHOWN],

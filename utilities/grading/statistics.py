@@ -13,6 +13,7 @@ import numpy as np
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.coursedir import CourseDirectory
 
+from utilities.checks.kernel.case import NOT_ATTEMPTED, NOT_JUDGED, RAISED
 from utilities.grading.course import CourseError
 from utilities.grading.engine import DONE, OPTIONAL, Row
 from utilities.grading.findings import Found
@@ -23,6 +24,7 @@ EXAMPLES = 3  # of each mistake
 FEWEST = 5  # students below whom a correlation says nothing
 LONGEST_EXAMPLE = 40  # lines
 NO_NAME = "no known mistake"
+UNNAMED = (NOT_ATTEMPTED, NOT_JUDGED, RAISED)  # what a check says in place of a mistake
 
 
 @dataclass
@@ -72,6 +74,11 @@ class Mistake:
     students: list[str] = field(default_factory=list)
     points_lost: float = 0.0
     examples: list[str] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        """Return whether a check knew it by name."""
+        return bool(self.message)
 
 
 @dataclass
@@ -179,22 +186,24 @@ def _mistakes(
     lost: dict[tuple[str, str], list[float]] = {}
     for student, (row, folder) in rows.items():
         for found in row.findings:
+            step = found["cell"].removeprefix("check_")
             told: dict[str, float] = {}
             messages: dict[str, str] = {}
             for finding, cost in _costs(found):
-                lost.setdefault((found["exercise"], finding["name"]), []).append(cost)
-                names = [name for name in (finding["mistake"], finding["also"]) if name] or [NO_NAME]
+                lost.setdefault((step, finding["name"]), []).append(cost)
+                known = [name for name in (finding["mistake"], finding["also"]) if name]
+                names = known or [finding["kind"] if finding["kind"] in UNNAMED else NO_NAME]
                 for name in names:
                     told[name] = told.get(name, 0.0) + cost / len(names)
-                    messages.setdefault(name, finding["message"] if name != NO_NAME else "")
+                    messages.setdefault(name, finding["message"] if known else "")
             for name, cost in told.items():
-                key = found["exercise"], name
+                key = step, name
                 mistake = mistakes.setdefault(key, Mistake(*key, messages[name]))
                 mistake.students.append(student)
                 mistake.points_lost += cost
-                if name != NO_NAME and len(mistake.examples) < EXAMPLES:
+                if mistake.known and len(mistake.examples) < EXAMPLES:
                     mistake.examples += _example(folder, found)
-    dearest = sorted(mistakes.values(), key=lambda m: (m.name == NO_NAME, -m.points_lost, m.name))
+    dearest = sorted(mistakes.values(), key=lambda m: (not m.known, -m.points_lost, m.name))
     findings = [(*key, len(costs), sum(costs)) for key, costs in lost.items()]
     return dearest, sorted(findings, key=lambda finding: -finding[3])
 
