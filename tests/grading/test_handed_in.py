@@ -120,7 +120,9 @@ def course(sandboxed, tmp_path_factory):
     for student, change in STUDENTS.items():
         notebook = stand_in.solved(course)
         change(notebook)
-        stand_in.hand_in(course, student, notebook)
+        folder = stand_in.hand_in(course, student, notebook)
+        (folder / "runs").mkdir()
+        (folder / "runs" / "ViT.json").write_text(student)
     (course / "rows.json").write_text(
         json.dumps({name: vars(row) for name, row in stand_in.grade(course, list(STUDENTS), 2).items()})
     )
@@ -171,6 +173,11 @@ def test_what_a_training_showed_stays_under_a_line_that_says_so(course):
     assert shown(course, "ran", "print(1 + 1)") == ["2\n"]
     (line,) = shown(course, "not-run", "training")
     assert NO_OUTPUT in line
+
+
+def test_reports_of_trainings_are_collected(course):
+    found = {path.read_text() for path in course.glob("autograded/*/kernels/runs/ViT.json")}
+    assert found == set(STUDENTS)
 
 
 def test_forged_outputs_are_shown_as_unchecked_and_never_beside_points(course):

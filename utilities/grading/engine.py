@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nbformat
@@ -66,6 +66,8 @@ REASONS = {"submission": "handed in again", "tests": "tests changed", "points": 
 ABSENT = "not handed in"
 SCRATCH = ".lab-"  # folders of a grading under way, in the student's graded folder
 LONGEST_STAMP = 4096  # bytes
+RUNS = "runs"  # where a notebook saves reports of its trainings
+LARGEST_RUN, MOST_RUNS = 1 << 20, 50
 READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=2 << 30)
 
 
@@ -327,7 +329,8 @@ class Grader:
             put_remarks(nb)
         row.remarks, row.trouble = list(dict.fromkeys(row.remarks)), list(dict.fromkeys(row.trouble))
         with in_words(), alone(Path(self.course.root)):
-            return self._save(notebooks, row, prepared.digest, prepared.stamps, prepared.force)
+            runs = _runs(prepared.job.files)
+            return self._save(notebooks, row, prepared.digest, prepared.stamps, runs, prepared.force)
 
     def _finished(self, waiting: dict[Future, _Prepared]) -> Iterator[Row]:
         """Yield the rows of what is finished, after waiting for at least one."""
@@ -435,7 +438,8 @@ class Grader:
             return None
         row.status, row.reason, row.score_before = RESCORED, _why(done, digest), row.score
         with alone(Path(self.course.root)):
-            return self._save(notebooks, row, digest, stamps)
+            runs = {path.name: path.read_bytes() for path in (folder / RUNS).glob("*.json")}
+            return self._save(notebooks, row, digest, stamps, runs)
 
     def _refusal(self, name: str, reason: str, others: bool) -> str:
         """Return what a student is told of a notebook that is not there, or cannot be read."""
@@ -454,6 +458,7 @@ class Grader:
         row: Row,
         digest: dict[str, str],
         stamps: dict[str, bytes],
+        runs: dict[str, bytes],
         force: bool = False,
     ) -> Row:
         """Write a submission's scores and notebooks; keep what another run has written meanwhile."""
@@ -482,6 +487,9 @@ class Grader:
             graded.chmod(0o755)
             done = {"digest": digest, "row": asdict(row), "rerun_all": self.rerun_all}
             (graded / DONE).write_text(json.dumps(done, indent=1))
+            for run, data in runs.items():
+                (graded / RUNS).mkdir(exist_ok=True)
+                (graded / RUNS / run).write_bytes(data)
             _remove(final)
             graded.rename(final)
         return row
@@ -629,6 +637,16 @@ def _stamps(folder: Path) -> tuple[dict[str, bytes], str]:
         f'The time in timestamp.txt cannot be read ("{shown}"), so nobody can tell whether it was late.'
     )
     return stamps, said if data.strip() else ""
+
+
+def _runs(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the reports of trainings that were handed in, by name, whatever stands in them."""
+    found = {
+        PurePosixPath(name).name: data
+        for name, data in sorted(files.items())
+        if PurePosixPath(name).match(f"{RUNS}/*.json") and len(data) <= LARGEST_RUN
+    }
+    return dict(list(found.items())[:MOST_RUNS])
 
 
 def _remove(folder: Path) -> None:
