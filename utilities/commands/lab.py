@@ -9,6 +9,8 @@ COMMANDS = {
     "new": ("utilities.grading.new", "make a course, or an exercise, of one's own"),
     "check": ("utilities.grading.check", "tell what is wrong with an assignment before release"),
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
+    "collect": ("utilities.grading.collect", "put a learning platform's bulk download in its place"),
+    "report": ("utilities.grading.report", "show how a class has solved an assignment"),
     "models": ("utilities.commands.models", "list, evaluate or download the pre-trained models"),
     "doctor": (
         "utilities.commands.doctor",
