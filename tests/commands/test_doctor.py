@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,13 +98,32 @@ def test_a_missing_broken_or_foreign_kernel_is_told(tmp_path):
     (folder / "kernel.json").write_text(json.dumps({**spec, "argv": [sys.executable, "-c", "exit(3)"]}))
     broken = jupyter.kernel([str(tmp_path)])
     assert state(broken) == MISSING and "does not run" in broken.found
+    assert str(folder / "kernel.json") in broken.found
     foreign = f"import sys; sys.prefix = {str(tmp_path)!r}; import runpy; "
     foreign += "runpy.run_module('ipykernel_launcher', run_name='__main__')"
     argv = [sys.executable, "-c", foreign, "-f", "{connection_file}"]
     (folder / "kernel.json").write_text(json.dumps({**spec, "argv": argv}))
-    other = jupyter.kernel([str(tmp_path)])
-    assert state(other) == MISSING and f"runs in {tmp_path}" in other.found
-    assert "ipykernel install" in other.todo
+    path = [str(tmp_path), str(Path(sys.prefix, "share", "jupyter", "kernels"))]
+    other = jupyter.kernel(path)
+    assert state(other) == MISSING and f"{folder / 'kernel.json'} runs in {tmp_path}" in other.found
+    assert other.todo.startswith(f"move {folder} away")
+    folder.rename(tmp_path / "moved away")
+    assert state(jupyter.kernel(path)) == READY, "the remedy works"
+
+
+@pytest.mark.parametrize(
+    "setting, said",
+    [
+        ({}, "tf.keras is tf_keras"),
+        ({"TF_USE_LEGACY_KERAS": "1", "KERAS_BACKEND": "tensorflow"}, "tf.keras is tf_keras"),
+        ({"TF_USE_LEGACY_KERAS": "0"}, "would be Keras 3"),
+        ({"KERAS_BACKEND": "jax"}, "KERAS_BACKEND=jax"),
+    ],
+)
+def test_a_setting_that_asks_for_another_keras_is_told(setting, said):
+    finding = software.keras(setting)
+    assert said in finding.found
+    assert state(finding) == (READY if said.startswith("tf.") else MISSING)
 
 
 def test_lab_extensions(tmp_path):

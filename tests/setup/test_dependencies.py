@@ -93,19 +93,27 @@ def audit():
 
 HOLE = {"id": "PYSEC-2026-1", "fix_versions": ["2.0"]}
 GOOD = {"name": "good", "version": "1.0", "vulns": []}
+BAD = {"name": "bad", "version": "1.0", "vulns": [HOLE]}
+NEW = {"name": "new", "skip_reason": "not found"}
 
 
 @pytest.mark.parametrize(
-    ("pins", "status", "words"),
+    ("pins", "ignored", "status", "words"),
     [
-        ([GOOD, GOOD], 0, "No known vulnerability in 2 pins"),
-        ([GOOD, {"name": "bad", "version": "1.0", "vulns": [HOLE]}], 1, "bad 1.0: PYSEC-2026-1"),
-        ([GOOD, {"name": "new", "skip_reason": "not found"}], 2, "knows nothing of 1 of 2 pins (new)"),
+        ([GOOD, GOOD], {}, 0, "No known vulnerability that counts in 2 pins"),
+        ([GOOD, BAD], {}, 1, "bad 1.0: PYSEC-2026-1, fixed in 2.0"),
+        ([GOOD, BAD], {"PYSEC-2026-1": "never called"}, 0, "PYSEC-2026-1 ignored: never called"),
+        ([GOOD], {"PYSEC-2026-1": "never called"}, 0, "no pin has it: take it off"),
+        ([GOOD, NEW], {}, 2, "knows nothing of 1 of 2 pins (new)"),
     ],
 )
-def test_the_audit_tells_safe_vulnerable_and_unknown_apart(audit, pins, status, words):
-    found, lines = audit.verdict(pins)
+def test_the_audit_tells_safe_vulnerable_ignored_and_unknown_apart(audit, pins, ignored, status, words):
+    found, lines = audit.verdict(pins, ignored)
     assert found == status and words in " ".join(lines)
+
+
+def test_what_the_audit_ignores_has_a_reason(audit):
+    assert all(len(reason.split()) >= 3 for reason in audit.IGNORED.values())
 
 
 def test_the_audit_without_a_network_says_that_nothing_was_audited(audit, capsys):

@@ -49,7 +49,9 @@ from utilities.commands.probes.software import (
     browser,
     bubblewrap,
     course_name,
+    keras,
     libraries,
+    native_messages,
     python,
 )
 from utilities.kit import KIT
@@ -65,6 +67,7 @@ PROBES = (
     Probe("libraries", STUDENT, libraries),
     Probe("TensorFlow", STUDENT, _tensorflow.library),
     Probe("GPU", STUDENT, _tensorflow.gpu),
+    Probe("Keras", STUDENT, keras),
     Probe("memory", STUDENT, memory),
     Probe("disk", STUDENT, disk),
     Probe("kernel", STUDENT, kernel),
@@ -76,6 +79,7 @@ PROBES = (
     Probe("shipped models", STUDENT, shipped_models),
     Probe("hub models", STUDENT, hub_models),
     Probe("energy sensors", STUDENT, energy_sensors),
+    Probe("native messages", STUDENT, native_messages),
     Probe("formgrader", INSTRUCTOR, lambda: server_extensions(INSTRUCTORS_SERVER)),
     Probe("course", INSTRUCTOR, course_name),
     Probe("alembic", INSTRUCTOR, alembic),

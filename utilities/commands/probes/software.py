@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from utilities.commands.probes.finding import MISSING, OPTIONAL, READY, REINSTALL, Finding
 from utilities.commands.probes.processes import TIMEOUT, last_line, run_quietly
 from utilities.kit import KIT
+from utilities.quiet import native_log
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TRY_TENSORFLOW = """
@@ -97,6 +98,31 @@ class TensorFlow:
             todo = 'python -m pip install "tensorflow[and-cuda]" in the version above'
             return Finding(OPTIONAL, "an NVIDIA driver, but TensorFlow finds no GPU", todo)
         return Finding(OPTIONAL, "none", "not needed: the standard profile is made for a CPU")
+
+
+def keras(environment: Mapping[str, str] = os.environ) -> Finding:
+    """Look whether the environment asks for another Keras than that of the labs."""
+    legacy = environment.get("TF_USE_LEGACY_KERAS", "1")
+    backend = environment.get("KERAS_BACKEND", "tensorflow")
+    if legacy not in ("1", "true", "True"):
+        found = f"TF_USE_LEGACY_KERAS={legacy} is set: tf.keras would be Keras 3"
+        return Finding(MISSING, found, "unset TF_USE_LEGACY_KERAS, where it was set for your account")
+    if backend != "tensorflow":
+        found = f"KERAS_BACKEND={backend} is set: layers of Keras 3 would not compute with TensorFlow"
+        return Finding(MISSING, found, "unset KERAS_BACKEND, where it was set for your account")
+    return Finding(READY, "tf.keras is tf_keras")
+
+
+def native_messages() -> Finding:
+    """Show what native code last wrote to stderr: only of interest where a kernel died."""
+    log = native_log()
+    try:
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        lines = []
+    if not lines:
+        return Finding(READY, "none; they would be kept in " + str(log))
+    return Finding(READY, f"{len(lines)} lines in {log}, the last one: {lines[-1].strip()[:200]}")
 
 
 def alembic(path: str | None = None) -> Finding:
