@@ -7,9 +7,11 @@ LAB_OPTIONS ?=
 DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
+NEWEST ?= python3.13
+RANGE_OPTIONS ?=
 RUNS_OPTIONS ?=
 
-.PHONY: help lab test check release data grade-demo handout bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range check release data grade-demo handout bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +22,20 @@ lab: $(READY)  ## environment, data, JupyterLab on the student notebooks
 
 test: $(READY) system  ## environment and the whole test suite
 	$(BIN)/python -m pytest
+
+# requirements.lock is the lower end; the upper one is the newest of everything that pyproject.toml allows.
+test-range: $(READY) system  ## the tests on both ends of Python and TensorFlow, where Python 3.13 can be had
+	$(BIN)/python -m pytest $(RANGE_OPTIONS)
+	@if $(NEWEST) -c "" 2>/dev/null; then $(MAKE) test-newest; \
+	  else echo "Python 3.13 is not here: the upper end of the range is not tested." >&2; fi
+
+test-newest: .venv-newest/ready
+	.venv-newest/bin/python -m pytest $(RANGE_OPTIONS)
+
+.venv-newest/ready: pyproject.toml
+	$(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e ".[test]"
+	touch $@
 
 # Lint, types, layout, documents, form of the notebooks, release drift, the core's solution, and the
 # catalogue of two exercises, one on NumPy and one on TensorFlow. Types are looked at beside the tests.

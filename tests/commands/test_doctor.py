@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,12 @@ from utilities.commands.probes.finding import (
     Line,
     Probe,
 )
+from utilities.commands.probes.software import LOCKED_PYTHON
 from utilities.datasets.files import content_digest
 from utilities.datasets.sets import ImageSet
 from utilities.energy.report import ESTIMATED, MEASURED, ComponentRecord
 from utilities.grading import sandbox
+from utilities.models.hub import REVISIONS
 
 
 def state(finding: Finding) -> str:
@@ -36,7 +39,8 @@ def state(finding: Finding) -> str:
 
 def test_python():
     assert state(software.python((3, 11, 9))) == READY
-    assert state(software.python((3, 12, 1))) == MISSING
+    assert state(software.python((3, 13, 1))) == READY
+    assert state(software.python((3, 10, 1))) == state(software.python((3, 14, 0))) == MISSING
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,13 @@ def test_python():
 def test_libraries(tmp_path, lines, expected):
     lock = tmp_path / "requirements.lock"
     lock.write_text(lines)
-    assert state(software.libraries(lock)) == expected
+    assert state(software.libraries(lock, LOCKED_PYTHON)) == expected
+
+
+def test_without_pins_for_it_an_environment_is_held_to_what_the_package_needs(tmp_path):
+    for lock, found in ((tmp_path / "none", LOCKED_PYTHON), (ROOT / "requirements.lock", (3, 13))):
+        finding = software.libraries(lock, found)
+        assert state(finding) == READY and "in the versions that the kit needs" in finding.found
 
 
 @pytest.mark.parametrize(
@@ -204,11 +214,10 @@ def test_shipped_models(tmp_path):
 
 def test_hub_models(tmp_path):
     assert state(material.hub_models(tmp_path)) == OPTIONAL
-    for name in ("google/vit-base-patch16-224", "t5-small"):
-        stored = tmp_path / f"models--{name.replace('/', '--')}"
-        for path, text in (("refs/main", "0" * 40), (f"snapshots/{'0' * 40}/model.safetensors", "")):
-            (stored / path).parent.mkdir(parents=True)
-            (stored / path).write_text(text)
+    for name, revision in REVISIONS.items():
+        stored = tmp_path / f"models--{name.replace('/', '--')}" / "snapshots" / revision
+        stored.mkdir(parents=True)
+        (stored / "model.safetensors").write_text("")
     assert state(material.hub_models(tmp_path)) == READY
 
 
@@ -258,7 +267,7 @@ def test_the_command_says_all_of_it_as_json():
     assert list(lines) == [probe.name for probe in doctor.PROBES]
     for name in ("Python", "TensorFlow", "kernel", "lab extensions", "server extensions", "formgrader"):
         assert lines[name]["state"] == READY, lines[name]
-    assert lines["TensorFlow"]["found"].startswith("2.19")
+    assert lines["TensorFlow"]["found"].startswith(version("tensorflow"))
 
 
 def run_doctor_where(tmp_path, library: str) -> subprocess.CompletedProcess:

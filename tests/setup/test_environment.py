@@ -10,8 +10,10 @@ from importlib.metadata import version
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from tests.course import ROOT
+from utilities.commands.probes.software import LOCKED_PYTHON, NEWEST_PYTHON, OLDEST_PYTHON
 
 LOCK = [
     Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if line.strip()
@@ -32,6 +34,36 @@ def test_lock_satisfies_the_project(extra):
         assert requirement.specifier.contains(str(pin.specifier).removeprefix("==")), requirement
 
 
+def test_the_doctor_takes_the_versions_of_python_that_the_project_takes():
+    range_of_python = SpecifierSet(PROJECT["requires-python"])
+    minors = [minor for minor in range(8, 20) if range_of_python.contains(f"3.{minor}.5")]
+    assert (3, minors[0]) == OLDEST_PYTHON and (3, minors[-1]) == NEWEST_PYTHON
+
+
+def test_the_range_of_tensorflow_is_that_of_its_keras():
+    bounds = {r.name: str(r.specifier) for r in map(Requirement, PROJECT["dependencies"])}
+    assert bounds["tensorflow"] == bounds["tf-keras"]
+
+
+def test_make_test_range_tests_the_newest_of_everything_where_that_python_can_be_had():
+    plan = make_plan("test-range", f"NEWEST={sys.executable}")
+    assert "-m pytest" in plan and '-e ".[test]"' in plan and ".venv-newest" in plan
+    assert "not tested" in make_plan("test-range", "NEWEST=no-such-python")
+
+
+def make_plan(*arguments: str) -> str:
+    """Return what make would do."""
+    plan = subprocess.run(
+        ["make", "--dry-run", *arguments, f"PYTHON={sys.executable}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return plan.stdout
+
+
+@pytest.mark.skipif(sys.version_info[:2] != LOCKED_PYTHON, reason="the pins are for another Python")
 def test_what_is_installed_is_what_is_pinned():
     for pin in LOCK:
         if pin.marker is None or pin.marker.evaluate():
@@ -42,7 +74,7 @@ def test_conda_and_binder_take_the_same_pins():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, pip, own = environment["dependencies"]
     assert Requirement(python.replace("=", "==")).specifier.contains("3.11")
-    assert PROJECT["requires-python"] == ">=3.11,<3.12"
+    assert LOCKED_PYTHON == (3, 11)
     assert (pip, own) == ("pip", {"pip": ["-r requirements.lock", "-e ."]})
 
 
@@ -73,15 +105,9 @@ def test_no_file_names_a_package_registry_or_a_path_of_a_machine():
 
 
 def test_a_second_make_installs_nothing():
-    plan = subprocess.run(
-        ["make", "--dry-run", "test", f"PYTHON={sys.executable}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "pip install" not in plan.stdout
-    assert "-m pytest" in plan.stdout
+    plan = make_plan("test")
+    assert "pip install" not in plan
+    assert "-m pytest" in plan
 
 
 def test_ci_runs_make_test():

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from utilities.commands.probes.processes import TIMEOUT, last_line, run_quietly
 from utilities.kit import KIT
 from utilities.quiet import native_log
 
+DISTRIBUTION = "attention-lab-kit"
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)  # pyproject.toml says the same
+LOCKED_PYTHON = (3, 11)  # what requirements.lock is for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TRY_TENSORFLOW = """
 import json, utilities
@@ -36,19 +39,21 @@ print(json.dumps({
 def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     """Look at the version of Python."""
     text = ".".join(map(str, found)) + f" in {sys.prefix}"
-    if found[:2] == (3, 11):
+    if OLDEST_PYTHON <= found[:2] <= NEWEST_PYTHON:
         return Finding(READY, text)
     return Finding(MISSING, text, "install Python 3.11, then make lab PYTHON=/path/to/python3.11")
 
 
-def libraries(lock: Path = KIT / "requirements.lock") -> Finding:
-    """Look whether every library is installed in the version that the kit pins."""
+def libraries(
+    lock: Path = KIT / "requirements.lock", found: tuple[int, ...] = sys.version_info[:2]
+) -> Finding:
+    """Look whether every library is installed: as pinned, or as the package needs where no pin fits."""
     from packaging.requirements import Requirement
 
-    if not lock.is_file():
-        return Finding(OPTIONAL, f"no {lock.name} to compare with", "use the kit's own folder")
-    pins = [Requirement(line) for line in lock.read_text().splitlines() if line.strip()]
-    pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    pinned = lock.is_file() and found == LOCKED_PYTHON
+    lines = lock.read_text().splitlines() if pinned else requires(DISTRIBUTION) or []
+    pins = [Requirement(line) for line in lines if line.strip()]
+    pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate({"extra": ""})]
     absent, other = [], []
     for pin in pins:
         try:
@@ -60,7 +65,8 @@ def libraries(lock: Path = KIT / "requirements.lock") -> Finding:
         return Finding(MISSING, f"{len(absent)} not installed: {_some(absent)}", REINSTALL)
     if other:
         return Finding(OPTIONAL, f"{len(other)} in another version: {_some(other)}", REINSTALL)
-    return Finding(READY, f"{len(pins)} as pinned")
+    how = "as pinned" if pinned else "in the versions that the kit needs"
+    return Finding(READY, f"{len(pins)} {how}")
 
 
 class TensorFlow:
