@@ -11,7 +11,7 @@ NEWEST ?= python3.13
 RANGE_OPTIONS ?=
 RUNS_OPTIONS ?=
 
-.PHONY: help lab test test-range check release data grade-demo handout bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range check release data grade-demo handout package bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feed
 handout: $(READY)  ## dist/: the zip for students
 	$(BIN)/python -m utilities.grading.release --check
 	$(BIN)/python tools/handout.py
+
+package: $(READY)  ## dist/: the wheel, with notebooks, data and models
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
 	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)

@@ -19,7 +19,7 @@ import tomli_w
 
 KIT = Path(__file__).resolve().parents[1]
 LEFT_BY_RUNS = {"__pycache__", ".ipynb_checkpoints", "checkpoints", "downloads"}
-WHOLE_FILES = ["LICENSE", "CITATION.cff", "environment.yml", "requirements.lock"]
+WHOLE_FILES = ["LICENSE", "CITATION.cff", "environment.yml", "requirements.lock", "setup.py"]
 MAKE_TARGETS = ("help", "lab", "data", "$(READY)")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 

@@ -17,6 +17,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
+from utilities.kit import cache_folder
+
 LOG_LIMIT = 1_000_000  # bytes; a longer file is begun anew
 
 
@@ -36,8 +38,7 @@ def quiet_tensorflow() -> None:
 
 def native_log() -> Path:
     """Return the file that native messages are kept in."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(cache) / "attention-lab" / "native.log"
+    return cache_folder() / "native.log"
 
 
 def open_log() -> int:

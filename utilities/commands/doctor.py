@@ -115,7 +115,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def probes_for(kit: Path) -> list[Probe]:
-    """Return the probes that concern a kit: the students' has no grading in it, and no tests."""
+    """Return the probes that concern a kit: the students' has no grading in it, and no tests.
+
+    An installed package is a student's, too: those who grade or test have a clone.
+    """
     whole = (kit / "utilities" / "grading").is_dir()
     return [probe for probe in PROBES if whole or probe.needed_by == STUDENT]
 

@@ -5,6 +5,7 @@ import importlib
 import sys
 
 COMMANDS = {
+    "start": ("utilities.commands.start", "open JupyterLab on the notebooks (what `lab` alone does)"),
     "data": ("utilities.commands.data", "download the full CIFAR-10 and CIFAR-100"),
     "new": ("utilities.grading.new", "make a course, or an exercise, of one's own"),
     "check": ("utilities.grading.check", "tell what is wrong with an assignment before release"),
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     parser.add_argument(
         "command",
+        nargs="?",
+        default="start",
         choices=COMMANDS,
         metavar="command",
         help="; ".join(f"{name}: {purpose}" for name, (_, purpose) in COMMANDS.items()),

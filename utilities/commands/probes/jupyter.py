@@ -14,7 +14,7 @@ from typing import Any
 
 from utilities.commands.probes.finding import MISSING, READY, REINSTALL, Finding
 from utilities.commands.probes.processes import TIMEOUT, last_line
-from utilities.kit import KIT
+from utilities.kit import CODE
 
 LAB_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@jupyter/nbgrader")
 STUDENTS_SERVER = ("validate_assignment", "assignment_list")
@@ -104,7 +104,7 @@ def _ask_kernel(manager: Any) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         manager.start_kernel(
-            cwd=folder, env={**os.environ, "PYTHONPATH": str(KIT)}, stderr=subprocess.DEVNULL
+            cwd=folder, env={**os.environ, "PYTHONPATH": str(CODE)}, stderr=subprocess.DEVNULL
         )
         client = manager.client()
         client.start_channels()
