@@ -2,7 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+STUDENT := $(VENV)/student
 READY := $(VENV)/ready
+UV := $(shell command -v uv)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(PIP))
 LAB_OPTIONS ?=
 DEMO_OPTIONS ?=
 ROWS ?=
@@ -11,12 +15,12 @@ NEWEST ?= python3.13
 RANGE_OPTIONS ?=
 RUNS_OPTIONS ?=
 
-.PHONY: help lab test test-range check release data grade-demo handout package bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout package bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-lab: $(READY)  ## environment, data, JupyterLab on the student notebooks
+lab: $(STUDENT)  ## environment, data, JupyterLab on the student notebooks
 	$(BIN)/python -c "from utilities import load_cifar10; load_cifar10()"
 	cd lab && ../$(BIN)/jupyter lab $(LAB_OPTIONS)
 
@@ -56,6 +60,8 @@ check: $(READY)  ## a minute's worth of the tests, for after each change
 release: $(READY)  ## generate lab/ from solutions/
 	$(BIN)/python -m utilities.grading.release
 
+grader: $(READY)  ## environment with all that grading needs
+
 grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feedback
 	$(BIN)/python -m utilities.grading.demo $(DEMO_OPTIONS)
 
@@ -84,7 +90,15 @@ runs: $(READY)  ## hours: every training that a text quotes, three seeds, kept i
 audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
 	$(BIN)/python tools/audit.py
 
-data: $(READY)  ## download the full CIFAR-10 and CIFAR-100
+# Versions stay as they are until a line is taken out of the lock, or pyproject.toml asks for another.
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	--no-header pyproject.toml
+
+lock:  ## renew both locks from pyproject.toml (needs uv)
+	$(LOCK) --extra test -o requirements.lock
+	$(LOCK) -c requirements.lock -o requirements-student.lock
+
+data: $(STUDENT)  ## download the full CIFAR-10 and CIFAR-100
 	$(BIN)/lab data
 
 pictures: $(READY) system  ## the README's pictures, as the browser tests see them
@@ -107,11 +121,22 @@ system:
 	echo "The tests need $$missing. Debian, Ubuntu: sudo apt-get install $$missing" >&2; \
 	echo "A Chromium or Chrome elsewhere: CHROMIUM=/path/to/it make test" >&2; exit 1
 
-# The stamp makes a second run start at once; new pins bring the environment up to date.
-$(READY): requirements.lock pyproject.toml
+$(BIN)/python:
+ifdef UV
+	$(UV) venv --quiet --seed --python $(if $(filter file,$(origin PYTHON)),3.11,$(PYTHON)) $(VENV)
+else
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo "Python 3.11 is needed; $(PYTHON) is another version. Install it, or name it: make lab PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
+
+# The stamps make a second run start at once; new pins bring the environment up to date.
+$(STUDENT): requirements-student.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements-student.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	touch $@
+
+$(READY): requirements.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	touch $@ $(STUDENT)

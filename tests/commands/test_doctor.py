@@ -57,8 +57,19 @@ def test_libraries(tmp_path, lines, expected):
     assert state(software.libraries(lock, LOCKED_PYTHON)) == expected
 
 
+def test_grader_libraries(monkeypatch):
+    assert state(software.grader_libraries()) == READY
+    lines = ["numpy", "no-such-library ; extra == 'grader'", "another ; extra == 'test'"]
+    monkeypatch.setattr(software, "requires", lambda name: lines)
+    finding = software.grader_libraries()
+    assert state(finding) == MISSING and finding.found == "1 not installed: no-such-library"
+
+
 def test_without_pins_for_it_an_environment_is_held_to_what_the_package_needs(tmp_path):
-    for lock, found in ((tmp_path / "none", LOCKED_PYTHON), (ROOT / "requirements.lock", (3, 13))):
+    for lock, found in (
+        (tmp_path / "none", LOCKED_PYTHON),
+        (ROOT / "requirements-student.lock", (3, 13)),
+    ):
         finding = software.libraries(lock, found)
         assert state(finding) == READY and "in the versions that the kit needs" in finding.found
 

@@ -15,6 +15,7 @@ from tests.setup.test_environment import PROJECT
 from tests.tools import load
 
 EXTRAS = PROJECT["optional-dependencies"]
+ALL = [*PROJECT["dependencies"], *EXTRAS["grader"], *EXTRAS["test"]]
 CODE = {room: sorted((ROOT / room).rglob("*.py")) for room in ("utilities", "bench", "tools", "tests")}
 CODE["utilities"].append(ROOT / "nbgrader_config.py")
 OWN = {"utilities", "bench", "tests", "tools"}
@@ -66,24 +67,30 @@ def cells() -> list[str]:
     return [re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE) for source in code]
 
 
-def test_what_the_kit_and_the_notebooks_import_is_declared():
-    imported = distributions(sources_of("utilities") + cells())
+def test_what_notebooks_and_their_part_of_the_kit_import_is_installed_by_every_student():
+    paths = [path for path in CODE["utilities"] if "grading" not in path.parts and path.parent != ROOT]
+    imported = distributions([path.read_text() for path in paths] + cells())
     assert imported - DONE_WITHOUT - names(PROJECT["dependencies"]) == set()
+
+
+def test_what_grading_imports_is_declared():
+    imported = distributions(sources_of("utilities"))
+    assert imported - DONE_WITHOUT - names(PROJECT["dependencies"] + EXTRAS["grader"]) == set()
 
 
 @pytest.mark.parametrize("room", ["bench", "tools", "tests"])
 def test_what_tools_and_tests_import_is_declared(room):
-    assert distributions(sources_of(room)) - names(PROJECT["dependencies"] + EXTRAS["test"]) == set()
+    assert distributions(sources_of(room)) - names(ALL) == set()
 
 
 def test_what_is_declared_is_used():
     used = distributions([source for room in CODE for source in sources_of(room)] + cells())
-    declared = names(PROJECT["dependencies"] + EXTRAS["test"])
+    declared = names(ALL) - {PROJECT["name"]}
     assert declared - used - set(USED_WITHOUT_AN_IMPORT) == set(), "unused, or used without a reason"
 
 
 def test_reasons_are_given_only_for_what_is_declared():
-    assert set(USED_WITHOUT_AN_IMPORT) <= names(PROJECT["dependencies"] + EXTRAS["test"])
+    assert set(USED_WITHOUT_AN_IMPORT) <= names(ALL)
 
 
 @pytest.fixture(scope="module")

@@ -39,13 +39,23 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as missing:
-        if missing.name is None or not module_name.startswith(missing.name):
+        if not module_name.startswith("utilities.grading"):
             raise
-        print(f"lab {options.command} is not part of the hand-out for students.", file=sys.stderr)
+        print(_without_grader(options.command, module_name, missing), file=sys.stderr)
         return 2
     subparser = argparse.ArgumentParser(prog=f"lab {options.command}", description=purpose)
     module.add_arguments(subparser)
     return module.run(subparser.parse_args(options.rest))
+
+
+def _without_grader(command: str, module_name: str, missing: ModuleNotFoundError) -> str:
+    """Return what to do where a command of the instructor's is not there, or its libraries are not."""
+    if missing.name is None or module_name.startswith(missing.name):
+        return f"lab {command} is not part of the hand-out for students."
+    return (
+        f"lab {command} needs {missing.name}, which students do without: `make grader` in a clone "
+        'of the kit, or pip install "attention-lab-kit[grader]".'
+    )
 
 
 if __name__ == "__main__":

@@ -10,16 +10,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utilities.commands.probes.finding import MISSING, OPTIONAL, READY, REINSTALL, Finding
 from utilities.commands.probes.processes import TIMEOUT, last_line, run_quietly
 from utilities.kit import KIT
 from utilities.quiet import native_log
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 DISTRIBUTION = "attention-lab-kit"
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)  # pyproject.toml says the same
-LOCKED_PYTHON = (3, 11)  # what requirements.lock is for
+LOCKED_PYTHON = (3, 11)  # what the locks are for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TRY_TENSORFLOW = """
 import json, utilities
@@ -45,15 +48,32 @@ def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def libraries(
-    lock: Path = KIT / "requirements.lock", found: tuple[int, ...] = sys.version_info[:2]
+    lock: Path = KIT / "requirements-student.lock", found: tuple[int, ...] = sys.version_info[:2]
 ) -> Finding:
     """Look whether every library is installed: as pinned, or as the package needs where no pin fits."""
+    if lock.is_file() and found == LOCKED_PYTHON:
+        return _installed(_applying(lock.read_text().splitlines()), "as pinned", REINSTALL)
+    needed = _applying(requires(DISTRIBUTION) or [])
+    return _installed(needed, "in the versions that the kit needs", REINSTALL)
+
+
+def grader_libraries() -> Finding:
+    """Look whether the libraries are installed that grading needs beyond a student's."""
+    lines = requires(DISTRIBUTION) or []
+    students = {pin.name for pin in _applying(lines)}
+    pins = [pin for pin in _applying(lines, "grader") if pin.name not in students]
+    return _installed(pins, "in the versions that grading needs", "make grader")
+
+
+def _applying(lines: Sequence[str], extra: str = "") -> list[Requirement]:
+    """Return the requirements that apply to this machine, and to an extra."""
     from packaging.requirements import Requirement
 
-    pinned = lock.is_file() and found == LOCKED_PYTHON
-    lines = lock.read_text().splitlines() if pinned else requires(DISTRIBUTION) or []
     pins = [Requirement(line) for line in lines if line.strip()]
-    pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate({"extra": ""})]
+    return [pin for pin in pins if pin.marker is None or pin.marker.evaluate({"extra": extra})]
+
+
+def _installed(pins: Sequence[Requirement], how: str, todo: str) -> Finding:
     absent, other = [], []
     for pin in pins:
         try:
@@ -62,10 +82,9 @@ def libraries(
         except PackageNotFoundError:
             absent.append(pin.name)
     if absent:
-        return Finding(MISSING, f"{len(absent)} not installed: {_some(absent)}", REINSTALL)
+        return Finding(MISSING, f"{len(absent)} not installed: {_some(absent)}", todo)
     if other:
-        return Finding(OPTIONAL, f"{len(other)} in another version: {_some(other)}", REINSTALL)
-    how = "as pinned" if pinned else "in the versions that the kit needs"
+        return Finding(OPTIONAL, f"{len(other)} in another version: {_some(other)}", todo)
     return Finding(READY, f"{len(pins)} {how}")
 
 
