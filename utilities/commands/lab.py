@@ -38,14 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
     module_name, purpose = COMMANDS[options.command]
     try:
         module = importlib.import_module(module_name)
+        subparser = argparse.ArgumentParser(prog=f"lab {options.command}", description=purpose)
+        module.add_arguments(subparser)
+        return module.run(subparser.parse_args(options.rest))
     except ModuleNotFoundError as missing:
         if not module_name.startswith("utilities.grading"):
             raise
         print(_without_grader(options.command, module_name, missing), file=sys.stderr)
         return 2
-    subparser = argparse.ArgumentParser(prog=f"lab {options.command}", description=purpose)
-    module.add_arguments(subparser)
-    return module.run(subparser.parse_args(options.rest))
 
 
 def _without_grader(command: str, module_name: str, missing: ModuleNotFoundError) -> str:
