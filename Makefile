@@ -2,24 +2,44 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+STUDENT := $(VENV)/student
 READY := $(VENV)/ready
+UV := $(shell command -v uv)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(PIP))
 LAB_OPTIONS ?=
 DEMO_OPTIONS ?=
 ROWS ?=
 BENCH_OPTIONS ?=
+NEWEST ?= python3.13
+RANGE_OPTIONS ?=
 RUNS_OPTIONS ?=
 
-.PHONY: help lab test check release data grade-demo handout bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout package bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-lab: $(READY)  ## environment, data, JupyterLab on the student notebooks
+lab: $(STUDENT)  ## environment, data, JupyterLab on the student notebooks
 	$(BIN)/python -c "from utilities import load_cifar10; load_cifar10()"
 	cd lab && ../$(BIN)/jupyter lab $(LAB_OPTIONS)
 
 test: $(READY) system  ## environment and the whole test suite
 	$(BIN)/python -m pytest
+
+# requirements.lock is the lower end; the upper one is the newest of everything that pyproject.toml allows.
+test-range: $(READY) system  ## the tests on both ends of Python and TensorFlow, where Python 3.13 can be had
+	$(BIN)/python -m pytest $(RANGE_OPTIONS)
+	@if $(NEWEST) -c "" 2>/dev/null; then $(MAKE) test-newest; \
+	  else echo "Python 3.13 is not here: the upper end of the range is not tested." >&2; fi
+
+test-newest: .venv-newest/ready
+	.venv-newest/bin/python -m pytest $(RANGE_OPTIONS)
+
+.venv-newest/ready: pyproject.toml
+	$(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e ".[test]"
+	touch $@
 
 # Lint, types, layout, documents, form of the notebooks, release drift, the core's solution, and the
 # catalogue of two exercises, one on NumPy and one on TensorFlow. Types are looked at beside the tests.
@@ -40,12 +60,17 @@ check: $(READY)  ## a minute's worth of the tests, for after each change
 release: $(READY)  ## generate lab/ from solutions/
 	$(BIN)/python -m utilities.grading.release
 
+grader: $(READY)  ## environment with all that grading needs
+
 grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feedback
 	$(BIN)/python -m utilities.grading.demo $(DEMO_OPTIONS)
 
 handout: $(READY)  ## dist/: the zip for students
 	$(BIN)/python -m utilities.grading.release --check
 	$(BIN)/python tools/handout.py
+
+package: $(READY)  ## dist/: the wheel, with notebooks, data and models
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
 	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)
@@ -65,7 +90,15 @@ runs: $(READY)  ## hours: every training that a text quotes, three seeds, kept i
 audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
 	$(BIN)/python tools/audit.py
 
-data: $(READY)  ## download the full CIFAR-10 and CIFAR-100
+# Versions stay as they are until a line is taken out of the lock, or pyproject.toml asks for another.
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	--no-header pyproject.toml
+
+lock:  ## renew both locks from pyproject.toml (needs uv)
+	$(LOCK) --extra test -o requirements.lock
+	$(LOCK) -c requirements.lock -o requirements-student.lock
+
+data: $(STUDENT)  ## download the full CIFAR-10 and CIFAR-100
 	$(BIN)/lab data
 
 pictures: $(READY) system  ## the README's pictures, as the browser tests see them
@@ -88,11 +121,22 @@ system:
 	echo "The tests need $$missing. Debian, Ubuntu: sudo apt-get install $$missing" >&2; \
 	echo "A Chromium or Chrome elsewhere: CHROMIUM=/path/to/it make test" >&2; exit 1
 
-# The stamp makes a second run start at once; new pins bring the environment up to date.
-$(READY): requirements.lock pyproject.toml
+$(BIN)/python:
+ifdef UV
+	$(UV) venv --quiet --seed --python $(if $(filter file,$(origin PYTHON)),3.11,$(PYTHON)) $(VENV)
+else
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo "Python 3.11 is needed; $(PYTHON) is another version. Install it, or name it: make lab PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
+
+# The stamps make a second run start at once; new pins bring the environment up to date.
+$(STUDENT): requirements-student.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements-student.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	touch $@
+
+$(READY): requirements.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	touch $@ $(STUDENT)

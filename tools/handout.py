@@ -19,8 +19,8 @@ import tomli_w
 
 KIT = Path(__file__).resolve().parents[1]
 LEFT_BY_RUNS = {"__pycache__", ".ipynb_checkpoints", "checkpoints", "downloads"}
-WHOLE_FILES = ["LICENSE", "CITATION.cff", "environment.yml", "requirements.lock"]
-MAKE_TARGETS = ("help", "lab", "data", "$(READY)")
+WHOLE_FILES = ["LICENSE", "CITATION.cff", "environment.yml", "requirements-student.lock"]
+MAKE_TARGETS = ("help", "lab", "data", "$(BIN)/python", "$(STUDENT)")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can name
 
 
@@ -91,7 +91,8 @@ def _project(kit: Path) -> str:
     settings = tomllib.loads((kit / "pyproject.toml").read_text(encoding="utf-8"))
     project = settings["project"]
     project["readme"] = "START_HERE.md"
-    del project["optional-dependencies"]["test"], project["entry-points"]
+    project["optional-dependencies"] = {"gpu": project["optional-dependencies"]["gpu"]}
+    del project["entry-points"]
     packages = settings["tool"]["setuptools"]
     return tomli_w.dumps({**settings, "tool": {"setuptools": packages}}, multiline_strings=False)
 

@@ -40,6 +40,7 @@ from .energy.tracker import make_tracker as make_tracker
 from .figures.attention import plot_attention as plot_attention
 from .figures.attention import plot_softmax_temperature as plot_softmax_temperature
 from .figures.attention_variants import plot_accuracies as plot_accuracies
+from .figures.attention_variants import plot_approximation as plot_approximation
 from .figures.attention_variants import plot_cost as plot_cost
 from .figures.attention_variants import plot_sharpness as plot_sharpness
 from .figures.attention_variants import plot_singular_values as plot_singular_values
@@ -60,6 +61,9 @@ from .figures.inductive_bias import plot_grid_offsets as plot_grid_offsets
 from .figures.inductive_bias import plot_position_maps as plot_position_maps
 from .figures.inductive_bias import plot_relative_bias as plot_relative_bias
 from .figures.inductive_bias import plot_sample_efficiency as plot_sample_efficiency
+from .figures.lab_diagrams import draw_attention_vit as draw_attention_vit
+from .figures.lab_diagrams import draw_locality as draw_locality
+from .figures.lab_diagrams import draw_rivals as draw_rivals
 from .figures.live import LiveCurves as LiveCurves
 from .figures.positions import plot_position_similarity as plot_position_similarity
 from .figures.regression import plot_regression as plot_regression

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +22,12 @@ from utilities.commands.probes.finding import (
     Line,
     Probe,
 )
+from utilities.commands.probes.software import LOCKED_PYTHON
 from utilities.datasets.files import content_digest
 from utilities.datasets.sets import ImageSet
 from utilities.energy.report import ESTIMATED, MEASURED, ComponentRecord
 from utilities.grading import sandbox
+from utilities.models.hub import REVISIONS
 
 
 def state(finding: Finding) -> str:
@@ -35,7 +39,8 @@ def state(finding: Finding) -> str:
 
 def test_python():
     assert state(software.python((3, 11, 9))) == READY
-    assert state(software.python((3, 12, 1))) == MISSING
+    assert state(software.python((3, 13, 1))) == READY
+    assert state(software.python((3, 10, 1))) == state(software.python((3, 14, 0))) == MISSING
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,24 @@ def test_python():
 def test_libraries(tmp_path, lines, expected):
     lock = tmp_path / "requirements.lock"
     lock.write_text(lines)
-    assert state(software.libraries(lock)) == expected
+    assert state(software.libraries(lock, LOCKED_PYTHON)) == expected
+
+
+def test_grader_libraries(monkeypatch):
+    assert state(software.grader_libraries()) == READY
+    lines = ["numpy", "no-such-library ; extra == 'grader'", "another ; extra == 'test'"]
+    monkeypatch.setattr(software, "requires", lambda name: lines)
+    finding = software.grader_libraries()
+    assert state(finding) == MISSING and finding.found == "1 not installed: no-such-library"
+
+
+def test_without_pins_for_it_an_environment_is_held_to_what_the_package_needs(tmp_path):
+    for lock, found in (
+        (tmp_path / "none", LOCKED_PYTHON),
+        (ROOT / "requirements-student.lock", (3, 13)),
+    ):
+        finding = software.libraries(lock, found)
+        assert state(finding) == READY and "in the versions that the kit needs" in finding.found
 
 
 @pytest.mark.parametrize(
@@ -97,13 +119,32 @@ def test_a_missing_broken_or_foreign_kernel_is_told(tmp_path):
     (folder / "kernel.json").write_text(json.dumps({**spec, "argv": [sys.executable, "-c", "exit(3)"]}))
     broken = jupyter.kernel([str(tmp_path)])
     assert state(broken) == MISSING and "does not run" in broken.found
+    assert str(folder / "kernel.json") in broken.found
     foreign = f"import sys; sys.prefix = {str(tmp_path)!r}; import runpy; "
     foreign += "runpy.run_module('ipykernel_launcher', run_name='__main__')"
     argv = [sys.executable, "-c", foreign, "-f", "{connection_file}"]
     (folder / "kernel.json").write_text(json.dumps({**spec, "argv": argv}))
-    other = jupyter.kernel([str(tmp_path)])
-    assert state(other) == MISSING and f"runs in {tmp_path}" in other.found
-    assert "ipykernel install" in other.todo
+    path = [str(tmp_path), str(Path(sys.prefix, "share", "jupyter", "kernels"))]
+    other = jupyter.kernel(path)
+    assert state(other) == MISSING and f"{folder / 'kernel.json'} runs in {tmp_path}" in other.found
+    assert other.todo.startswith(f"move {folder} away")
+    folder.rename(tmp_path / "moved away")
+    assert state(jupyter.kernel(path)) == READY, "the remedy works"
+
+
+@pytest.mark.parametrize(
+    "setting, said",
+    [
+        ({}, "tf.keras is tf_keras"),
+        ({"TF_USE_LEGACY_KERAS": "1", "KERAS_BACKEND": "tensorflow"}, "tf.keras is tf_keras"),
+        ({"TF_USE_LEGACY_KERAS": "0"}, "would be Keras 3"),
+        ({"KERAS_BACKEND": "jax"}, "KERAS_BACKEND=jax"),
+    ],
+)
+def test_a_setting_that_asks_for_another_keras_is_told(setting, said):
+    finding = software.keras(setting)
+    assert said in finding.found
+    assert state(finding) == (READY if said.startswith("tf.") else MISSING)
 
 
 def test_lab_extensions(tmp_path):
@@ -184,11 +225,10 @@ def test_shipped_models(tmp_path):
 
 def test_hub_models(tmp_path):
     assert state(material.hub_models(tmp_path)) == OPTIONAL
-    for name in ("google/vit-base-patch16-224", "t5-small"):
-        stored = tmp_path / f"models--{name.replace('/', '--')}"
-        for path, text in (("refs/main", "0" * 40), (f"snapshots/{'0' * 40}/model.safetensors", "")):
-            (stored / path).parent.mkdir(parents=True)
-            (stored / path).write_text(text)
+    for name, revision in REVISIONS.items():
+        stored = tmp_path / f"models--{name.replace('/', '--')}" / "snapshots" / revision
+        stored.mkdir(parents=True)
+        (stored / "model.safetensors").write_text("")
     assert state(material.hub_models(tmp_path)) == READY
 
 
@@ -238,7 +278,7 @@ def test_the_command_says_all_of_it_as_json():
     assert list(lines) == [probe.name for probe in doctor.PROBES]
     for name in ("Python", "TensorFlow", "kernel", "lab extensions", "server extensions", "formgrader"):
         assert lines[name]["state"] == READY, lines[name]
-    assert lines["TensorFlow"]["found"].startswith("2.19")
+    assert lines["TensorFlow"]["found"].startswith(version("tensorflow"))
 
 
 def run_doctor_where(tmp_path, library: str) -> subprocess.CompletedProcess:

@@ -6,6 +6,7 @@ import threading
 import time
 
 import carbontracker.components.component as component_module
+import numpy as np
 import pytest
 from carbontracker import constants, exceptions
 from carbontracker.components.cpu.generic import GenericCPU
@@ -89,6 +90,20 @@ def test_intensity_needs_no_network(clock, refused_connections, settings, intens
         ({"components": "tpu"}, "'all', 'cpu', 'gpu'"),
         ({"simulate": {"tpu": 1.0}}, "watts for 'cpu' or 'gpu'"),
         ({"simulate": {"cpu": -1.0}}, "watts for 'cpu' or 'gpu'"),
+        ({"simulate": {"cpu": float("inf")}}, "watts for 'cpu' or 'gpu'"),
+        ({"simulate": {"gpu": "700"}}, "watts for 'cpu' or 'gpu'"),
+        ({"simulate": 700}, "simulate is a dict"),
+        ({"intensity": "420"}, "not negative, not '420'"),
+        ({"intensity": True}, "not negative"),
+        ({"location": 49}, "two-letter country code"),
+        ({"api_keys": "key", "location": "DE"}, "api_keys is a dict"),
+        ({"api_keys": {"electricitymaps": 7}, "location": "DE"}, "api_keys is a dict"),
+        ({"pue": "1.5"}, "1 or more"),
+        ({"components": None}, "'all', 'cpu', 'gpu'"),
+        ({"components": "cpu,cpu"}, "'all', 'cpu', 'gpu'"),
+        ({"update_interval": 0}, "above 0"),
+        ({"update_interval": -1}, "above 0"),
+        ({"update_interval": "1"}, "above 0"),
     ],
 )
 def test_unusable_settings_are_refused_before_anything_starts(settings, hint):
@@ -98,6 +113,17 @@ def test_unusable_settings_are_refused_before_anything_starts(settings, hint):
     with pytest.raises(ValueError, match=hint):
         make_tracker(1, **settings)
     assert threading.active_count() == threads
+
+
+def test_a_label_is_a_text():
+    with pytest.raises(ValueError, match="the label is a text, not 3"):
+        EnergyMeter(3)
+
+
+def test_numbers_of_numpy_are_numbers(clock):
+    with meter_of(intensity=np.float32(42), simulate={"cpu": np.int64(100)}) as meter:
+        clock.advance(36.0)
+    assert meter.report.intensity == 42.0 and meter.report.kwh == pytest.approx(0.001)
 
 
 def test_nominal_power_is_an_estimate_with_bounds(clock):
@@ -303,9 +329,10 @@ class TestTracker:
         report = make_tracker(3, simulate=HUNDRED_WATTS).report
         assert report.epochs == () and report.kwh == 0 and report.seconds == 0
 
-    def test_epochs_must_be_positive(self):
+    @pytest.mark.parametrize("epochs", [0, "3", 2.5])
+    def test_epochs_must_be_a_positive_number(self, epochs):
         with pytest.raises(ValueError, match="at least 1"):
-            make_tracker(0)
+            make_tracker(epochs)
 
 
 def test_import_brings_no_tensorflow():

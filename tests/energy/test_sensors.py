@@ -73,6 +73,31 @@ def test_gpu_without_power_reading_is_left_out_and_noted(monkeypatch, clock):
     assert "gpu: present, but its power cannot be read" in meter.report.notes
 
 
+def test_a_silent_card_is_named_and_does_not_silence_the_other(monkeypatch, clock):
+    nvml = RecordedNvml(monkeypatch, [[], [70_000] + 4 * [50_000]])
+    with EnergyMeter("run", components="gpu", update_interval=0.001) as meter:
+        assert nvml.played.wait(10)
+        clock.advance(36.0)
+    assert meter.report.kwh == pytest.approx(0.0005)
+    assert meter.report.components[0].devices == ("GPU 1",)
+    assert any("GPU 0 gives no reading and is left out" in note for note in meter.report.notes)
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [(pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, True), (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, False)],
+)
+def test_an_nvml_that_cannot_start_is_told_where_there_is_one(monkeypatch, clock, error, said):
+    def refuse():
+        raise pynvml.NVMLError(error)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", refuse)
+    with EnergyMeter("run", simulate={"cpu": 100.0}) as meter:
+        clock.advance(36.0)
+    notes = [note for note in meter.report.notes if note.startswith("gpu: ")]
+    assert len(notes) == said and ("it cannot start" in "".join(notes)) == said
+
+
 def test_carbontracker_alone_averages_over_devices():
     """The trap is real: two devices of 100 W for 36 s are 2 Wh, and carbontracker says 1."""
     component = Component.__new__(Component)
@@ -118,6 +143,34 @@ def test_rapl_is_measured_and_its_packages_are_added_up(rapl, clock):
     assert (cpu.sensor, cpu.basis) == ("RAPL", "measured")
     assert meter.report.kwh == pytest.approx(0.00075)
     assert meter.report.kwh_interval == (meter.report.kwh, meter.report.kwh)
+
+
+def test_rapl_says_whose_energy_it_counts(rapl, clock):
+    with EnergyMeter("run", update_interval=0.001) as meter:
+        clock.advance(36.0)
+    assert any("what others run on it is in the figure" in note for note in meter.report.notes)
+
+
+def test_a_counter_that_wraps_is_a_failed_reading_and_not_0_watts(rapl, clock, monkeypatch, tmp_path):
+    """With 1 of 5 readings across the wrap, carbontracker's mean is 4/5 of the true power."""
+    count, read_enough = intel.time.sleep, threading.Event()
+    seconds = []
+
+    def sleep(second):
+        count(second)
+        seconds.append(second)
+        if len(seconds) % 5 == 0:
+            for file in tmp_path.glob("powercap/*/energy_uj"):
+                file.write_text("7")
+        if len(seconds) == 5:
+            read_enough.set()
+
+    monkeypatch.setattr(intel, "time", SimpleNamespace(sleep=sleep))
+    with EnergyMeter("run", update_interval=0.001) as meter:
+        assert read_enough.wait(10)
+        clock.advance(36.0)
+    assert meter.report.kwh == pytest.approx(0.00075)  # 75 W
+    assert any("failed and were left out" in note for note in meter.report.notes)
 
 
 def test_rapl_without_permission_falls_back_on_the_estimate(rapl, clock, monkeypatch, capfd):

@@ -7,12 +7,16 @@ import numpy as np
 from utilities import (
     EnergyReport,
     compare_energy,
+    draw_attention_vit,
     draw_blocks,
+    draw_locality,
     draw_merge,
     draw_multi_head,
+    draw_rivals,
     draw_vit,
     plot_ablation,
     plot_accuracies,
+    plot_approximation,
     plot_attempts,
     plot_attention,
     plot_attention_distances,
@@ -162,6 +166,9 @@ FIGURES = {
     "merging": draw_merge,
     "blocks": draw_blocks,
     "ViT": draw_vit,
+    "ViT around any attention": draw_attention_vit,
+    "locality": draw_locality,
+    "rivals": draw_rivals,
     "ablation": lambda: plot_ablation(
         {"base": [run_of("base", 0.5), run_of("base", 0.53)], "dropout": [run_of("dropout", 0.4)]},
         ["base", "dropout", "not run"],
@@ -170,6 +177,9 @@ FIGURES = {
     # the lab on attention variants
     "sharpness": lambda: plot_sharpness(
         (4, 8, 16), {"standard": (0.2, 0.2, 0.2), "linear": (0.1, 0.06, 0.03)}, 64
+    ),
+    "approximation": lambda: plot_approximation(
+        (0.5, 1, 2), {"linear attention": (0.1, 0.3, 0.8), "the plain mean": (0.1, 0.4, 0.9)}
     ),
     "singular values": lambda: plot_singular_values(np.linspace((0.2, 1.8), (1, 1), 20)),
     "cost": cost,

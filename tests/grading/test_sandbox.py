@@ -97,6 +97,14 @@ def test_device_nodes_arrive_inside(sandboxed, tmp_path):
     assert done.stdout == bytes(4), done.stderr
 
 
+def test_the_machine_has_another_name_inside(sandboxed, tmp_path):
+    command = sandbox.sandbox_command(
+        ["/usr/bin/uname", "-n"], make_room(tmp_path, Limits()), sandbox.fresh_user_id()
+    )
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.stdout.strip() == "sandbox" != os.uname().nodename, done.stderr
+
+
 def test_every_descendant_of_a_kernel_is_watched():
     """Also a grandchild that a thread has started: none may use memory or time unseen."""
     start = "import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', {!r}], stdout=-1)"

@@ -1,4 +1,7 @@
-"""Stock `nbgrader autograde` on the solution and on the untouched release, with no network."""
+"""Stock `nbgrader autograde` on the solution and on the untouched release, with no network.
+
+Cells that only train or show are not run in grading; whole, an assignment is run in its turn.
+"""
 
 import os
 import shutil
@@ -13,6 +16,7 @@ from traitlets.config import PyFileConfigLoader
 
 from tests.course import RELEASED, ROOT, SOLUTIONS, read
 from tests.notebooks.witness import WITNESSED, Run, read_runs, slow
+from utilities.grading.handed_in import is_tagged
 
 ASSIGNMENTS = sorted({path.parent.name for path in SOLUTIONS})
 TIME_LIMIT = PyFileConfigLoader("nbgrader_config.py", str(ROOT)).load_config().Execute.timeout
@@ -23,19 +27,41 @@ pytestmark = pytest.mark.timeout(2400)  # the first test waits for all notebooks
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
     """A course in a scratch folder, with two submissions graded by nbgrader's own command."""
-    course = tmp_path_factory.mktemp("course")
-    config = (ROOT / "nbgrader_config.py").read_text()
-    (course / "nbgrader_config.py").write_text(config + WITNESSED.format(root=str(ROOT)))
-    shutil.copytree(ROOT / "solutions", course / "solutions")
-    for student, notebooks in (("solution", SOLUTIONS), ("untouched", RELEASED)):
-        for path in notebooks:
-            folder = course / "submitted" / student / path.parent.name
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder)
+    course = write_course(tmp_path_factory.mktemp("course"))
+    hand_in(course, "solution", SOLUTIONS)
+    hand_in(course, "untouched", RELEASED)
     for assignment in ASSIGNMENTS:
         nbgrader("generate_assignment", assignment, cwd=course)
         nbgrader("autograde", assignment, cwd=course)
     return course
+
+
+@pytest.fixture
+def whole(request, tmp_path) -> Path:
+    """A course in which one assignment's solution is run from first to last cell."""
+    course = write_course(tmp_path, "c.CourseExecute.rerun_all = True\n")
+    hand_in(course, "solution", notebooks_of(request.param))
+    nbgrader("generate_assignment", request.param, cwd=course)
+    nbgrader("autograde", request.param, cwd=course)
+    return course
+
+
+def write_course(course: Path, settings: str = "") -> Path:
+    config = (ROOT / "nbgrader_config.py").read_text() + settings
+    (course / "nbgrader_config.py").write_text(config + WITNESSED.format(root=str(ROOT)))
+    shutil.copytree(ROOT / "solutions", course / "solutions")
+    return course
+
+
+def hand_in(course: Path, student: str, notebooks: list[Path]) -> None:
+    for path in notebooks:
+        folder = course / "submitted" / student / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)
+
+
+def notebooks_of(assignment: str) -> list[Path]:
+    return [path for path in SOLUTIONS if path.parent.name == assignment]
 
 
 def nbgrader(*arguments: str, cwd: Path) -> None:
@@ -64,11 +90,6 @@ def scores(course: Path, student: str, assignment: str) -> dict[str, tuple[float
         }
 
 
-def autograded(course: Path, student: str) -> list:
-    folder = course / "autograded" / student
-    return [read(path) for path in sorted(folder.glob("*/*.ipynb"))]
-
-
 @pytest.fixture(scope="module")
 def runs(course) -> list[Run]:
     """What the grader ran in the kernels, and what came out before it was cleaned."""
@@ -87,13 +108,21 @@ def test_the_untouched_release_earns_nothing(course, assignment):
     assert earned and {name: got for name, (got, _) in earned.items() if got != 0} == {}
 
 
-@pytest.mark.parametrize("student, notebooks", [("solution", SOLUTIONS), ("untouched", RELEASED)])
-def test_every_cell_and_every_check_was_witnessed(runs, student, notebooks):
-    ran = [run.source for run in runs if run.student == student]
+def code_of(notebooks: list[Path]) -> list:
+    """Return the code cells that a kernel runs: all but the graded ones."""
     cells = [cell for path in notebooks for cell in read(path).cells if cell.cell_type == "code"]
-    own = [cell.source for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")]
-    assert own and [source for source in own if source not in ran] == []
-    assert len(ran) > len(own)  # the checks' questions come on top
+    return [cell for cell in cells if not cell.metadata.get("nbgrader", {}).get("grade")]
+
+
+@pytest.mark.parametrize("student, notebooks", [("solution", SOLUTIONS), ("untouched", RELEASED)])
+def test_every_answer_and_every_check_was_witnessed_and_no_training(runs, student, notebooks):
+    ran = [run.source for run in runs if run.student == student]
+    marked = [cell for cell in code_of(notebooks) if "nbgrader" in cell.metadata]
+    tagged = [cell.source for cell in marked if is_tagged(cell)]
+    others = [cell.source for cell in marked if not is_tagged(cell)]
+    assert others and [source for source in others if source not in ran] == []
+    assert tagged and [source for source in tagged if source in ran] == []
+    assert len(ran) > len(others)  # the checks' questions come on top
 
 
 @pytest.mark.parametrize("student", ["solution", "untouched"])
@@ -104,8 +133,7 @@ def test_nothing_is_written_to_stderr(runs, student):
 
 
 def test_no_cell_of_the_solution_fails(runs):
-    failed = {run.source: run.errors for run in runs if run.student == "solution" and run.errors}
-    assert failed == {}
+    assert failed(runs) == {}
 
 
 def test_no_cell_comes_near_its_time_limit(runs):
@@ -118,14 +146,29 @@ def test_a_slow_cell_would_be_seen():
     assert slow([fast, late], 100.0) == [late]
 
 
-def test_every_figure_has_alternative_text(course):
+@pytest.mark.parametrize(
+    "whole",
+    [pytest.param(name, marks=pytest.mark.in_turns(len(ASSIGNMENTS))) for name in ASSIGNMENTS],
+    indirect=True,
+)
+def test_a_solution_runs_whole_and_every_figure_has_alternative_text(whole, request):
+    runs = read_runs(whole)
+    notebooks = notebooks_of(request.node.callspec.params["whole"])
+    ran = [run.source for run in runs]
+    assert [cell.id for cell in code_of(notebooks) if cell.source not in ran] == []
+    assert failed(runs) == {} and [run.stderr for run in runs if run.stderr] == []
+    assert slow(runs, TIME_LIMIT / 3) == []
     shown = [
         output.get("data", {})
-        for notebook in autograded(course, "solution")
-        for cell in notebook.cells
+        for path in sorted(whole.glob("autograded/*/*/*.ipynb"))
+        for cell in read(path).cells
         for output in cell.get("outputs", [])
     ]
     assert not any("image/png" in data for data in shown), "a figure without alternative text"
     pages = [BeautifulSoup(data.get("text/html", ""), "html.parser") for data in shown]
     images = [image for page in pages for image in page.find_all("img")]
-    assert len(images) > 5 * len(SOLUTIONS) and all(image.get("alt") for image in images)
+    assert len(images) > 5 * len(notebooks) and all(image.get("alt") for image in images)
+
+
+def failed(runs: list[Run]) -> dict[str, list[str]]:
+    return {run.source: run.errors for run in runs if run.student == "solution" and run.errors}

@@ -8,6 +8,7 @@ import pytest
 from tests.course import HIDDEN_REGION, ROOT, SOLUTIONS, exercises, graded, questions, read
 from utilities.grading.check import check_assignment
 from utilities.grading.course import assignments_of, course_directory, read_config
+from utilities.grading.handed_in import is_tagged
 
 notebooks = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 
@@ -76,6 +77,15 @@ def test_graded_cells_hold_one_visible_check_and_the_same_one_hidden(path):
         assert visible.count(f"test_{name}(") == 1
         assert f"test_{name}(" in hidden[1] and "thorough=True" in hidden[1]
         assert visible.strip().endswith("min(points)")
+
+
+@notebooks
+def test_locked_cells_that_only_train_or_show_are_not_run_again_in_grading(path):
+    """All but the imports; where an answer needed one, `lab check` would tell."""
+    code = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    cells = [cell for cell in code if cell.metadata.get("nbgrader", {}).get("locked")]
+    given = {cell.id for cell in cells if not cell.metadata.nbgrader.grade} - {"imports"}
+    assert given == {cell.id for cell in cells if is_tagged(cell)} != set()
 
 
 def training_calls(source: str) -> list[ast.Call]:

@@ -1,10 +1,13 @@
-"""A number in the core's text has a source: a kept run, a computation, or a paper that is cited."""
+"""A number in the core's text has a source: a kept run, a computation, or a paper that is cited.
+
+Papers are cited and listed alike in every notebook.
+"""
 
 import re
 
 import pytest
 
-from tests.course import ROOT, read
+from tests.course import ROOT, SOLUTIONS, read
 from utilities import load_runs
 from utilities.training.runs import mean_and_spread
 
@@ -23,6 +26,7 @@ SOURCED = {
     "99.50 %": "Dosovitskiy et al. 2021, Table 2",
 }
 ARXIV = re.compile(r"arXiv (\d{4}\.\d{5})")
+AUTHOR = re.compile(r"^\* (?:[A-Z][.\w-]*\.-?(?:[A-Z]\.)? )+([^\W\d_][\w-]+)", re.MULTILINE)  # surname
 
 
 def quotes(text: str) -> list[tuple[str, str, str]]:
@@ -64,8 +68,17 @@ def test_a_number_without_a_run_would_be_seen():
     assert quotes("It got <!-- run: CNN -->63.1 ± 0.4 %.") == [("CNN", "63.1", "0.4")]
 
 
-def test_every_paper_that_is_cited_stands_in_the_references_and_no_other():
-    references = set(ARXIV.findall(TEXTS["summary"]))
-    cited = {n for cell, text in TEXTS.items() if cell != "summary" for n in ARXIV.findall(text)}
-    assert cited - references == set()
-    assert len(references) > 30
+def cited_and_listed(path) -> tuple[str, str]:
+    """Return the texts of a notebook without its references, and the references."""
+    texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    before, _, references = texts.pop().partition("## References")
+    return "\n".join([*texts, before]), references
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_every_paper_that_is_cited_stands_in_the_references_and_no_other(path):
+    text, references = cited_and_listed(path)
+    assert set(ARXIV.findall(text)) - set(ARXIV.findall(references)) == set()
+    first_authors = AUTHOR.findall(references)
+    assert len(first_authors) > 4
+    assert [name for name in first_authors if name not in text] == []

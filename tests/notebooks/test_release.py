@@ -13,6 +13,7 @@ from tests.course import (
     read,
     run_exercises,
 )
+from utilities.grading.handed_in import TAG
 from utilities.grading.lesson import read_lesson, secret_lines
 from utilities.grading.release import drift, generate
 
@@ -48,7 +49,8 @@ def test_holds_no_output_and_no_path_of_a_machine(path):
     notebook = read(path)
     for cell in notebook.cells:
         assert cell.get("outputs", []) == [] and cell.get("execution_count") is None, cell.id
-        assert set(cell.metadata) <= {"nbgrader", "deletable", "editable"}, cell.id
+        assert set(cell.metadata) <= {"nbgrader", "deletable", "editable", "tags"}, cell.id
+        assert cell.metadata.get("tags", []) in ([], [TAG]), cell.id
     assert str(ROOT) not in path.read_text() and "/home/" not in path.read_text()
 
 

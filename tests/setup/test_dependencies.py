@@ -15,6 +15,7 @@ from tests.setup.test_environment import PROJECT
 from tests.tools import load
 
 EXTRAS = PROJECT["optional-dependencies"]
+ALL = [*PROJECT["dependencies"], *EXTRAS["grader"], *EXTRAS["test"]]
 CODE = {room: sorted((ROOT / room).rglob("*.py")) for room in ("utilities", "bench", "tools", "tests")}
 CODE["utilities"].append(ROOT / "nbgrader_config.py")
 OWN = {"utilities", "bench", "tests", "tools"}
@@ -66,24 +67,30 @@ def cells() -> list[str]:
     return [re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE) for source in code]
 
 
-def test_what_the_kit_and_the_notebooks_import_is_declared():
-    imported = distributions(sources_of("utilities") + cells())
+def test_what_notebooks_and_their_part_of_the_kit_import_is_installed_by_every_student():
+    paths = [path for path in CODE["utilities"] if "grading" not in path.parts and path.parent != ROOT]
+    imported = distributions([path.read_text() for path in paths] + cells())
     assert imported - DONE_WITHOUT - names(PROJECT["dependencies"]) == set()
+
+
+def test_what_grading_imports_is_declared():
+    imported = distributions(sources_of("utilities"))
+    assert imported - DONE_WITHOUT - names(PROJECT["dependencies"] + EXTRAS["grader"]) == set()
 
 
 @pytest.mark.parametrize("room", ["bench", "tools", "tests"])
 def test_what_tools_and_tests_import_is_declared(room):
-    assert distributions(sources_of(room)) - names(PROJECT["dependencies"] + EXTRAS["test"]) == set()
+    assert distributions(sources_of(room)) - names(ALL) == set()
 
 
 def test_what_is_declared_is_used():
     used = distributions([source for room in CODE for source in sources_of(room)] + cells())
-    declared = names(PROJECT["dependencies"] + EXTRAS["test"])
+    declared = names(ALL) - {PROJECT["name"]}
     assert declared - used - set(USED_WITHOUT_AN_IMPORT) == set(), "unused, or used without a reason"
 
 
 def test_reasons_are_given_only_for_what_is_declared():
-    assert set(USED_WITHOUT_AN_IMPORT) <= names(PROJECT["dependencies"] + EXTRAS["test"])
+    assert set(USED_WITHOUT_AN_IMPORT) <= names(ALL)
 
 
 @pytest.fixture(scope="module")
@@ -93,19 +100,27 @@ def audit():
 
 HOLE = {"id": "PYSEC-2026-1", "fix_versions": ["2.0"]}
 GOOD = {"name": "good", "version": "1.0", "vulns": []}
+BAD = {"name": "bad", "version": "1.0", "vulns": [HOLE]}
+NEW = {"name": "new", "skip_reason": "not found"}
 
 
 @pytest.mark.parametrize(
-    ("pins", "status", "words"),
+    ("pins", "ignored", "status", "words"),
     [
-        ([GOOD, GOOD], 0, "No known vulnerability in 2 pins"),
-        ([GOOD, {"name": "bad", "version": "1.0", "vulns": [HOLE]}], 1, "bad 1.0: PYSEC-2026-1"),
-        ([GOOD, {"name": "new", "skip_reason": "not found"}], 2, "knows nothing of 1 of 2 pins (new)"),
+        ([GOOD, GOOD], {}, 0, "No known vulnerability that counts in 2 pins"),
+        ([GOOD, BAD], {}, 1, "bad 1.0: PYSEC-2026-1, fixed in 2.0"),
+        ([GOOD, BAD], {"PYSEC-2026-1": "never called"}, 0, "PYSEC-2026-1 ignored: never called"),
+        ([GOOD], {"PYSEC-2026-1": "never called"}, 0, "no pin has it: take it off"),
+        ([GOOD, NEW], {}, 2, "knows nothing of 1 of 2 pins (new)"),
     ],
 )
-def test_the_audit_tells_safe_vulnerable_and_unknown_apart(audit, pins, status, words):
-    found, lines = audit.verdict(pins)
+def test_the_audit_tells_safe_vulnerable_ignored_and_unknown_apart(audit, pins, ignored, status, words):
+    found, lines = audit.verdict(pins, ignored)
     assert found == status and words in " ".join(lines)
+
+
+def test_what_the_audit_ignores_has_a_reason(audit):
+    assert all(len(reason.split()) >= 3 for reason in audit.IGNORED.values())
 
 
 def test_the_audit_without_a_network_says_that_nothing_was_audited(audit, capsys):

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
 
 from tests.checks import catalogue
 from tests.course import HIDDEN_REGION, ROOT, SOLUTION_REGION
@@ -18,6 +20,7 @@ from tests.tools import load
 from utilities.checks import kernel, lessons
 from utilities.checks.kernel.exercise import Exercise
 from utilities.commands.lab import COMMANDS
+from utilities.grading.configuration import configure
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 AUTHORS = "the Attention Lab Kit authors"
@@ -51,6 +54,15 @@ def test_the_changelog_says_what_the_version_of_the_project_brings():
     assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Known limits"}
     for lab in {path.parent.name for path in (ROOT / "solutions").glob("*/*.ipynb")}:
         assert f"`{lab}`" in text
+
+
+def test_the_table_of_nbgraders_words_names_the_folders_that_are_configured():
+    table = re.findall(r"^\| (\w+) \| `(\w+)` \|", (ROOT / "docs/your-own-course.md").read_text(), re.M)
+    configure(config := Config(), course_id="any")
+    directory = CourseDirectory(config=config)
+    assert len(table) == 5
+    for word, folder in table:
+        assert getattr(directory, f"{word}_directory") == folder
 
 
 @pytest.mark.parametrize(

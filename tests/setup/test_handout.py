@@ -232,4 +232,4 @@ def test_it_installs_with_pip_and_make(unpacked, run, tmp_path):
         ["make", "--dry-run", "lab", f"PYTHON={sys.executable}"],
         cwd=unpacked, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert "-r requirements.lock" in plan.stdout and "jupyter lab" in plan.stdout
+    assert "-r requirements-student.lock" in plan.stdout and "jupyter lab" in plan.stdout

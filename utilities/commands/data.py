@@ -19,7 +19,7 @@ from utilities.datasets.sources import DOWNLOADS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what `lab data` understands."""
     parser.epilog = (
-        "The data goes to data/downloads/ in the kit, or to the folder named by the environment "
+        f"The data goes to {download_folder()}, or to the folder named by the environment "
         "variable LAB_DATA. An interrupted download goes on where it stopped."
     )
     parser.add_argument(

@@ -49,7 +49,10 @@ from utilities.commands.probes.software import (
     browser,
     bubblewrap,
     course_name,
+    grader_libraries,
+    keras,
     libraries,
+    native_messages,
     python,
 )
 from utilities.kit import KIT
@@ -65,6 +68,7 @@ PROBES = (
     Probe("libraries", STUDENT, libraries),
     Probe("TensorFlow", STUDENT, _tensorflow.library),
     Probe("GPU", STUDENT, _tensorflow.gpu),
+    Probe("Keras", STUDENT, keras),
     Probe("memory", STUDENT, memory),
     Probe("disk", STUDENT, disk),
     Probe("kernel", STUDENT, kernel),
@@ -76,6 +80,8 @@ PROBES = (
     Probe("shipped models", STUDENT, shipped_models),
     Probe("hub models", STUDENT, hub_models),
     Probe("energy sensors", STUDENT, energy_sensors),
+    Probe("native messages", STUDENT, native_messages),
+    Probe("grading libraries", INSTRUCTOR, grader_libraries),
     Probe("formgrader", INSTRUCTOR, lambda: server_extensions(INSTRUCTORS_SERVER)),
     Probe("course", INSTRUCTOR, course_name),
     Probe("alembic", INSTRUCTOR, alembic),
@@ -111,7 +117,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def probes_for(kit: Path) -> list[Probe]:
-    """Return the probes that concern a kit: the students' has no grading in it, and no tests."""
+    """Return the probes that concern a kit: the students' has no grading in it, and no tests.
+
+    An installed package is a student's, too: those who grade or test have a clone.
+    """
     whole = (kit / "utilities" / "grading").is_dir()
     return [probe for probe in PROBES if whole or probe.needed_by == STUDENT]
 

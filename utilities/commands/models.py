@@ -6,8 +6,9 @@ from pathlib import Path
 
 from utilities.datasets.files import DataError
 from utilities.datasets.loading import load_cifar10
+from utilities.models.hub import REVISIONS
 
-HUB_MODELS = ("google/vit-base-patch16-224", "t5-small")
+HUB_MODELS = tuple(REVISIONS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,4 +86,7 @@ def is_cached(name: str, cache: Path | None = None) -> bool:
     """Return whether a hub model is in the local cache, or in another one."""
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(name, "model.safetensors", cache_dir=cache), str)
+    found = try_to_load_from_cache(
+        name, "model.safetensors", cache_dir=cache, revision=REVISIONS.get(name)
+    )
+    return isinstance(found, str)

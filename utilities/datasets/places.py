@@ -4,7 +4,8 @@ Three places are known:
 
 - the kit's own `data/` beside this package, or in the working directory or a folder above it;
 - `data/downloads/`, where `lab data` writes, and `../shared/data` beside the kit, where a class
-  may keep one copy for everybody;
+  may keep one copy for everybody; of an installed package, whose place may belong to others, a folder
+  of the user's cache;
 - the folder named by the environment variable `LAB_DATA`, which takes the place of the two of
   the line above, and of `data/` where it holds `cifar10/`.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from utilities.datasets.files import CHECKSUMS, DataError
 from utilities.datasets.sets import CIFAR10, ImageSet
-from utilities.kit import KIT
+from utilities.kit import INSTALLED, KIT, cache_folder
 
 
 def data_folder() -> Path:
@@ -34,12 +35,14 @@ def data_folder() -> Path:
 
 
 def download_folder() -> Path:
-    """Return where `lab data` writes: LAB_DATA where it is set, else the kit's `data/downloads`."""
+    """Return where `lab data` writes: LAB_DATA where it is set, else `data/downloads` or a cache."""
     return search_places()[0]
 
 
 def search_places() -> list[Path]:
     """Return the folders in which the full sets are looked for, first things first."""
+    if INSTALLED:
+        return _lab_data() or [cache_folder() / "data"]
     return _lab_data() or [_kit_data() / "downloads", KIT.parent / "shared" / "data"]
 
 

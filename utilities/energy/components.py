@@ -12,6 +12,8 @@ NVML            ±5 % of the current draw, by NVIDIA's reference of nvmlDeviceGe
 RAPL            the counters state no error: no bound is drawn.
 powermetrics    Apple states no error: no bound is drawn.
 simulated       the power is an assumption that the user made: no bound is drawn.
+
+A sensor reads a whole package or a whole card, with all that runs on it (`SHARED`).
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ import io
 import logging
 import math
 import subprocess
+from itertools import compress
 
 import numpy as np
+import pynvml
 from carbontracker.components.apple_silicon.powermetrics import AppleSiliconCPU, AppleSiliconGPU
 from carbontracker.components.component import Component, component_names, create_components
 from carbontracker.components.cpu import generic
@@ -53,6 +57,11 @@ WHOLE_PROCESSOR = (
     "cpu: no sensor is readable; the estimate is half the nominal power of the whole processor, "
     "also where this machine is given only some of its cores"
 )
+SHARED = {
+    "RAPL": "the counters are those of the whole processor: what others run on it is in the figure",
+    "NVML": "the reading is the whole card's: what others run on it is in the figure",
+    "powermetrics": "the reading is the whole machine's: what else runs on it is in the figure",
+}
 
 
 class QuietLogger(Logger):
@@ -82,6 +91,7 @@ class Reader(Handler):
         super().__init__(pids=[], devices_by_pid=False)
         self.handler = handler
         self.failures = 0
+        self.silent: list[str] = []  # cards that give no power, left out
         handler.init()
         self.names = handler.devices()  # NVML can be asked only between init and shutdown
 
@@ -100,6 +110,8 @@ class Reader(Handler):
             watts = float(sum(self.handler.power_usage()))
         except Exception:  # a sensor's trouble must never reach the training
             watts = math.nan
+        if isinstance(self.handler, IntelCPU) and watts <= 0:
+            watts = math.nan  # carbontracker says 0 W where a counter has wrapped around
         if not math.isfinite(watts):
             self.failures += 1
             return []
@@ -118,7 +130,20 @@ class Reader(Handler):
                 return False
         if isinstance(self.handler, AppleSiliconCPU | AppleSiliconGPU):
             return _powermetrics_without_password()
+        if isinstance(self.handler, NvidiaGPU):
+            return self._leave_out_silent_cards(self.handler)
         return bool(self.power_usage())
+
+    def _leave_out_silent_cards(self, handler: NvidiaGPU) -> bool:
+        """Keep the cards whose power can be read, and return whether there are any.
+
+        carbontracker reads none at all beside a silent one.
+        """
+        cards, names = handler._handles, self.names
+        read = [_gives_power(card) for card in cards]
+        handler._handles, self.names = list(compress(cards, read)), list(compress(names, read))
+        self.silent = [name for name, gives in zip(names, read, strict=True) if not gives]
+        return any(read)
 
     def record(self, name: str) -> ComponentRecord:
         sensor, basis = SENSORS[type(self.handler)]
@@ -160,7 +185,7 @@ def _try_component(name: str, watts: float | None) -> tuple[Component | None, st
     try:
         component = create_components(name, [], False, QuietLogger(), **simulated)[0]
         if not component.available():
-            return None, None
+            return None, _nvml_trouble() if name == "gpu" else None
         return _make_readable(component)
     except Exception as error:
         return None, f"{name}: not readable ({type(error).__name__}: {error})"
@@ -168,16 +193,24 @@ def _try_component(name: str, watts: float | None) -> tuple[Component | None, st
 
 def _make_readable(component: Component) -> tuple[Component | None, str | None]:
     """Put a `Reader` before the handler, or the nominal power where a processor is unreadable."""
-    note = None
     reader = _open(component.handler)
     if reader is None and component.name == "cpu":
         reader = _open(GenericCPU(pids=[], devices_by_pid=False))
     if reader is None:
         return None, f"{component.name}: present, but its power cannot be read"
-    if isinstance(reader.handler, GenericCPU):
-        note = WHOLE_PROCESSOR
     component._handler = reader
-    return component, note
+    return component, _note_on(component.name, reader)
+
+
+def _note_on(name: str, reader: Reader) -> str | None:
+    """Return what a reader of the report has to know about where a figure comes from."""
+    if isinstance(reader.handler, GenericCPU):
+        return WHOLE_PROCESSOR
+    sensor, _ = SENSORS[type(reader.handler)]
+    parts = [SHARED[sensor]] if sensor in SHARED else []
+    if reader.silent:
+        parts.append(f"{', '.join(reader.silent)} gives no reading and is left out")
+    return f"{name}: {'; '.join(parts)}" if parts else None
 
 
 def _open(handler: Handler) -> Reader | None:
@@ -189,6 +222,30 @@ def _open(handler: Handler) -> Reader | None:
         reader.failures = 0
         return reader
     reader.shutdown()
+    return None
+
+
+def _gives_power(card: object) -> bool:
+    try:
+        pynvml.nvmlDeviceGetPowerUsage(card)
+    except pynvml.NVMLError:
+        return False
+    return True
+
+
+def _nvml_trouble() -> str | None:
+    """Return why NVML cannot start, or None where there is no NVIDIA driver or no card."""
+    handler = NvidiaGPU(pids=[], devices_by_pid=False)
+    try:
+        handler.init()
+        handler.shutdown()
+    except pynvml.NVMLError_LibraryNotFound:
+        return None
+    except pynvml.NVMLError as error:
+        return (
+            f"gpu: NVIDIA's library is here, but it cannot start ({error}): no GPU is read. "
+            "`nvidia-smi` says the same; after an update of the driver, restart the machine"
+        )
     return None
 
 

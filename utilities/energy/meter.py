@@ -57,7 +57,7 @@ class EnergyMeter:
     ):
         self.label = label
         self._settings = Settings(
-            intensity, location, api_keys, pue, components, simulate, update_interval
+            label, intensity, location, api_keys, pue, components, simulate, update_interval
         )
         self._tracker: QuietTracker | None = None
         self._marked: list[bool] = []  # which of the tracker's stretches are epochs
@@ -105,7 +105,7 @@ class EnergyMeter:
         if self._tracker is not None:
             raise RuntimeError(f"the meter {self.label!r} has had its run: make a new one")
         # how many stretches there will be is not known, so that none is the last one
-        self._tracker = QuietTracker(sys.maxsize, self.label, self._settings)
+        self._tracker = QuietTracker(sys.maxsize, self._settings)
         self._begin(epoch=False)
 
     def stop(self) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from threading import Event, Thread
 from typing import Any
 
@@ -38,6 +39,7 @@ class Settings:
         ValueError: for settings that cannot be used, saying what to write instead.
     """
 
+    label: str
     intensity: float | None = None
     location: str | None = None
     api_keys: dict[str, str] | None = None
@@ -47,16 +49,24 @@ class Settings:
     update_interval: float = 1.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.label, str):
+            raise ValueError(f"the label is a text, not {self.label!r}")
+        if not (_is_number(self.update_interval) and self.update_interval > 0):
+            raise ValueError(f"update_interval is in seconds, above 0, not {self.update_interval!r}")
         self._check_carbon()
         self._check_components()
 
     def _check_carbon(self) -> None:
-        if self.intensity is not None and not (math.isfinite(self.intensity) and self.intensity >= 0):
-            raise ValueError(f"intensity is in g CO2-eq per kWh and not negative, not {self.intensity}")
-        if not (math.isfinite(self.pue) and self.pue >= 1):
+        if self.intensity is not None and not (_is_number(self.intensity) and self.intensity >= 0):
             raise ValueError(
-                f"pue is the building's factor on the device's energy, 1 or more: {self.pue}"
+                f"intensity is a number of g CO2-eq per kWh and not negative, not {self.intensity!r}"
             )
+        if not (_is_number(self.pue) and self.pue >= 1):
+            raise ValueError(
+                f"pue is the building's factor on the device's energy, 1 or more, not {self.pue!r}"
+            )
+        if not _maps(self.api_keys, str):
+            raise ValueError("api_keys is a dict such as {'electricitymaps': 'the key'}")
         if unknown := set(self.api_keys or {}) - set(KEYED_PROVIDERS):
             raise ValueError(
                 f"no carbon intensity provider takes a key under {sorted(unknown)}; "
@@ -64,23 +74,45 @@ class Settings:
             )
         if self.api_keys and self.location is None and self.intensity is None:
             raise ValueError("an API key needs a location, such as location='DE'")
-        if self.location is not None:
-            service = OfflineIntensity(QuietLogger(), None, None, self.location)
-            if not service.default_carbon_intensity.is_localized:
-                raise ValueError(
-                    f"no average carbon intensity is packaged for {self.location!r}: give a "
-                    "two-letter country code such as 'DE', or the intensity itself"
-                )
+        if self.location is not None and not _is_packaged(self.location):
+            raise ValueError(
+                f"no average carbon intensity is packaged for {self.location!r}: give a "
+                "two-letter country code such as 'DE', or the intensity itself"
+            )
 
     def _check_components(self) -> None:
-        names = self.components.replace(" ", "").split(",")
-        if self.components != "all" and not set(names) <= set(component_names()):
+        names = str(self.components).replace(" ", "").split(",")
+        if self.components != "all" and not (
+            set(names) <= set(component_names()) and len(names) == len(set(names))
+        ):
             raise ValueError(
                 f"components are 'all', 'cpu', 'gpu' or 'cpu,gpu', not {self.components!r}"
             )
+        if not _maps(self.simulate, object):
+            raise ValueError(f"simulate is a dict such as {{'gpu': 700}}, not {self.simulate!r}")
         for name, watts in (self.simulate or {}).items():
-            if name not in component_names() or not watts >= 0:
+            if name not in component_names() or not (_is_number(watts) and watts >= 0):
                 raise ValueError(f"simulate gives watts for 'cpu' or 'gpu', not {name!r}: {watts!r}")
+
+
+def _is_number(value: object) -> bool:
+    """Return whether it is a finite number, and no text that looks like one."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _maps(value: object, kind: type) -> bool:
+    """Return whether it is None, or a mapping whose values are all of a kind."""
+    return value is None or (
+        isinstance(value, Mapping) and all(isinstance(item, kind) for item in value.values())
+    )
+
+
+def _is_packaged(location: object) -> bool:
+    """Return whether carbontracker has a yearly average of the location."""
+    if not isinstance(location, str):
+        return False
+    service = OfflineIntensity(QuietLogger(), None, None, location)
+    return service.default_carbon_intensity.is_localized
 
 
 def make_tracker(epochs: int, label: str = "training", **settings: Any) -> QuietTracker:
@@ -94,17 +126,17 @@ def make_tracker(epochs: int, label: str = "training", **settings: Any) -> Quiet
         label: the name of the run.
         settings: as in `EnergyMeter`.
     """
-    return QuietTracker(epochs, label, Settings(**settings))
+    return QuietTracker(epochs, Settings(label, **settings))
 
 
 class QuietTracker(CarbonTracker):
     """`CarbonTracker` on quiet, offline parts."""
 
-    def __init__(self, epochs: int, label: str, settings: Settings):
+    def __init__(self, epochs: int, settings: Settings):
         # carbontracker would look for its components and the location on its own here: its
         # constructor is not called, only what its other methods read is set.
-        if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, not {epochs}")
+        if not (_is_number(epochs) and epochs >= 1 and epochs == int(epochs)):
+            raise ValueError(f"epochs must be a whole number, at least 1, not {epochs!r}")
         self.epochs = self.monitor_epochs = epochs
         self.epochs_before_pred = 0  # no prediction: nothing is multiplied by an expected number
         self.epoch_counter = 0
@@ -112,7 +144,7 @@ class QuietTracker(CarbonTracker):
         self.interpretable = self.stop_and_confirm = self.deleted = False
         self.ignore_errors = True
         self.api_keys = settings.api_keys
-        self.label = label
+        self.label = settings.label
         self.pue = settings.pue
         self.interrupted = False
         self.epoch_open = False

@@ -52,6 +52,38 @@ def plot_sharpness(widths: Sequence[int], largest: Mapping[str, ArrayLike], num_
 
 
 @styled
+def plot_approximation(scales: Sequence[float], elsewhere: Mapping[str, ArrayLike]) -> Figure:
+    """Show how much of softmax attention lies on other keys in attention that is to stand in for it.
+
+    Args:
+        scales: standard deviations of the entries of queries and keys, (n,).
+        elsewhere: name → share of the weight that lies elsewhere, between 0 and 1, (n,).
+
+    Raises:
+        ValueError: a line has not one number for each scale.
+    """
+    fig, ((axes,),) = new_figure(6.4, 3.8)
+    for index, (name, values) in enumerate(elsewhere.items()):
+        _line(axes, name, scales, _one_for_each(name, values, scales), index)
+    axes.set(
+        xlabel="standard deviation of the entries of q and k", ylabel="share of the weight elsewhere",
+        ylim=(0, 1), title="How far from softmax attention",
+    )  # fmt: skip
+    axes.grid(True)
+    axes.legend()
+    ends = "; ".join(
+        f"{name} from {np.asarray(v)[0]:.2f} to {np.asarray(v)[-1]:.2f}"
+        for name, v in elsewhere.items()
+    )
+    alt = (
+        "Share of the attention weight that lies on other keys than softmax puts it on, against the "
+        f"standard deviation of queries and keys from {scales[0]:g} to {scales[-1]:g}: {ends}."
+    )
+    show_figure(fig, alt)
+    return fig
+
+
+@styled
 def plot_singular_values(values: ArrayLike) -> Figure:
     """Show the singular values of a matrix over the applications of a constraint.
 
@@ -117,6 +149,7 @@ def plot_cost(
             _line(axes, f"{name}: $N^{{{exponent:.2f}}}$", measured, unit * values, index)
         axes.set(xscale="log", yscale="log", xlabel="N, number of tokens", ylabel=label, title=title)
         _plain_ticks(axes, lengths)
+        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         axes.grid(True)
@@ -174,7 +207,7 @@ def _line(axes: Axes, name: str, x: ArrayLike, y: ArrayLike, index: int) -> None
     )  # fmt: skip
 
 
-def _one_for_each(name: str, values: ArrayLike, x: Sequence[int]) -> np.ndarray:
+def _one_for_each(name: str, values: ArrayLike, x: Sequence[float]) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     if array.shape != (len(x),):
         raise ValueError(f"{name} has shape {array.shape}; expected ({len(x)},).")

@@ -9,14 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import softmax
 
+from utilities.figures.boxes import FIXED, LEARNED, TINTS, arrow, box, canvas, chain, prepare, shown
 from utilities.figures.drawing import new_figure
-from utilities.figures.showing import LabFigure, show_figure
 from utilities.figures.style import BLUE, MUTED, RIGHT, TEXT, WRONG, styled
-
-TINTS = ("#CCE3F0", "#F9DCC6", "#CFEDE3", "#F3DDEA")  # pale enough for dark text
-LEARNED, FIXED = TINTS[0], "#EEEEEE"
-
-Point = tuple[float, float]
 
 
 @styled
@@ -28,7 +23,7 @@ def plot_retrieval() -> Figure:
     weights = softmax(scores)  # (4,)
     output = weights @ values
 
-    fig, axes = _canvas(8.6, 3.6, 10.2, 5.4)
+    fig, axes = canvas(8.6, 3.6, 10.2, 5.4)
     for x, title in (
         (1.0, "query q"),
         (2.9, "keys k"),
@@ -37,18 +32,18 @@ def plot_retrieval() -> Figure:
         (8.4, "values v"),
     ):
         axes.text(x, 5.0, title, ha="center", va="center", color=MUTED)
-    _box(axes, (1.0, 2.6), _row(query), TINTS[1])
+    box(axes, (1.0, 2.6), _row(query), TINTS[1])
     for i, (key, score, weight, value) in enumerate(zip(keys, scores, weights, values, strict=True)):
         y = 4.1 - i
-        _arrow(axes, (1.65, 2.6), (2.2, y))
-        _box(axes, (2.9, y), _row(key), TINTS[0])
+        arrow(axes, (1.65, 2.6), (2.2, y))
+        box(axes, (2.9, y), _row(key), TINTS[0])
         axes.text(4.5, y, f"{score:.2f}".replace("-", "−"), ha="center", va="center")
         axes.barh(y, 1.4 * weight, left=5.6, height=0.45, color=BLUE)
         axes.text(5.7 + 1.4 * weight, y, f"{weight:.2f}", va="center")
-        _box(axes, (8.4, y), str(value), TINTS[2])
+        box(axes, (8.4, y), str(value), TINTS[2])
     terms = " + ".join(f"{w:.2f}·{v}" for w, v in zip(weights, values, strict=True))
     axes.text(9.0, 0.2, f"output = {terms} = {output:.1f}", ha="right")
-    return _shown(
+    return shown(
         fig,
         "A query, (1, 2), is compared with four keys. The scores "
         + ", ".join(f"{s:.2f}" for s in scores)
@@ -62,32 +57,32 @@ def plot_retrieval() -> Figure:
 @styled
 def draw_multi_head() -> Figure:
     """Show multi-head attention as a row of operations, with the shape at each arrow."""
-    fig, axes = _canvas(10.4, 3.2, 21.0, 5.0)
+    fig, axes = canvas(10.4, 3.2, 21.0, 5.0)
     axes.text(0.65, 2.5, "tokens\n(B, n, d)", ha="center", va="center")
     for y, name in ((4.1, "q"), (2.5, "k"), (0.9, "v")):
-        _arrow(axes, (1.4, 2.5), (2.3, y))
-        _box(axes, (2.9, y), f"$W_{name}$", LEARNED)
-        _arrow(
+        arrow(axes, (1.4, 2.5), (2.3, y))
+        box(axes, (2.9, y), f"$W_{name}$", LEARNED)
+        arrow(
             axes,
             (3.5, y),
             (6.3, 2.5 + 0.35 * (y - 2.5)),
             "(B, h, n, p)",
             rise=0.32 if y >= 2.5 else -0.4,
         )
-    _box(axes, (7.3, 2.5), "scaled\ndot-product\nattention", FIXED)
+    box(axes, (7.3, 2.5), "scaled\ndot-product\nattention", FIXED)
     axes.text(7.3, 0.9, "weights\n(B, h, n, n)", ha="center", va="center", color=MUTED)
-    _box(axes, (11.0, 2.5), "transpose", FIXED)
-    _box(axes, (14.5, 2.5), "reshape", FIXED)
-    _box(axes, (17.5, 2.5), "$W_o$", LEARNED)
+    box(axes, (11.0, 2.5), "transpose", FIXED)
+    box(axes, (14.5, 2.5), "reshape", FIXED)
+    box(axes, (17.5, 2.5), "$W_o$", LEARNED)
     for begin, end, shape in (
         (8.4, 10.2, "(B, h, n, p)"),
         (11.9, 13.8, "(B, n, h, p)"),
         (15.25, 17.0, "(B, n, h·p)"),
         (18.0, 19.2, "(B, n, p)"),
     ):
-        _arrow(axes, (begin, 2.5), (end, 2.5), shape, rise=0.6)
+        arrow(axes, (begin, 2.5), (end, 2.5), shape, rise=0.6)
     axes.text(19.4, 2.5, "output", va="center")
-    return _shown(
+    return shown(
         fig,
         "Multi-head attention from left to right. Tokens (B, n, d) are multiplied by W_q, W_k and W_v, "
         "which gives queries, keys and values of shape (B, h, n, p). Attention turns "
@@ -118,7 +113,7 @@ def draw_merge() -> Figure:
     panels[0].set_yticks(range(h * n), [f"head {i // n + 1}, token {i % n + 1}" for i in range(h * n)])
     for axes in panels[1:]:
         axes.set_yticks(range(n), [f"token {i + 1}" for i in range(n)])
-    return _shown(
+    return shown(
         fig,
         "Three tables of numbers, each named after its token and its head. Left: the heads, two of "
         "three tokens with two numbers each. Middle: transposed, then reshaped, each row holds one "
@@ -143,15 +138,15 @@ def draw_blocks() -> Figure:
         (panels[0], post, "post-norm (this lab)"),
         (panels[1], pre, "pre-norm (ViT paper)"),
     ):
-        _prepare(axes, 6, 11.4)
+        prepare(axes, 6, 11.4)
         axes.set_title(title)
         axes.text(2.6, 0.35, "tokens (B, n, d)", ha="center", va="center")
         y = 0.7
         for half in halves:
             y = _draw_half(axes, half, y)
-        _arrow(axes, (2.6, y), (2.6, y + 0.55))
+        arrow(axes, (2.6, y), (2.6, y + 0.55))
         axes.text(2.6, y + 0.85, "tokens (B, n, d)", ha="center", va="center")
-    return _shown(
+    return shown(
         fig,
         "Two transformer blocks, from bottom to top. Post-norm: attention, dropout, addition of the "
         "block's input, layer normalisation; then MLP, dropout, addition, layer normalisation. "
@@ -163,7 +158,7 @@ def draw_blocks() -> Figure:
 @styled
 def draw_vit() -> Figure:
     """Show the whole Vision Transformer from image to logits, with the shape between its parts."""
-    fig, axes = _canvas(10.8, 2.6, 22.4, 4.0)
+    fig, axes = canvas(10.8, 2.6, 22.4, 4.0)
     parts = [
         ("data\naugmentation", "image\n(B, H, W, C)", FIXED),
         ("Patch-\nExtractor", "(B, H, W, C)", FIXED),
@@ -173,14 +168,10 @@ def draw_vit() -> Figure:
         ("mlp", "(B, d)", LEARNED),
         ("Dense", "(B, units)", LEARNED),
     ]
-    for i, (name, shape, colour) in enumerate(parts):
-        x = 2.6 + 3.0 * i
-        _arrow(axes, (x - 1.95, 2.0), (x - 1.15, 2.0), shape, rise=1.1)
-        _box(axes, (x, 2.0), name, colour)
-    _arrow(axes, (21.45, 2.0), (22.2, 2.0))
+    chain(axes, 2.0, parts)
     axes.text(22.3, 0.5, "logits (B, classes)", ha="right", va="center")
     axes.text(2.6, 0.5, "in training only", ha="center", va="center", color=MUTED, fontsize=9)
-    return _shown(
+    return shown(
         fig,
         "The Vision Transformer from left to right: an image (B, H, W, C) passes data augmentation, in "
         "training only; PatchExtractor makes patches (B, N, P²·C) of it, PatchEncoder tokens "
@@ -189,55 +180,17 @@ def draw_vit() -> Figure:
     )
 
 
-def _canvas(width: float, height: float, columns: float, rows: float) -> tuple[LabFigure, Axes]:
-    """Return a figure of one panel without axes; its units run to `columns` and `rows`."""
-    fig, ((axes,),) = new_figure(width, height)
-    _prepare(axes, columns, rows)
-    return fig, axes
-
-
-def _prepare(axes: Axes, columns: float, rows: float) -> None:
-    axes.set_axis_off()
-    axes.set_xlim(0, columns)
-    axes.set_ylim(0, rows)
-
-
-def _box(axes: Axes, centre: Point, text: str, colour: str) -> None:
-    frame = {"boxstyle": "round,pad=0.4", "facecolor": colour, "edgecolor": MUTED}
-    axes.text(*centre, text, ha="center", va="center", bbox=frame)
-
-
-def _arrow(axes: Axes, begin: Point, end: Point, text: str = "", rise: float = 0.25) -> None:
-    """Draw an arrow, with its text above the middle, or below where `rise` is negative."""
-    axes.annotate(
-        "",
-        end,
-        begin,
-        arrowprops={"arrowstyle": "-|>", "color": MUTED, "shrinkA": 0, "shrinkB": 0},
-        zorder=1,
-    )
-    axes.text(
-        (begin[0] + end[0]) / 2,
-        (begin[1] + end[1]) / 2 + rise,
-        text,
-        ha="center",
-        va="center",
-        color=MUTED,
-        fontsize=9,
-    )
-
-
 def _draw_half(axes: Axes, parts: Sequence[str], y: float) -> float:
     """Draw one half of a block from height y up, with its residual connection; return where it ends."""
     begin = y + 0.15
     for part in parts:
-        _arrow(axes, (2.6, y), (2.6, y + 0.4))
+        arrow(axes, (2.6, y), (2.6, y + 0.4))
         if part == "+":
             axes.plot([2.6, 5.3, 5.3], [begin, begin, y + 0.65], color=BLUE)
             axes.annotate(
                 "", (2.85, y + 0.65), (5.3, y + 0.65), arrowprops={"arrowstyle": "-|>", "color": BLUE}
             )
-        _box(axes, (2.6, y + 0.65), part, FIXED if part in ("+", "dropout") else LEARNED)
+        box(axes, (2.6, y + 0.65), part, FIXED if part in ("+", "dropout") else LEARNED)
         y += 1.15
     return y - 0.2
 
@@ -261,8 +214,3 @@ def _draw_cells(axes: Axes, cells: np.ndarray) -> None:
 
 def _row(numbers: np.ndarray) -> str:
     return "(" + ", ".join(str(number).replace("-", "−") for number in numbers) + ")"
-
-
-def _shown(fig: LabFigure, alt: str) -> LabFigure:
-    show_figure(fig, alt)
-    return fig

@@ -42,6 +42,7 @@ def plot_position_maps(embeddings: Mapping[str, ArrayLike], grid: tuple[int, int
     fig, (panels,) = new_figure(
         4.1 * len(similarities) + 0.8, 4.2 * rows / columns + 0.3, columns=len(similarities)
     )
+    fig.set_layout_engine("constrained", wspace=0.08)  # wider than between the small maps of one model
     for axes, (name, similarity) in zip(panels, similarities.items(), strict=True):
         colours = show_mosaic(axes, similarity, grid, low, high)
         axes.set_axis_off()
@@ -192,8 +193,11 @@ def plot_attempts(attempts: Mapping[str, Mapping[str, Any]], num_classes: int) -
     chance = float(np.log(num_classes))
     down, across = panel_grid(len(attempts), 4)
     fig, panels = new_figure(2.7 * across, 2.3 * down, down, across, sharex=True, sharey=True)
-    for axes in panels.flat[len(attempts) :]:
-        axes.set_axis_off()
+    for place in range(
+        len(attempts), panels.size
+    ):  # the panel above such a gap is the last of its column
+        panels.flat[place].set_axis_off()
+        panels.flat[place - across].tick_params(labelbottom=True)
     for axes, (name, attempt) in zip(panels.flat, attempts.items(), strict=False):
         losses = np.asarray(attempt["losses"], float)
         low, high = chance - 1.2, chance + 2.8

@@ -23,7 +23,7 @@ from utilities.figures.drawing import (
     show_pixels,
 )
 from utilities.figures.showing import show_figure
-from utilities.figures.style import BLUE, CYCLE, MARKERS, MUTED, TEXT, VERMILLION, styled
+from utilities.figures.style import BLUE, CYCLE, MARKERS, MUTED, VERMILLION, styled
 
 COPIES = {  # title: half patches down and right
     "image": (0, 0),
@@ -189,11 +189,8 @@ def plot_temperatures(temperatures: Mapping[str, ArrayLike], initial: float) -> 
             axes.plot(heads.ravel(), learned.ravel(), linestyle="", alpha=0.4, **style)
         per_block = ", ".join(rounded(value) for value in learned.mean(axis=1))
         sentences.append(f"{name}, block by block: {per_block}.")
-    axes.axhline(initial, color=MUTED, linestyle="--", linewidth=1.5)
-    axes.text(
-        0.99, initial, f"start: √key_dim = {rounded(initial)}", ha="right", va="bottom",
-        transform=axes.get_yaxis_transform(), color=TEXT, fontsize=9.5,
-    )  # fmt: skip
+    start = f"start: √key_dim = {rounded(initial)}"
+    axes.axhline(initial, color=MUTED, linestyle="--", linewidth=1.5, label=start)
     axes.set(xlabel="block", ylabel="temperature τ", title="Learned temperatures")
     axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True, min_n_ticks=1))
     axes.margins(x=0.08, y=0.15)

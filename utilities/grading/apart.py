@@ -70,21 +70,31 @@ def start() -> None:
     """Start the server that forks children, if there is none.
 
     It is forked from this process while that has one thread, since then nothing needs to be imported
-    again (3 s of processor time); otherwise, as in a worker of a cluster, it is a new process.
+    again (3 s of processor time); otherwise, as in a worker of a cluster, it is a new process. So it is
+    beside TensorFlow, whose threads Python does not count, and whose locks a fork would leave shut.
     """
     global _server
     with _lock:
         if _server is not None:
             return
         ours, theirs = socket.socketpair()
-        if threading.active_count() > 1:
-            command = [sys.executable, "-m", MODULE, str(theirs.fileno())]
-            subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        if threading.active_count() > 1 or "tensorflow" in sys.modules:
+            _start_anew(theirs)
         elif os.fork() == 0:
             ours.close()
             _serve(theirs)
         theirs.close()
         _server = ours
+
+
+def _start_anew(control: socket.socket) -> None:
+    """Start the server as a new process, which finds modules where this one does."""
+    subprocess.Popen(
+        [sys.executable, "-m", MODULE, str(control.fileno())],
+        pass_fds=[control.fileno()],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
 
 
 def run(function: Callable[..., Any], *arguments: Any, bounds: Bounds) -> Any:

@@ -35,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--student", metavar="ID", help="this student only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
     parser.add_argument("--force", action="store_true", help="grade again what is graded already")
+    parser.add_argument(
+        "--rerun", choices=["all"], help="run also the cells that only train or show (they keep "
+        "what was handed in otherwise)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--new-seeds", action="store_true",
+        help="draw the hidden tests anew from now on, which grades everybody again",
+    )  # fmt: skip
     parser.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: .)")
     parser.add_argument("--db-url", metavar="URL", help="another gradebook than the course's own")
     parser.add_argument(
@@ -61,13 +69,17 @@ def run(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace, console: Console) -> int:
     from utilities.grading import engine, table
     from utilities.grading.apart import stop_all
-    from utilities.grading.course import read_config
+    from utilities.grading.course import course_directory, read_config
+    from utilities.grading.secret import renew_secret
 
     config = read_config(options.course, options.db_url)
     if not options.unsafe and options.cluster is None:
         sandbox.check_available()
     _look_at_the_course(console, config, options.assignment)
-    grader = engine.Grader(config, options.assignment, options.unsafe)
+    if options.new_seeds:
+        directory = course_directory(config)
+        renew_secret(Path(directory.root), directory.groupshared)
+    grader = engine.Grader(config, options.assignment, options.unsafe, options.rerun == "all")
     students = grader.students(options.student)
     everybody = grader.students()
     table.tell_alike(console, everybody)

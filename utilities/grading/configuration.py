@@ -7,7 +7,7 @@ from pathlib import Path
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute
+from nbgrader.preprocessors import CheckCellMetadata, Execute
 from traitlets.config import Config
 
 from utilities.grading.engine import DONE
@@ -47,7 +47,7 @@ def configure(c: Config, course_id: str) -> None:
 
     # Submissions are repaired from the gradebook, run in a sandbox, and judged outside it.
     c.Execute.timeout = 300
-    c.Autograde.sanitize_preprocessors = [RepairCells, ClearOutput, CheckCellMetadata]
+    c.Autograde.sanitize_preprocessors = [RepairCells, CheckCellMetadata]
     c.Autograde.autograde_preprocessors = [
         CourseExecute if preprocessor is Execute else preprocessor
         for preprocessor in Autograde.class_traits()["autograde_preprocessors"].default()

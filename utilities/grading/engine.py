@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nbformat
@@ -44,6 +44,7 @@ from utilities.grading.execute import (
     write_verdict,
 )
 from utilities.grading.files import FROM_EXCHANGE, IGNORED, fingerprints
+from utilities.grading.findings import Found, found_in
 from utilities.grading.gradebook import GradebookUnavailable, alone, back_up, in_words, patient
 from utilities.grading.intake import NOT_HANDED_IN, is_meant, take_in, time_stamp
 from utilities.grading.judge import CARRIED_OUT, Verdict, checks_called
@@ -54,16 +55,19 @@ from utilities.grading.rescore import score_notebook_again, without_points
 from utilities.grading.sandbox import Limits, SandboxUnavailable
 from utilities.grading.sanitize import RECORD as REPAIRS
 from utilities.grading.sanitize import Trusted, read_trusted, repair, source_notebook
+from utilities.grading.secret import course_secret
 
 DONE = "lab-grade.json"  # in the graded folder: what was graded, and how it went
 GRADED, KEPT, NOTHING, FAILED = "graded", "kept", "nothing to grade", "not graded"
 OPTIONAL = "{}.ipynb was not handed in; it is optional."
 RESCORED = "points"  # by the findings of an earlier run
-FIRST_TIME, FORCED = "for the first time", "by --force"
+FIRST_TIME, FORCED, RERUN = "for the first time", "by --force", "by --rerun all"
 REASONS = {"submission": "handed in again", "tests": "tests changed", "points": "points changed"}
 ABSENT = "not handed in"
 SCRATCH = ".lab-"  # folders of a grading under way, in the student's graded folder
 LONGEST_STAMP = 4096  # bytes
+RUNS = "runs"  # where a notebook saves reports of its trainings
+LARGEST_RUN, MOST_RUNS = 1 << 20, 50
 READING = apart.Bounds(seconds=300, cpu_seconds=120, memory=2 << 30)
 
 
@@ -76,6 +80,8 @@ class Job:
     files: dict[str, bytes]
     limits: Limits
     unsafe: bool = False
+    rerun_all: bool = False
+    secret: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ class Row:
     score_before: float | None = None
     seconds_late: float = 0.0
     penalty: float = 0.0
+    findings: list[Found] = field(default_factory=list)  # of every check, by graded cell
 
     @property
     def needs_a_person(self) -> bool:
@@ -174,7 +181,9 @@ def _execute_here(job: Job) -> dict[str, str]:
             (folder / path).write_bytes(data)
         done = {}
         for notebook, text in job.notebooks.items():
-            nb = execute_notebook(nbformat.reads(text, 4), folder, job.limits, job.unsafe)
+            nb = execute_notebook(
+                nbformat.reads(text, 4), folder, job.limits, job.unsafe, job.rerun_all, job.secret
+            )
             done[notebook] = nbformat.writes(nb)
     return done
 
@@ -193,19 +202,21 @@ def read_submission(folder: Path, deep: bool, trusted: dict[str, Trusted]) -> "R
 class Grader:
     """Grades one assignment of one course."""
 
-    def __init__(self, config: Config, assignment: str, unsafe: bool = False):
+    def __init__(self, config: Config, assignment: str, unsafe: bool = False, rerun_all: bool = False):
         self.course = CourseDirectory(config=config)
         self.course.assignment_id = assignment
         config.CourseDirectory.db_url = self.course.db_url = patient(self.course.db_url)
         self.config, self.assignment = config, assignment
         execution = CourseExecute(config=config)
         self.limits, self.unsafe = execution.limits, unsafe or execution.unsafe
+        self.rerun_all = rerun_all or execution.rerun_all
         self.optional = frozenset(execution.optional_notebooks)
         with in_words():
             self.trusted = self._read_trusted()
+            self.secret = course_secret(Path(self.course.root), self.course.groupshared)
         sources = [(c.source, c.points) for known in self.trusted.values() for c in known.cells]
         self.tests = {
-            "tests": without_points(self.trusted),
+            "tests": hashlib.sha256(without_points(self.trusted).encode() + self.secret).hexdigest(),
             "points": hashlib.sha256(repr(sources).encode()).hexdigest(),
         }
 
@@ -262,16 +273,20 @@ class Grader:
         digest = {"submission": _digest(place), **self.tests}
         stamps, said = _stamps(place.folder)
         done = self._done(student)
-        if not force and done and (row := self._earlier(done, digest, stamps)):
+        rerun = self.rerun_all and done is not None and not done["rerun_all"]
+        if not (force or rerun) and done and (row := self._earlier(done, digest, stamps)):
             return row
         read = self._read(place)
         for remarks in read.remarks.values():
             remarks += [remark for remark in (place.remark, said) if remark]
         blank = {name: nbformat.writes(_blank(trusted)) for name, trusted in self.trusted.items()}
-        job = Job(student, read.notebooks, read.files, self.limits, self.unsafe)
+        job = Job(
+            student, read.notebooks, read.files, self.limits, self.unsafe, self.rerun_all, self.secret
+        )
+        why = _why(done, digest) or (RERUN if rerun else FORCED)
         return _Prepared(
             job, read.refused, read.remarks, read.doubts, digest, blank, stamps,
-            force, _why(done, digest), done["row"]["score"] if done else None,
+            force or rerun, why, done["row"]["score"] if done else None,
         )  # fmt: skip
 
     def _read(self, place: _Place) -> Read:
@@ -314,7 +329,8 @@ class Grader:
             put_remarks(nb)
         row.remarks, row.trouble = list(dict.fromkeys(row.remarks)), list(dict.fromkeys(row.trouble))
         with in_words(), alone(Path(self.course.root)):
-            return self._save(notebooks, row, prepared.digest, prepared.stamps, prepared.force)
+            runs = _runs(prepared.job.files)
+            return self._save(notebooks, row, prepared.digest, prepared.stamps, runs, prepared.force)
 
     def _finished(self, waiting: dict[Future, _Prepared]) -> Iterator[Row]:
         """Yield the rows of what is finished, after waiting for at least one."""
@@ -405,7 +421,8 @@ class Grader:
             done = json.loads(path.read_text())
             row = Row(**{**done["row"], "status": KEPT, "reason": "", "score_before": None})
             self._fill(row)
-            return {"digest": dict(done["digest"]), "row": asdict(row)}
+            rerun_all = bool(done.get("rerun_all"))
+            return {"digest": dict(done["digest"]), "row": asdict(row), "rerun_all": rerun_all}
         return None
 
     def _earlier(self, done: dict, digest: dict[str, str], stamps: dict[str, bytes]) -> Row | None:
@@ -421,7 +438,8 @@ class Grader:
             return None
         row.status, row.reason, row.score_before = RESCORED, _why(done, digest), row.score
         with alone(Path(self.course.root)):
-            return self._save(notebooks, row, digest, stamps)
+            runs = {path.name: path.read_bytes() for path in (folder / RUNS).glob("*.json")}
+            return self._save(notebooks, row, digest, stamps, runs)
 
     def _refusal(self, name: str, reason: str, others: bool) -> str:
         """Return what a student is told of a notebook that is not there, or cannot be read."""
@@ -440,6 +458,7 @@ class Grader:
         row: Row,
         digest: dict[str, str],
         stamps: dict[str, bytes],
+        runs: dict[str, bytes],
         force: bool = False,
     ) -> Row:
         """Write a submission's scores and notebooks; keep what another run has written meanwhile."""
@@ -464,8 +483,13 @@ class Grader:
             with self._gradebook() as gradebook:
                 marks.restore(gradebook, self.assignment, student, graded)
             self._fill(row)
+            row.findings = found_in(notebooks)
             graded.chmod(0o755)
-            (graded / DONE).write_text(json.dumps({"digest": digest, "row": asdict(row)}, indent=1))
+            done = {"digest": digest, "row": asdict(row), "rerun_all": self.rerun_all}
+            (graded / DONE).write_text(json.dumps(done, indent=1))
+            for run, data in runs.items():
+                (graded / RUNS).mkdir(exist_ok=True)
+                (graded / RUNS / run).write_bytes(data)
             _remove(final)
             graded.rename(final)
         return row
@@ -559,6 +583,8 @@ def _refused(nb: NotebookNode, reason: str) -> NotebookNode:
     nb.metadata[REPAIRS]["notes"] = []
     nb.metadata[RECORD] = asdict(Record(remarks=[reason]))
     for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []  # nobody has cleaned what was handed in
         if is_judged(cell):
             name = cell.metadata.nbgrader["grade_id"]
             write_verdict(cell, Verdict(0.0, [Report(name, [Finding(CARRIED_OUT, False, reason)])], []))
@@ -570,11 +596,11 @@ def _remarks_of(nb: NotebookNode) -> list[str]:
 
 
 def _why(done: dict | None, digest: dict[str, str]) -> str:
-    """Return in words why a submission is graded now."""
+    """Return in words why a submission is graded now; nothing where nothing changed."""
     if done is None:
         return FIRST_TIME
     changed = [why for part, why in REASONS.items() if done["digest"].get(part) != digest[part]]
-    return " and ".join(changed) or FORCED
+    return " and ".join(changed)
 
 
 def _digest(place: _Place) -> str:
@@ -611,6 +637,16 @@ def _stamps(folder: Path) -> tuple[dict[str, bytes], str]:
         f'The time in timestamp.txt cannot be read ("{shown}"), so nobody can tell whether it was late.'
     )
     return stamps, said if data.strip() else ""
+
+
+def _runs(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the reports of trainings that were handed in, by name, whatever stands in them."""
+    found = {
+        PurePosixPath(name).name: data
+        for name, data in sorted(files.items())
+        if PurePosixPath(name).match(f"{RUNS}/*.json") and len(data) <= LARGEST_RUN
+    }
+    return dict(list(found.items())[:MOST_RUNS])
 
 
 def _remove(folder: Path) -> None:

@@ -9,8 +9,8 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Set
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,20 @@ from nbgrader import utils
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Float, Integer, List, Unicode
 
+from utilities.checks.core.report import Finding
 from utilities.grading import apart, sandbox
+from utilities.grading.handed_in import not_run, shown_as_handed_in
 from utilities.grading.judge import Answer, Verdict, judge_cell
 from utilities.grading.markup import as_markdown, printable
 from utilities.grading.outputs import clean_outputs
 from utilities.grading.sandbox import Limits
 from utilities.grading.sanitize import RECORD as REPAIRS
+from utilities.grading.secret import course_secret
 from utilities.grading.session import DIED, OVERDUE, START_SECONDS, Outcome, Session
 
 RECORD = "attention_lab"  # the notebook's metadata entry that says how it was graded
 FRACTIONS = "fractions"  # in a graded cell's metadata: what part of each check's findings held
+FINDINGS = "findings"  # beside it: what the check that decides has found
 LARGEST_FILE = 50 << 20
 MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
 SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
@@ -53,6 +57,9 @@ class CourseExecute(Execute):
 
     unsafe = Bool(
         False, help="Run students' code with the grader's own rights, without a sandbox."
+    ).tag(config=True)
+    rerun_all = Bool(
+        False, help="Run also the cells that only train or show, in place of keeping what they showed."
     ).tag(config=True)
     timeout = Integer(300, help="Seconds that one cell may run.", allow_none=True).tag(config=True)
     notebook_timeout = Float(3600.0, help="Seconds that one notebook may run.").tag(config=True)
@@ -97,7 +104,9 @@ class CourseExecute(Execute):
             sandbox.check_available()
         with tempfile.TemporaryDirectory(prefix="lab-files-") as folder:
             copy_files(self._handed_in(resources), Path(folder))
-            rest = Path(folder), self.limits, self.unsafe
+            course = self.parent.parent.coursedir
+            secret = course_secret(Path(course.root), course.groupshared)
+            rest = Path(folder), self.limits, self.unsafe, self.rerun_all, secret
             nb = apart.run(execute_notebook, nb, *rest, bounds=bounds(self.limits, 1))
         for trouble in nb.metadata[RECORD]["trouble"]:
             self.log.error("A person should look at this: %s", trouble)
@@ -112,13 +121,20 @@ class CourseExecute(Execute):
 
 
 def execute_notebook(
-    nb: NotebookNode, files: Path, limits: Limits, unsafe: bool = False
+    nb: NotebookNode,
+    files: Path,
+    limits: Limits,
+    unsafe: bool = False,
+    rerun_all: bool = False,
+    secret: bytes = b"",
 ) -> NotebookNode:
     """Execute and judge a repaired notebook in place; it needs no gradebook.
 
     files: a folder with what stands beside the notebook, without notebooks.
+    secret: the course's, from which the seeds of hidden tests follow.
     """
-    return run_sync(_Run(nb, files, limits, unsafe).execute)()
+    skipped = set() if rerun_all else not_run(nb.cells)
+    return run_sync(_Run(nb, files, limits, unsafe, skipped, secret).execute)()
 
 
 def bounds(limits: Limits, notebooks: int) -> apart.Bounds:
@@ -158,14 +174,30 @@ def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     shown = {"text/html": report._repr_html_(), "text/plain": str(report)}
     result = new_output("execute_result", {"text/plain": f"{verdict.score:g}"}, execution_count=None)
     cell.outputs = [new_output("display_data", shown), result]
-    cell.metadata[RECORD] = {FRACTIONS: [report.fraction for report in verdict.reports]}
+    cell.metadata[RECORD] = {
+        FRACTIONS: [report.fraction for report in verdict.reports],
+        FINDINGS: {"exercise": report.exercise, "findings": [_kept(f) for f in report.findings]},
+    }
+
+
+def _kept(finding: Finding) -> dict[str, Any]:
+    """Return what is kept of a finding beside the grade; details show what a student computed."""
+    return {name: value for name, value in asdict(finding).items() if name != "detail"}
 
 
 class _Run:
     """One execution of one notebook."""
 
-    def __init__(self, nb: NotebookNode, files: Path, limits: Limits, unsafe: bool):
-        self.nb, self.limits = nb, limits
+    def __init__(
+        self,
+        nb: NotebookNode,
+        files: Path,
+        limits: Limits,
+        unsafe: bool,
+        skipped: Set[int] = frozenset(),
+        secret: bytes = b"",
+    ):
+        self.nb, self.limits, self.skipped, self.secret = nb, limits, skipped, secret
         self.session = Session(files, limits, unsafe)
         self.record = Record(unsafe=unsafe)
         self.culprits: set[int] = set()
@@ -197,8 +229,9 @@ class _Run:
     def _code_cells(self) -> Iterator[tuple[int, NotebookNode]]:
         for index, cell in enumerate(self.nb.cells):
             if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-                if cell.source.strip():
+                kept = shown_as_handed_in(cell.outputs) if index in self.skipped else []
+                cell.outputs, cell.execution_count = kept, None
+                if cell.source.strip() and index not in self.skipped:
                     yield index, cell
 
     async def _run_cell(self, index: int, cell: NotebookNode) -> None:
@@ -220,7 +253,9 @@ class _Run:
             return asyncio.run_coroutine_threadsafe(self._answer(index, source), loop).result()
 
         points = float(cell.metadata.nbgrader["points"])
-        self.verdicts[index] = await asyncio.to_thread(judge_cell, cell.source, points, ask, self.held)
+        self.verdicts[index] = await asyncio.to_thread(
+            judge_cell, cell.source, points, ask, self.held, self.secret
+        )
 
     async def _answer(self, index: int, source: str) -> Answer:
         lost = await self._ready()
@@ -277,7 +312,7 @@ class _Run:
         """
         for index, cell in enumerate(self.nb.cells[: self.reached]):
             code = cell.cell_type == "code" and cell.source.strip() and not is_judged(cell)
-            if not code or index in self.culprits:
+            if not code or index in self.culprits | self.skipped:
                 continue
             outcome = await self._run(cell.source)
             if outcome.died or not await self.session.settled(self.patient):

@@ -1,10 +1,10 @@
 """Take in what a student handed in, whatever it is: a notebook comes out, or a written reason.
 
 Nothing handed in is trusted: links are not followed, archives are unpacked within bounds, and of a
-notebook nothing is taken but the type, the text, the grade id and the pictures of its cells. What can
-be read without guessing at its content (a renamed file, another encoding, conflict marks) is read,
-with a remark that says so. Where there are several to choose from, a person is asked. All is linear
-in what was handed in.
+notebook nothing is taken but the type, the text, the grade id, the pictures and the outputs of its
+cells. What can be read without guessing at its content (a renamed file, another encoding, conflict
+marks) is read, with a remark that says so. Where there are several to choose from, a person is asked.
+All is linear in what was handed in.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from rapidfuzz import fuzz
 
 from utilities.grading.files import Collected, File, collect, is_notebook, shortened
 from utilities.grading.markup import printable
+from utilities.grading.outputs import Shown, text_of
 
 LARGEST_NOTEBOOK = 50 << 20  # bytes; outputs swell a notebook, and are dropped
 NOT_HANDED_IN = "No notebook {}.ipynb was handed in."
@@ -216,8 +217,8 @@ def read_notebook(data: bytes, remarks: list[str]) -> NotebookNode:
         raise Unreadable("The file is no Jupyter notebook: it has no cells.")
     if len(cells) > MOST_CELLS:
         raise Unreadable(f"The notebook has {len(cells)} cells; at most {MOST_CELLS} can be read.")
-    pictures = _Pictures()
-    built = [_built(cell, pictures) for cell in cells]
+    pictures, shown = _Pictures(), Shown()
+    built = [_built(cell, pictures, shown) for cell in cells]
     if pictures.refused:
         remarks.append(
             f"Left out of the attachments: {_named(pictures.refused)}. Pictures (PNG, JPEG, GIF, WebP) "
@@ -235,14 +236,17 @@ def _cells(content: Any) -> list[dict] | None:
     return [cell for cells in lists for cell in _dicts(cells)] if lists else None
 
 
-def _built(cell: dict, pictures: "_Pictures") -> NotebookNode:
+def _built(cell: dict, pictures: "_Pictures", shown: Shown) -> NotebookNode:
     """Return a cell of the current format from what a student's cell says, whatever its form."""
     kind = str(cell.get("cell_type", "code")).strip().lower()
-    source = _text(cell.get("source", cell.get("input")))
+    source = text_of(cell.get("source", cell.get("input")))
     if kind == "heading":  # of version 3
         level = cell.get("level")
         source = "#" * (level if isinstance(level, int) and 0 < level < 7 else 1) + f" {source}"
-    new = new_code_cell(source) if kind == "code" else new_markdown_cell(source)
+    if kind == "code":
+        new = new_code_cell(source, outputs=shown.of(cell.get("outputs")))
+    else:
+        new = new_markdown_cell(source)
     if isinstance(cell.get("id"), str):
         new.id = cell["id"]  # to be recognised by; repaired cells get ids of their own
     metadata = cell.get("metadata")
@@ -253,13 +257,6 @@ def _built(cell: dict, pictures: "_Pictures") -> NotebookNode:
     if kind != "code" and (kept := pictures.of(cell.get("attachments"))):
         new.attachments = kept
     return new
-
-
-def _text(source: Any) -> str:
-    """Return a source as text that every file can hold."""
-    lines = source if isinstance(source, list) else [source]
-    text = "".join(line if isinstance(line, str) else str(line) for line in lines if line is not None)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @dataclass

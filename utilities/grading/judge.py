@@ -32,6 +32,7 @@ from utilities.checks.kernel import wire
 from utilities.checks.kernel.case import RAISED, Case, Observation, Problem
 from utilities.checks.kernel.exercise import Exercise
 from utilities.checks.kernel.observer import REFERENCES
+from utilities.grading.secret import hidden_seed
 from utilities.grading.slices import parse, slice_source
 
 CORE = Path(inspect.getfile(Report)).parent
@@ -85,17 +86,20 @@ class Verdict:
     trouble: list[str]
 
 
-def judge_cell(source: str, points: float, ask: Ask, held: set[str] | None = None) -> Verdict:
+def judge_cell(
+    source: str, points: float, ask: Ask, held: set[str] | None = None, secret: bytes = b""
+) -> Verdict:
     """Run a graded cell of the instructor's in the grader and return what it comes to.
 
     The points stand in the cell's metadata alone: what the calls offer is taken for shares of them.
 
     ask: runs a source in the student's kernel and returns what it answered.
     held: the steps whose own checks hold so far; this cell's are added.
+    secret: the course's, from which the seeds of hidden tests follow.
     Raises NotJudgeable where the cell calls no check.
     """
     held = set() if held is None else held
-    referee = _Referee(ask, held, points_per_point_offered(source, points))
+    referee = _Referee(ask, held, points_per_point_offered(source, points), secret)
     score = _score(source, points, referee)
     if not referee.reports:
         raise NotJudgeable(
@@ -158,8 +162,8 @@ class _Reference:
 class _Referee:
     """Carries out the check calls of one cell and keeps their reports."""
 
-    def __init__(self, ask: Ask, held: set[str], scale: float = 1.0):
-        self.ask, self.held, self.scale = ask, held, scale
+    def __init__(self, ask: Ask, held: set[str], scale: float = 1.0, secret: bytes = b""):
+        self.ask, self.held, self.scale, self.secret = ask, held, scale, secret
         self.reports: list[Report] = []
         self.trouble: list[str] = []
         self.lost = ""
@@ -188,7 +192,8 @@ class _Referee:
             return _not_carried_out(exercise, self.lost)
         try:
             observer = _AtADistance(exercise, implementation.dotted, self.ask, self.held)
-            return exercise.report_on(observer, seed, thorough)
+            drawn = hidden_seed(self.secret, exercise.name, seed, thorough)
+            return exercise.report_on(observer, drawn, thorough)
         except ObservationLost as error:
             self.lost = str(error)
             return _not_carried_out(exercise, self.lost)

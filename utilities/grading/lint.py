@@ -13,6 +13,7 @@ from nbformat.notebooknode import NotebookNode
 from rapidfuzz import fuzz
 
 import utilities
+from utilities.grading.handed_in import TAG, asked_for, has_tag, is_tagged
 from utilities.grading.judge import checks_called, rehearse
 from utilities.grading.lesson import (
     Lesson,
@@ -243,6 +244,16 @@ def names_are_given(lesson: Lesson) -> Iterator[Fault]:
             yield Fault(_at(lesson, cell), what, remedy)
 
 
+def tagged_cells_only_train_or_show(lesson: Lesson) -> Iterator[Fault]:
+    """What is not run again is locked code without points, and gives no name that what is run needs."""
+    for cell in lesson.those(lambda cell: has_tag(cell) and not is_tagged(cell)):
+        what = f"it has the tag {TAG}, which is for locked code cells without points"
+        yield Fault(_at(lesson, cell), what, "Take the tag out")
+    for cell, name, giver in asked_for(lesson.cells):
+        what = f"it has the tag {TAG}, and {lesson.label(cell)} needs {name} of it"
+        yield Fault(_at(lesson, giver), what, "Take the tag out: it is run in grading all the same")
+
+
 def release_gives_nothing_away(lesson: Lesson) -> Iterator[Fault]:
     """No open cell holds what another one keeps secret."""
     shown = [(cell, public_text(cell)) for cell in lesson.cells]
@@ -342,5 +353,5 @@ def _list(names: list[str]) -> str:
 RULES: list[Rule] = [
     marks_are_whole, regions_are_closed, code_can_be_read, graded_cells_can_be_judged,
     headings_say_the_points, questions_have_answer_and_scheme, tables_say_the_points,
-    names_are_given, release_gives_nothing_away,
+    names_are_given, tagged_cells_only_train_or_show, release_gives_nothing_away,
 ]  # fmt: skip

@@ -32,6 +32,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Instance
 
 from utilities.grading import apart, cgroup, filter
+from utilities.kit import KIT as WHOLE_KIT
 
 FILTER = "seccomp.bpf"  # in the kit's folder
 FILTER_AT = 9  # the descriptor that bubblewrap reads the filter from
@@ -39,7 +40,7 @@ MOST_IN_CHANNEL = 32  # five sockets, the connection file, and what is in the ma
 LARGEST_CONNECTION_FILE = 64 << 10
 PROVISIONER = "attention-lab-sandbox"  # the entry point in pyproject.toml
 PACKAGE = Path(__file__).resolve().parents[1]
-DATA = PACKAGE.parent / "data"
+DATA = WHOLE_KIT / "data"
 HOME = "/home/student"
 WORK = f"{HOME}/work"
 KIT = "/kit"
@@ -53,7 +54,7 @@ CONNECTION = "connection.json"
 NEEDED = ("bwrap", "prlimit")
 DEVICES = "/dev"
 
-OUTSIDE = ("grading", "checks", "__pycache__")
+OUTSIDE = ("grading", "checks", "share", "__pycache__")
 
 
 class SandboxUnavailable(RuntimeError):

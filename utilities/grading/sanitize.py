@@ -8,7 +8,7 @@ the answers, and cells of their own.
 import ast
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from utilities.grading.handed_in import MARK, is_tagged
 from utilities.grading.markup import WRITTEN, as_source, show_markdown
+from utilities.grading.outputs import Shown
 from utilities.grading.slices import parse
 
 RECORD = "attention_lab_intake"  # the notebook's metadata entry with what was repaired
@@ -29,7 +31,10 @@ MISSING_TEXT = "*This answer was missing from the submission.*"
 
 @dataclass(frozen=True)
 class TrustedCell:
-    """One cell that nbgrader knows: all that a submission cannot change about it."""
+    """One cell that nbgrader knows: all that a submission cannot change about it.
+
+    shows: it only trains or shows, so that it is not run again.
+    """
 
     name: str
     cell_type: str
@@ -41,6 +46,7 @@ class TrustedCell:
     points: float
     checksum: str
     id: str = ""
+    shows: bool = field(default=False, repr=False)  # no test of what was handed in
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -87,6 +93,10 @@ class RepairCells(NbGraderPreprocessor):
         order = source_notebook(course, names["assignment"], names["notebook"]) if course else None
         with Gradebook(names["db_url"]) as gradebook:
             trusted = read_trusted(gradebook, names["assignment"], names["notebook"], order)
+        shown = Shown()
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                cell.outputs = shown.of(cell.outputs)
         return repair(nb, trusted), resources
 
 
@@ -169,6 +179,8 @@ def _rebuilt(
     cell.metadata = NotebookNode(nbgrader=NotebookNode(known.metadata))
     if known.fixed:
         cell.metadata.update(deletable=False, editable=False)
+        if known.shows:
+            _keep_outputs(cell, known, submitted, notes)
     elif submitted is not None:
         _keep_text(cell, submitted, f"the answer {known.name}", notes)
     if submitted is None and known.solution and known.grade and not perhaps:
@@ -182,8 +194,22 @@ def _own_cell(cell: NotebookNode, number: int, notes: list[str]) -> NotebookNode
     own = _new_cell(kind, cell.source)
     own.id = f"own-{number}"
     own.metadata = NotebookNode()
+    if kind == "code":
+        own.outputs = cell.get("outputs", [])
     _keep_text(own, cell, f"cell {number + 1}", notes)
     return own
+
+
+def _keep_outputs(
+    cell: NotebookNode, known: TrustedCell, submitted: NotebookNode | None, notes: list[str]
+) -> None:
+    """Keep what a cell showed that is not run again; say so where its code was another."""
+    cell.metadata[MARK] = True
+    if submitted is None:
+        return
+    cell.outputs = submitted.get("outputs", [])
+    if cell.outputs and submitted.source.strip() != known.source.strip():
+        notes.append(f"The cell {known.name} was changed: what it shows may come of other code.")
 
 
 def _keep_text(cell: NotebookNode, submitted: NotebookNode, place: str, notes: list[str]) -> None:
@@ -314,12 +340,12 @@ def _ordered(cells: dict[str, TrustedCell], order: NotebookNode | None) -> list[
     for cell in order.cells:
         known = cells.pop(_grade_id(cell) or "", None)
         if known is not None:
-            ordered.append(TrustedCell(**{**vars(known), "id": cell.get("id", "")}))
+            ordered.append(replace(known, id=cell.get("id", ""), shows=is_tagged(cell)))
     return ordered + list(cells.values())
 
 
 def source_notebook(course: Any, assignment: str, notebook: str) -> NotebookNode | None:
-    """Return the instructor's notebook: only order and cell ids are read from it."""
+    """Return the instructor's notebook: only order, cell ids and tags are read from it."""
     folder = course.format_path(course.source_directory, ".", assignment)
     path = Path(folder) / f"{notebook}.ipynb"
     return nbformat.read(path, as_version=4) if path.is_file() else None

@@ -52,7 +52,7 @@ def alike(students: list[str]) -> list[list[str]]:
     """Return groups of names that differ in case, accents or signs alone."""
     groups: dict[str, list[str]] = {}
     for student in students:
-        groups.setdefault(_plain(student), []).append(student)
+        groups.setdefault(plain(student), []).append(student)
     return [names for names in groups.values() if len(names) > 1]
 
 
@@ -130,7 +130,7 @@ def _name(student: str) -> str:
     return escape(printable(student))
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     letters = "".join(
         LETTERS.get(letter, letter) for letter in unicodedata.normalize("NFC", name).casefold()
     )

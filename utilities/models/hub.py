@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -19,6 +20,11 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 HUB = "https://huggingface.co"
+# What "main" was when the kit was made: the same files for everybody, whoever writes to the hub later.
+REVISIONS = {
+    "google/vit-base-patch16-224": "3f49326eb077187dfe1c2a2bb15fbd74e6ab91e3",
+    "t5-small": "df1b051c49625cf57a3d0d8d3863ed4d13564fe4",
+}
 HUB_TIMEOUT = 5.0  # seconds until a hub that does not answer counts as out of reach
 
 
@@ -29,11 +35,16 @@ class ModelError(RuntimeError):
 def download_model(name: str, files: list[str]) -> Path:
     """Return the local folder of a hub model; download what is missing, with progress on stdout.
 
+    The labs' own models are taken at the commits of `REVISIONS`, others at their newest.
+
     Raises:
         ModelError: offline mode is on, the hub cannot be reached, or it has no such model.
     """
+    snapshot = partial(
+        snapshot_download, name, revision=REVISIONS.get(name), allow_patterns=files, max_workers=2
+    )
     with contextlib.suppress(LocalEntryNotFoundError, FileNotFoundError):
-        folder = Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
+        folder = Path(snapshot(local_files_only=True))
         if (folder / "model.safetensors").exists():
             return folder
     if offline() or not hub_answers():
@@ -41,7 +52,7 @@ def download_model(name: str, files: list[str]) -> Path:
         raise ModelError(f"{name} is not in the local cache, and {reason}. {_remedy(name)}")
     try:
         with _progress_on_stdout():
-            return Path(snapshot_download(name, allow_patterns=files, max_workers=2))
+            return Path(snapshot())
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelError(
             f"{name} could not be downloaded ({type(error).__name__}). {_remedy(name)}"

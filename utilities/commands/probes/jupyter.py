@@ -14,7 +14,7 @@ from typing import Any
 
 from utilities.commands.probes.finding import MISSING, READY, REINSTALL, Finding
 from utilities.commands.probes.processes import TIMEOUT, last_line
-from utilities.kit import KIT
+from utilities.kit import CODE
 
 LAB_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@jupyter/nbgrader")
 STUDENTS_SERVER = ("validate_assignment", "assignment_list")
@@ -28,19 +28,34 @@ def kernel(folders: list[str] | None = None, name: str = "python3") -> Finding:
     from jupyter_client.manager import KernelManager
 
     specs = KernelSpecManager(**({} if folders is None else {"kernel_dirs": folders}))
-    install = f"{sys.executable} -m ipykernel install --sys-prefix --name {name}"
     try:
         spec = specs.get_kernel_spec(name)
     except NoSuchKernel:
-        return Finding(MISSING, f"no kernel called {name}", install)
+        return Finding(MISSING, f"no kernel called {name}", _install(name))
+    file = Path(spec.resource_dir) / "kernel.json"
     try:
         prefix = _ask_kernel(KernelManager(kernel_name=name, kernel_spec_manager=specs))
     except Exception as error:
         said = last_line(str(error)) or type(error).__name__
-        return Finding(MISSING, f"{name} does not run the kit: {said}", install)
+        return Finding(MISSING, f"{file} does not run the kit: {said}", _replace(file, name))
     if Path(prefix).resolve() != Path(sys.prefix).resolve():
-        return Finding(MISSING, f"{name} runs in {prefix}, not in {sys.prefix}", install)
+        found = f"{file} runs in {prefix}, not in {sys.prefix}"
+        return Finding(MISSING, found, _replace(file, name))
     return Finding(READY, f"{spec.display_name}, in this environment")
+
+
+def _install(name: str) -> str:
+    return f"{sys.executable} -m ipykernel install --sys-prefix --name {name}"
+
+
+def _replace(file: Path, name: str) -> str:
+    """Return how to get rid of a kernel that stands before this environment's, or to make it anew."""
+    if file.is_relative_to(sys.prefix):
+        return _install(name)
+    return (
+        f"move {file.parent} away, or take its place off JUPYTER_PATH: it stands before this "
+        f"environment's own kernel. If there is none: {_install(name)}"
+    )
 
 
 def lab_extensions(folders: list[str] | None = None) -> Finding:
@@ -89,7 +104,7 @@ def _ask_kernel(manager: Any) -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         manager.start_kernel(
-            cwd=folder, env={**os.environ, "PYTHONPATH": str(KIT)}, stderr=subprocess.DEVNULL
+            cwd=folder, env={**os.environ, "PYTHONPATH": str(CODE)}, stderr=subprocess.DEVNULL
         )
         client = manager.client()
         client.start_channels()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utilities.commands.probes.finding import MISSING, OPTIONAL, READY, Finding
-from utilities.kit import KIT
+from utilities.kit import INSTALLED, KIT
 
 if TYPE_CHECKING:
     from utilities.energy.report import ComponentRecord
@@ -33,8 +33,12 @@ def memory(total: float | None = None, available: float | None = None) -> Findin
     return Finding(READY, text)
 
 
-def disk(folder: Path = KIT, free: float | None = None) -> Finding:
-    """Measure the free space (GiB) where the kit lies, and whether it can be written there."""
+def disk(folder: Path | None = None, free: float | None = None) -> Finding:
+    """Measure the free space (GiB) of the folder to work in, and whether it can be written there.
+
+    It is the kit's, or the one that one is in where the kit is an installed package.
+    """
+    folder = folder or (Path.cwd() if INSTALLED else KIT)
     free = shutil.disk_usage(folder).free / GIB if free is None else free
     text = f"{free:.1f} GiB free in {folder}"
     if not os.access(folder, os.W_OK):

@@ -6,13 +6,13 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from utilities.kit import KIT
+from utilities.kit import CODE
 
 TIMEOUT = 180  # seconds for TensorFlow or a kernel to start, on a slow disk
 
 
 def run_quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    paths = [str(KIT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
         command,
         capture_output=True,

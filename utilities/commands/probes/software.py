@@ -7,15 +7,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utilities.commands.probes.finding import MISSING, OPTIONAL, READY, REINSTALL, Finding
 from utilities.commands.probes.processes import TIMEOUT, last_line, run_quietly
 from utilities.kit import KIT
+from utilities.quiet import native_log
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+DISTRIBUTION = "attention-lab-kit"
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)  # pyproject.toml says the same
+LOCKED_PYTHON = (3, 11)  # what the locks are for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TRY_TENSORFLOW = """
 import json, utilities
@@ -35,19 +42,38 @@ print(json.dumps({
 def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     """Look at the version of Python."""
     text = ".".join(map(str, found)) + f" in {sys.prefix}"
-    if found[:2] == (3, 11):
+    if OLDEST_PYTHON <= found[:2] <= NEWEST_PYTHON:
         return Finding(READY, text)
     return Finding(MISSING, text, "install Python 3.11, then make lab PYTHON=/path/to/python3.11")
 
 
-def libraries(lock: Path = KIT / "requirements.lock") -> Finding:
-    """Look whether every library is installed in the version that the kit pins."""
+def libraries(
+    lock: Path = KIT / "requirements-student.lock", found: tuple[int, ...] = sys.version_info[:2]
+) -> Finding:
+    """Look whether every library is installed: as pinned, or as the package needs where no pin fits."""
+    if lock.is_file() and found == LOCKED_PYTHON:
+        return _installed(_applying(lock.read_text().splitlines()), "as pinned", REINSTALL)
+    needed = _applying(requires(DISTRIBUTION) or [])
+    return _installed(needed, "in the versions that the kit needs", REINSTALL)
+
+
+def grader_libraries() -> Finding:
+    """Look whether the libraries are installed that grading needs beyond a student's."""
+    lines = requires(DISTRIBUTION) or []
+    students = {pin.name for pin in _applying(lines)}
+    pins = [pin for pin in _applying(lines, "grader") if pin.name not in students]
+    return _installed(pins, "in the versions that grading needs", "make grader")
+
+
+def _applying(lines: Sequence[str], extra: str = "") -> list[Requirement]:
+    """Return the requirements that apply to this machine, and to an extra."""
     from packaging.requirements import Requirement
 
-    if not lock.is_file():
-        return Finding(OPTIONAL, f"no {lock.name} to compare with", "use the kit's own folder")
-    pins = [Requirement(line) for line in lock.read_text().splitlines() if line.strip()]
-    pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
+    pins = [Requirement(line) for line in lines if line.strip()]
+    return [pin for pin in pins if pin.marker is None or pin.marker.evaluate({"extra": extra})]
+
+
+def _installed(pins: Sequence[Requirement], how: str, todo: str) -> Finding:
     absent, other = [], []
     for pin in pins:
         try:
@@ -56,10 +82,10 @@ def libraries(lock: Path = KIT / "requirements.lock") -> Finding:
         except PackageNotFoundError:
             absent.append(pin.name)
     if absent:
-        return Finding(MISSING, f"{len(absent)} not installed: {_some(absent)}", REINSTALL)
+        return Finding(MISSING, f"{len(absent)} not installed: {_some(absent)}", todo)
     if other:
-        return Finding(OPTIONAL, f"{len(other)} in another version: {_some(other)}", REINSTALL)
-    return Finding(READY, f"{len(pins)} as pinned")
+        return Finding(OPTIONAL, f"{len(other)} in another version: {_some(other)}", todo)
+    return Finding(READY, f"{len(pins)} {how}")
 
 
 class TensorFlow:
@@ -97,6 +123,31 @@ class TensorFlow:
             todo = 'python -m pip install "tensorflow[and-cuda]" in the version above'
             return Finding(OPTIONAL, "an NVIDIA driver, but TensorFlow finds no GPU", todo)
         return Finding(OPTIONAL, "none", "not needed: the standard profile is made for a CPU")
+
+
+def keras(environment: Mapping[str, str] = os.environ) -> Finding:
+    """Look whether the environment asks for another Keras than that of the labs."""
+    legacy = environment.get("TF_USE_LEGACY_KERAS", "1")
+    backend = environment.get("KERAS_BACKEND", "tensorflow")
+    if legacy not in ("1", "true", "True"):
+        found = f"TF_USE_LEGACY_KERAS={legacy} is set: tf.keras would be Keras 3"
+        return Finding(MISSING, found, "unset TF_USE_LEGACY_KERAS, where it was set for your account")
+    if backend != "tensorflow":
+        found = f"KERAS_BACKEND={backend} is set: layers of Keras 3 would not compute with TensorFlow"
+        return Finding(MISSING, found, "unset KERAS_BACKEND, where it was set for your account")
+    return Finding(READY, "tf.keras is tf_keras")
+
+
+def native_messages() -> Finding:
+    """Show what native code last wrote to stderr: only of interest where a kernel died."""
+    log = native_log()
+    try:
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        lines = []
+    if not lines:
+        return Finding(READY, "none; they would be kept in " + str(log))
+    return Finding(READY, f"{len(lines)} lines in {log}, the last one: {lines[-1].strip()[:200]}")
 
 
 def alembic(path: str | None = None) -> Finding:

@@ -1,32 +1,6 @@
-"""The core's written questions: where each part can be answered from, and what a marker may meet.
+"""The written questions of `vision_transformer`."""
 
-`sources` has one entry for each numbered part of a question: cells above it, whose text, code or figure
-holds what the answer needs, or a paper that the question itself names. `answers` are two right ones in
-words that the model answer does not use, and a common one that is half right, with the points that
-the marking scheme gives and why.
-"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer as a student may write it, the points it earns, and what it misses."""
-
-    text: str
-    points: float
-    missing: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
-    """Where the parts of a question are answered, and three answers to it."""
-
-    sources: tuple[tuple[str, ...], ...]
-    answers: tuple[Answer, ...]
-
+from tests.notebooks.questions import Answer, Question
 
 QUESTIONS = {
     1: Question(
@@ -140,6 +114,7 @@ QUESTIONS = {
                 "fewer parameters is not true in general",
             ),
         ),
+        scheme=(1, 1),
     ),
     5: Question(
         (("section-3", "heads", "section-2"),),
@@ -163,6 +138,7 @@ QUESTIONS = {
                 "says nothing of fixed weights against computed ones",
             ),
         ),
+        scheme=(1, 1, 1),
     ),
     6: Question(
         (("section-4", "blocks-drawn"), ("section-2", "mask-text")),
