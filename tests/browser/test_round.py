@@ -19,6 +19,7 @@ from tests.browser.jupyter import CELL_LIMIT, JupyterServer
 from tests.browser.pictures import GET
 from tests.course import read
 
+FIGURES = ("retrieval", "softmax-temperature")
 EXERCISE, QUESTION = "scaled-dot-product-attention", "question_01_nadaraya_watson"
 NOTEBOOK = f"{course.ASSIGNMENT}/{course.ASSIGNMENT}.ipynb"
 ANSWER = "It needs no training. But σ has to be chosen, and all the data have to be kept."
@@ -61,8 +62,10 @@ def fetched(released, student_lab):
 
 @pytest.fixture(scope="module")
 def wrong_notebook(fetched, student_lab):
-    """The fetched notebook with one mistake."""
+    """The fetched notebook with one mistake, and the figures that the student has looked at."""
     notebook = student_lab.open(NOTEBOOK)
+    for id in ("imports", *FIGURES):
+        notebook.run(id)
     right = course.answers()
     for id in ("gaussian", "nadaraya-watson"):
         notebook.write(id, right[id])
@@ -194,8 +197,9 @@ def test_the_student_reads_the_feedback(feedback, student_lab, pictures):
 
 
 def test_figures_in_the_feedback_fit_and_have_alternative_text(feedback):
+    expect(feedback).to_contain_text("As handed in, not checked.")
     figures = feedback.locator(".output_area img")
-    expect(figures).to_have_count(7)  # five drawings, and two of results
+    expect(figures).to_have_count(len(FIGURES))
     for figure in figures.all():
         assert figure.get_attribute("alt")
         width = figure.evaluate("image => image.parentElement.clientWidth")

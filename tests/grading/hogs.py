@@ -182,6 +182,5 @@ SAID = {
     "forges replies while its cell loops": "longer than its time",
     "is never idle and shows something now and then": "no longer tells the grader",
     "is never idle and publishes for nobody": "no longer tells the grader",
-    "sends one message of endless frames": "This cell was stopped",
     "replies with what is no reply": "This cell was stopped",
 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from utilities.checks.core import activations, oracles
-from utilities.checks.core.check import Lazily, Mistake, Remark, Sign, Wrong
+from utilities.checks.core.check import Lazily, Mistake, Remark, Sign, Values, Wrong
 from utilities.checks.core.oracles import Step
 from utilities.checks.kernel import known
 from utilities.checks.kernel.case import Case, Observation
@@ -17,6 +17,16 @@ from utilities.checks.kernel.shared import GRID
 
 STAGES = ("no blocks", "one block", "blocks")
 DEPTH = 8
+SEVERAL_BLOCKS = Values(
+    "blocks", "several blocks, each on what the one before gives", 1.5, of=("last_tokens",)
+)
+AUGMENTATION = Values(
+    "blocks",
+    "data_augmentation works in training, and only there",
+    0.5,
+    of=("output_in_training",),
+    about=("augment",),
+)
 LARGEST_EPSILON = 1e-2  # a larger one would leave little of what it normalises
 
 # --- the formula -----------------------------------------------------------------------------------

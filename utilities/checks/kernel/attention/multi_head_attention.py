@@ -63,7 +63,7 @@ def _weights(implementation: Any, case: Case, inputs: Inputs, _: dict) -> Seen:
     weights = [probes.find_weight(layer, name) for name in WEIGHTS]
     learns = probes.can_learn(lambda: layer(*inputs), weights)
     heads_alike = [bool(tf.reduce_all(w == w[:1])) and w.shape[0] > 1 for w in weights[:3]]
-    sizes = [float(tf.math.reduce_std(weight)) for weight in weights]
+    starts_small = any(map(_is_smaller_than_glorot, weights[:3]))
     named = [isinstance(getattr(layer, name, None), tf.Variable) for name in WEIGHTS]
     assign(layer, case)
     return {
@@ -71,11 +71,17 @@ def _weights(implementation: Any, case: Case, inputs: Inputs, _: dict) -> Seen:
         "trainable": probes.among(weights, layer.trainable_weights),
         "gradient_reaches": probes.gradient_reaches(lambda: layer(*inputs), weights),
         "learns": learns,
-        "sizes_at_first": np.array(sizes),
+        "starts_small": np.array(starts_small),
         "heads_alike": np.array(all(heads_alike)),
         "named": np.array(named),
         "freezes": probes.freezes(layer, lambda: layer(*inputs)),
     }
+
+
+def _is_smaller_than_glorot(weight: tf.Variable) -> bool:
+    """Return whether a weight (h, d, p) starts as if the heads were a part of its width."""
+    of_one_head = np.sqrt(2 / sum(weight.shape[1:]))
+    return float(tf.math.reduce_std(weight)) < 0.75 * of_one_head
 
 
 def _in_model(implementation: Any, case: Case, inputs: Inputs, _: dict) -> Seen:

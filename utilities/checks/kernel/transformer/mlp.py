@@ -16,28 +16,35 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     """Return the output at inference, in some stages in training, in others facts about weights."""
     arguments = (units_of(case, "hidden_units"), case["dropout_rate"])
     model = models.build_model(case["x"].shape, lambda x: implementation(x, *arguments))
-    looks = case.stage == "several layers"
-    start = {"learns": learns(model, case)} if looks else {}
+    _, seen = with_its_weights(model, case, looks=case.stage == "several layers")
+    if case.stage in IN_TRAINING:
+        seen["output_in_training"] = as_array(model(case["x"], training=True), "output")
+    return seen
+
+
+def with_its_weights(
+    model: tf_keras.Model, case: Case, looks: bool
+) -> tuple[dict[str, tf.Variable], dict[str, np.ndarray]]:
+    """Give a model the weights of a case; return these by role, and what it then shows at inference.
+
+    looks: for each trainable weight also whether it can learn from its own initial value, and whether
+    the gradient of the output reaches it.
+    """
+
+    def call() -> tf.Tensor:
+        return model(case["x"], training=False)
+
+    learns = {"learns": probes.can_learn(call, model.trainable_weights)} if looks else {}
     assigned, found = models.assign_by_role(model, case.inputs)
     fill(model, assigned, case)
+    reached = {"reached": probes.gradient_reaches(call, model.trainable_weights)} if looks else {}
     seen = {
         **found,
         **models.outputs(model, case["x"]),
         "non_linearities": models.non_linearities(model),
         "rates": models.dropout_rates(model),
     }
-    if case.stage in IN_TRAINING:
-        seen["output_in_training"] = as_array(model(case["x"], training=True), "output")
-    return {**seen, **start, **({"reached": reached(model, case)} if looks else {})}
-
-
-def learns(model: tf_keras.Model, case: Case) -> np.ndarray:
-    return probes.can_learn(lambda: model(case["x"], training=False), model.trainable_weights)
-
-
-def reached(model: tf_keras.Model, case: Case) -> np.ndarray:
-    """Return for each trainable weight whether the gradient of the output reaches it."""
-    return probes.gradient_reaches(lambda: model(case["x"], training=False), model.trainable_weights)
+    return assigned, {**seen, **learns, **reached}
 
 
 def fill(model: tf_keras.Model, assigned: dict[str, tf.Variable], case: Case) -> None:

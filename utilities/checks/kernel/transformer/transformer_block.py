@@ -9,7 +9,7 @@ import tf_keras
 from utilities.checks.kernel import models
 from utilities.checks.kernel.case import Case
 from utilities.checks.kernel.observing import as_array
-from utilities.checks.kernel.transformer.mlp import fill, learns, reached, units_of
+from utilities.checks.kernel.transformer.mlp import units_of, with_its_weights
 
 
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
@@ -17,19 +17,8 @@ def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     rate = () if case["dropout_rate"] is None else (case["dropout_rate"],)
     arguments = (case["num_heads"], case["proj_dim"], units_of(case, "mlp_units"), *rate)
     model = models.build_model(case["x"].shape, lambda x: implementation(x, *arguments))
-    looks = case.stage == "whole block"
-    start = {"learns": learns(model, case)} if looks else {}
-    assigned, found = models.assign_by_role(model, case.inputs)
-    fill(model, assigned, case)
-    seen = {
-        **found,
-        **models.outputs(model, case["x"]),
-        "non_linearities": models.non_linearities(model),
-        "rates": models.dropout_rates(model),
-    }
-    if case.stage == "training":
-        seen |= _updates(model, assigned, case)
-    return {**seen, **start, **({"reached": reached(model, case)} if looks else {})}
+    assigned, seen = with_its_weights(model, case, looks=case.stage == "whole block")
+    return seen | (_updates(model, assigned, case) if case.stage == "training" else {})
 
 
 def _updates(

@@ -40,7 +40,7 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("masks", 2, 5, batch=3, n_q=4, n_k=6, d_q=7, d_k=8, d_v=9, mask=(3, 2, 4, 6)),
         draw("masks", 3, 4, batch=2, n_q=5, n_k=7, d_q=6, d_k=8, d_v=9, mask=(2, 1, 1, 7)),
         draw("output alone", 2, 4, batch=3, n_q=5, n_k=6, d_q=7, d_k=7, d_v=7),
-        draw("weights", 2, 3, batch=4, n_q=5, n_k=6, d_q=7, d_k=7, d_v=7),
+        draw("weights", 5, 3, batch=4, n_q=5, n_k=6, d_q=7, d_k=7, d_v=7),
         draw("model", 2, 3, batch=4, n_q=6, n_k=5, d_q=8, d_k=8, d_v=8),
         draw("config", 3, 2, batch=4, n_q=6, n_k=5, d_q=9, d_k=9, d_v=9),
     ]
@@ -361,14 +361,6 @@ def _starts(case: Case, seen: Observation) -> Wrong | None:
     return None
 
 
-def _smaller_than_glorot(case: Case, seen: Observation) -> bool:
-    """Return whether W_q, W_k or W_v start as if the heads were a part of their width."""
-    if case.stage != "weights":
-        return False
-    glorot = [np.sqrt(2 / sum(case[name].shape[1:])) for name in ("W_q", "W_k", "W_v")]
-    return bool(np.any(seen["sizes_at_first"][:3] < 0.75 * np.array(glorot)))
-
-
 def _named(case: Case, seen: Observation) -> Wrong | None:
     """The weights have their names."""
     if lacking := _lacking(seen, "named"):
@@ -423,7 +415,7 @@ CHECK = Check(
             "shape (h, d, p) Keras' glorot_uniform takes the heads for a part of the width. The scores "
             "then start near 0, the more so the more heads there are; glorot_per_head draws each head "
             "by itself.",
-            _smaller_than_glorot,
+            lambda case, seen: case.stage == "weights" and bool(seen["starts_small"]),
         ),
     ],
     kinds=[

@@ -267,15 +267,9 @@ CHECK = Check(
     findings=[
         Values(STAGES, "tokens: projected patches with their positions", 1.5, of=("encoding",)),
         Values("one block", "one pre-norm block, and LayerNorm behind it", 1.5, of=("last_tokens",)),
-        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("last_tokens",)),
+        vit_family.SEVERAL_BLOCKS,
         Values(STAGES, "logits: the head on all tokens", 2.5, of=("output",)),
-        Values(
-            "blocks",
-            "data_augmentation works in training, and only there",
-            0.5,
-            of=("output_in_training",),
-            about=("augment",),
-        ),
+        vit_family.AUGMENTATION,
         Values(
             STAGES,
             "it has as many weights as tokens, blocks and head need, and an attention for each block",

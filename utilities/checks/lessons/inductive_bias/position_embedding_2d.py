@@ -5,10 +5,11 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Sign, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.shared import TABLES
+from utilities.checks.lessons.layers import BATCH_SIZE_FIXED, TAKES_NO_NAME, unchanged
 
 # --- what goes in: all dimensions of a case differ from each other ---------------------------------
 
@@ -257,18 +258,13 @@ def _trained(case: Case, seen: Observation) -> Wrong | None:
 
 def _the_same_always(case: Case, seen: Observation) -> Wrong | None:
     """Training and freezing change nothing."""
-    if seen["repeats"] and not seen["same_in_training"]:
-        return Wrong(
+    return unchanged(
+        seen,
+        Wrong(
             "dropout in the positions",
             "In training the same tokens give other ones. No dropout is asked for here.",
-        )
-    if seen["made_once"] and not seen["freezes"]:
-        return Wrong(
-            "weights made anew when frozen",
-            "With layer.trainable = False your layer makes new weights. Ask whether there are any "
-            "weights yet, not whether there are any to train.",
-        )
-    return None
+        ),
+    )
 
 
 GRID = ("grid",)
@@ -295,13 +291,7 @@ CHECK = Check(
         ),
     ],
     kinds=[
-        Only(
-            "batch size fixed",
-            "It works when it is given numbers, but not inside a functional model, where the batch "
-            "size is not known yet (None) and tensors hold no numbers. Take −1 or tf.shape(x)[0] for "
-            "the batch size, and TensorFlow operations throughout.",
-            lambda case: case.stage == "model",
-        ),
+        BATCH_SIZE_FIXED,
         Only(
             "one row only",
             "It works where all patches lie in one row, but not in a grid. How do row and column of a "
@@ -309,12 +299,6 @@ CHECK = Check(
             lambda case: case["rows"] > 1,
         ),
     ],
-    remarks=[
-        Remark(
-            "Your class takes no name: hand the further arguments (**kwargs) on to Keras' Layer, which "
-            "needs them to load a saved model.",
-            lambda case, seen: not seen["takes_a_name"],
-        ),
-    ],
+    remarks=[TAKES_NO_NAME],
     depth=2,
 )

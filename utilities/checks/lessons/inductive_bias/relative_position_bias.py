@@ -5,9 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Sign, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.kernel.case import Case, Observation
+from utilities.checks.lessons.layers import BATCH_SIZE_FIXED, TAKES_NO_NAME, unchanged
 
 # --- what goes in ------------------------------------------------------------------------------------
 
@@ -323,18 +324,13 @@ def _trained(case: Case, seen: Observation) -> Wrong | None:
 
 def _the_same_always(case: Case, seen: Observation) -> Wrong | None:
     """Training and freezing change nothing."""
-    if seen["repeats"] and not seen["same_in_training"]:
-        return Wrong(
+    return unchanged(
+        seen,
+        Wrong(
             "dropout in the scores",
             "In training the same scores give other ones. No dropout is asked for here.",
-        )
-    if seen["made_once"] and not seen["freezes"]:
-        return Wrong(
-            "weights made anew when frozen",
-            "With layer.trainable = False your layer makes new weights. Ask whether there are any "
-            "weights yet, not whether there are any to train.",
-        )
-    return None
+        ),
+    )
 
 
 GRID = ("grid",)
@@ -380,21 +376,7 @@ CHECK = Check(
             anywhere=True,
         ),
     ],
-    kinds=[
-        Only(
-            "batch size fixed",
-            "It works when it is given numbers, but not inside a functional model, where the batch "
-            "size is not known yet (None) and tensors hold no numbers. Take −1 or tf.shape(x)[0] for "
-            "the batch size, and TensorFlow operations throughout.",
-            lambda case: case.stage == "model",
-        ),
-    ],
-    remarks=[
-        Remark(
-            "Your class takes no name: hand the further arguments (**kwargs) on to Keras' Layer, which "
-            "needs them to load a saved model.",
-            lambda case, seen: not seen["takes_a_name"],
-        ),
-    ],
+    kinds=[BATCH_SIZE_FIXED],
+    remarks=[TAKES_NO_NAME],
     depth=2,
 )

@@ -5,11 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Sign, Values, Wrong
+from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Remark, Sign, Values, Wrong
 from utilities.checks.core.drawing import kernel, normal
 from utilities.checks.core.oracles import Step, layer_norm
 from utilities.checks.kernel.case import Case, Observation
 from utilities.checks.kernel.shared import ENCODER_WEIGHTS as WEIGHTS
+from utilities.checks.lessons.layers import BATCH_SIZE_FIXED, unchanged
 
 # --- what goes in: all dimensions of a case differ from each other ---------------------------------
 
@@ -323,19 +324,14 @@ def _the_same_always(case: Case, seen: Observation) -> Wrong | None:
             "Your layer makes new weights each time it is called, so it forgets what it has learned. "
             "Make them once, in __init__ or build.",
         )
-    if seen["repeats"] and not seen["same_in_training"]:
-        return Wrong(
+    return unchanged(
+        seen,
+        Wrong(
             "dropout in the encoding",
             "In training the same patches give other tokens. No dropout is asked for here: it belongs "
             "to the blocks and to the head.",
-        )
-    if not seen["freezes"]:
-        return Wrong(
-            "weights made anew when frozen",
-            "With layer.trainable = False your layer makes new weights. Ask whether there are any "
-            "weights yet, not whether there are any to train.",
-        )
-    return None
+        ),
+    )
 
 
 FULL = ("positions",)
@@ -372,15 +368,7 @@ CHECK = Check(
             anywhere=True,
         ),
     ],
-    kinds=[
-        Only(
-            "batch size fixed",
-            "It works when it is given numbers, but not inside a functional model, where the batch "
-            "size is not known yet (None) and tensors hold no numbers. Take −1 or tf.shape(x)[0] for "
-            "the batch size, and TensorFlow operations throughout.",
-            lambda case: case.stage == "model",
-        ),
-    ],
+    kinds=[BATCH_SIZE_FIXED],
     remarks=[
         Remark(
             "Your class token has another name than class_token, under which the task asks for it.",

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from utilities.checks.core.check import Arrays, Check, Claim, Mistake, Only, Remark, Values, Wrong
 from utilities.checks.core.drawing import normal
 from utilities.checks.kernel.case import Case, Observation
+from utilities.checks.lessons.layers import BATCH_SIZE_FIXED
 
 # --- what goes in: the dimensions of a case differ from each other, the sides of square images apart --
 
@@ -259,13 +260,7 @@ CHECK = Check(
     ],
     mistakes=MISTAKES,
     kinds=[
-        Only(
-            "batch size fixed",
-            "It works when it is given numbers, but not inside a functional model, where the batch "
-            "size is not known yet (None) and tensors hold no numbers. Take −1 or tf.shape(x)[0] for "
-            "the batch size, and TensorFlow operations throughout.",
-            lambda case: case.stage == "model",
-        ),
+        BATCH_SIZE_FIXED,
         Only(
             "bytes refused",
             "It works for float32, but not for images of bytes (uint8), the form in which they are "

@@ -226,15 +226,9 @@ CHECK = Check(
     findings=[
         Values(STAGES, "tokens: patches, class token and positions", 1.5, of=("encoding",)),
         Values("one block", "one block on these tokens", 1.5, of=("last_tokens",)),
-        Values("blocks", "several blocks, each on what the one before gives", 1.5, of=("last_tokens",)),
+        vit_family.SEVERAL_BLOCKS,
         Values(STAGES, "one logit for each class, from the class token", 2.5, of=("output",)),
-        Values(
-            "blocks",
-            "data_augmentation works in training, and only there",
-            0.5,
-            of=("output_in_training",),
-            about=("augment",),
-        ),
+        vit_family.AUGMENTATION,
         Values(
             STAGES,
             "it has as many weights as patches, blocks and head need",
