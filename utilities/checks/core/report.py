@@ -3,13 +3,16 @@
 import html
 import math
 import os
+import textwrap
 from dataclasses import dataclass, field
+from functools import partial
 
 from utilities.checks.kernel.case import NOT_JUDGED
 
 HELD, FAILED, WAITING, REMARK = "✓", "✗", "–", "·"
 SAID_ABOVE = "the same as above"
 MOST_WITH_A_FAULT = 0.85  # of the points, however small the finding that does not hold
+LONGEST_LINE = 80  # that nbgrader's Validate shows whole
 # JupyterLab breaks preformatted lines anywhere, even inside a word that would fit the next line.
 PREFORMATTED = "margin:.3em 0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 
@@ -146,7 +149,17 @@ class CheckFailed(AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints for this error; the report itself was shown before it."""
-        return str(self.report).split("\n") if validating() else [f"{self.report.headline}: see above."]
+        return (
+            _in_short_lines(str(self.report))
+            if validating()
+            else [f"{self.report.headline}: see above."]
+        )
+
+
+def _in_short_lines(text: str) -> list[str]:
+    """Return the lines of a text, long ones broken: nbgrader's Validate would cut off their ends."""
+    wrap = partial(textwrap.wrap, width=LONGEST_LINE, subsequent_indent="    ")
+    return [part for line in text.split("\n") for part in wrap(line) or [""]]
 
 
 def validating() -> bool:
