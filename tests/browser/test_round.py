@@ -142,7 +142,7 @@ def validate(page: Page, look=lambda: None) -> str:
     page.get_by_role("button", name="Validate", exact=True).click()
     dialogue = page.locator(".jp-Dialog")
     expect(dialogue).to_contain_text("Validation Results", timeout=CELL_LIMIT)
-    said = dialogue.inner_text()
+    said = " ".join(dialogue.inner_text().split())  # long lines are broken, anywhere
     look()
     dialogue.get_by_role("button", name="Ok", exact=True).click()
     return said
