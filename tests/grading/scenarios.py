@@ -33,7 +33,11 @@ Spoil = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One fault: a change of the notebook, or of the folder that was handed in."""
+    """One fault: a change of the notebook, or of the folder that was handed in.
+
+    says: what the student reads of it; perhaps: what may be said, where it depends on which of two
+    limits is reached first.
+    """
 
     name: str
     change: Change | None = None
@@ -41,6 +45,7 @@ class Scenario:
     lost: frozenset[str] = frozenset()
     says: str = ""
     asks: str = ""
+    perhaps: str = ""
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -53,9 +58,10 @@ def fault(
     lost: set[str] | None = None,
     says: str = "",
     asks: str = "",
+    perhaps: str = "",
 ) -> None:
     assert name not in SCENARIOS
-    SCENARIOS[name] = Scenario(name, change, spoil, frozenset(lost or ()), says, asks)
+    SCENARIOS[name] = Scenario(name, change, spoil, frozenset(lost or ()), says, asks, perhaps)
 
 
 def inside(body: str, right: bool = False) -> Change:
@@ -192,7 +198,7 @@ fault("closes all files", own_cell("import os; os.closerange(3, 4096)"))
 fault("asks for a terabyte", inside("bytearray(10**12)"), lost={GAUSSIAN}, says="MemoryError")
 fault(
     "fills memory step by step",
-    inside("kept = []\nwhile True: kept.append(np.ones(10_000_000))"), lost={GAUSSIAN}, says="",
+    inside("kept = []\nwhile True: kept.append(np.ones(10_000_000))"), lost={GAUSSIAN}, perhaps=SLOW,
 )  # fmt: skip
 fault(
     "fills memory that is shared",

@@ -32,7 +32,8 @@ def test_fault_costs_only_what_it_touches(graded, name):
     assert scores == expected, (row, _text(notebook)[-2000:])
     assert scenario.says in _text(notebook) + "".join(row.remarks)
     on_more_than_cells = [remark for remark in row.remarks if not remark.startswith("In cell ")]
-    assert scenario.says or on_more_than_cells == []
+    unforeseen = [r for r in on_more_than_cells if not scenario.perhaps or scenario.perhaps not in r]
+    assert scenario.says or unforeseen == []
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if "an answer" in name])
