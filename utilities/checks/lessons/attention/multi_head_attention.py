@@ -45,13 +45,19 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("config", 3, 2, batch=4, n_q=6, n_k=5, d_q=9, d_k=9, d_v=9),
     ]
     for _ in range(2 * thorough):
-        names = ("num_heads", "proj_dim", "batch", "n_q", "n_k", "d_q", "d_k", "d_v")
-        sizes: dict[str, Any] = dict(
-            zip(names, map(int, rng.permutation(np.arange(2, 10))), strict=True)
-        )
+        sizes = _any_sizes(rng)
         drawn.append(draw("heads", **sizes))
         drawn.append(draw("mask", **sizes, mask=(sizes["n_q"], sizes["n_k"])))
     return drawn
+
+
+def _any_sizes(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw sizes that all differ, and for which no reshape fits by chance that counts the keys."""
+    names = ("num_heads", "proj_dim", "batch", "n_q", "n_k", "d_q", "d_k", "d_v")
+    while True:
+        sizes = dict(zip(names, map(int, rng.permutation(np.arange(2, 10))), strict=True))
+        if sizes["batch"] * sizes["n_q"] % sizes["n_k"]:
+            return sizes
 
 
 def _case(
