@@ -44,16 +44,22 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     """Leave out what has its turn another day, and say who works with whom.
 
-    Spread the checks over the workers one by one; keep the other modules, which share fixtures.
+    Spread the checks over the workers one by one, last, so that no worker waits for another in the end;
+    keep the other modules, which share fixtures, together.
 
     The browser tests share servers, too: all of them go to one worker.
     """
     if not config.getoption("--whole"):
         items[:] = _of_today(items)
+    items.sort(key=_is_of_checks)
     for item in items:
-        if "checks" not in item.path.parts:
+        if not _is_of_checks(item):
             group = item.path.parent if "browser" in item.path.parts else item.path
             item.add_marker(pytest.mark.xdist_group(str(group)))
+
+
+def _is_of_checks(item):
+    return "checks" in item.path.parts
 
 
 def _of_today(items):

@@ -53,7 +53,7 @@ def test_wrong_work_stays_well_above(capsys):
     ratios = {
         str(entry): min(
             ratio
-            for seed in SEEDS
+            for seed in SEEDS[:8]
             if (ratio := worst_ratio(entry.implementation, seed, stages)) is not None
         )
         for entry in entries()
