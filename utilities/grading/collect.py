@@ -24,9 +24,9 @@ from nbgrader.coursedir import CourseDirectory
 from rich.console import Console
 from rich.markup import escape
 
-from utilities.grading.course import CourseError, assignments_of, course_directory, read_config
+from utilities.grading.course import CourseError, assignments_of
 from utilities.grading.files import FROM_EXCHANGE, IGNORED
-from utilities.grading.gradebook import GradebookUnavailable, in_words, patient
+from utilities.grading.gradebook import GradebookUnavailable, in_words, patient_course
 from utilities.grading.markup import printable
 from utilities.grading.table import plain
 
@@ -82,9 +82,7 @@ def run(options: argparse.Namespace) -> int:
     """Collect and return the exit status."""
     console = Console()
     try:
-        config = read_config(options.course, options.db_url)
-        directory = course_directory(config, options.assignment)
-        directory.db_url = patient(directory.db_url)
+        directory = patient_course(options.course, options.db_url, options.assignment)
         if options.assignment not in assignments_of(directory):
             raise CourseError(f"There is no assignment {options.assignment} in this course.")
         with in_words():

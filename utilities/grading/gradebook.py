@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
+
+from utilities.grading.course import course_directory, read_config
 
 PATIENCE = 30.0  # seconds that a locked gradebook is waited for
 BACKUPS = "gradebook-backups"
@@ -30,6 +33,13 @@ def patient(url: str) -> str:
     if address.get_backend_name() != "sqlite":
         return url
     return str(address.update_query_dict({"timeout": f"{PATIENCE:g}"}))
+
+
+def patient_course(course: Path, db_url: str | None, assignment: str) -> CourseDirectory:
+    """Return nbgrader's view of a course whose gradebook is waited for. Raises CourseError."""
+    directory = course_directory(read_config(course, db_url), assignment)
+    directory.db_url = patient(directory.db_url)
+    return directory
 
 
 def file_of(url: str) -> Path | None:

@@ -10,8 +10,8 @@ from jinja2 import Environment
 from rich.console import Console
 from rich.markup import escape
 
-from utilities.grading.course import CourseError, course_directory, read_config
-from utilities.grading.gradebook import GradebookUnavailable, in_words, patient
+from utilities.grading.course import CourseError
+from utilities.grading.gradebook import GradebookUnavailable, in_words, patient_course
 from utilities.grading.statistics import ClassReport, report_on
 
 FOLDER = "reports"
@@ -130,9 +130,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the report and return the exit status."""
     console = Console()
     try:
-        config = read_config(options.course, options.db_url)
-        directory = course_directory(config, options.assignment)
-        directory.db_url = patient(directory.db_url)
+        directory = patient_course(options.course, options.db_url, options.assignment)
         with in_words():
             report = report_on(directory, options.assignment)
     except (CourseError, GradebookUnavailable) as error:
