@@ -3,7 +3,11 @@
     python -m tests.checks.record [EXERCISE ...]
 
 writes `points.json` beside this file and the table into `README.md`. The tests hold each entry to its
-record on other seeds, so a check that changes what it gives or says shows in the difference.
+record on another seed each day, so a check that changes what it gives or says shows in the difference.
+
+    python -m tests.checks.record --every-seed [EXERCISE ...] [--part I/N]
+
+runs each entry with all ten seeds at once, two hours of one core, and lists those that hang on it.
 """
 
 import argparse
@@ -11,6 +15,7 @@ import contextlib
 import io
 import json
 import sys
+from datetime import date
 from pathlib import Path
 from zlib import crc32
 
@@ -27,9 +32,12 @@ SEED = 42
 SEEDS = (42, 0, 1, 7, 123, 271, 1234, 31337, 99991, 20261128)
 
 
-def seed_of(entry: Entry) -> tuple[int, bool]:
-    """Return the seed an entry is run with in the tests, spread over SEEDS, and whether thorough."""
-    number = crc32(str(entry).encode())
+def seed_of(entry: Entry, day: int | None = None) -> tuple[int, bool]:
+    """Return the seed an entry is run with in the tests of a day, and whether thorough.
+
+    After ten days each entry has had each of SEEDS.
+    """
+    number = crc32(str(entry).encode()) + (date.today().toordinal() if day is None else day)
     return SEEDS[number % len(SEEDS)], bool(number // len(SEEDS) % 2)
 
 
@@ -65,16 +73,36 @@ def write_table(text: str, rows: str) -> str:
     return f"{before}{BEGIN}{rows}\n{rest[rest.index(END) :]}"
 
 
+def on_every_seed(chosen: list[Entry]) -> int:
+    """Run entries with every seed, in turns thorough; return how many differ from their record."""
+    differing = 0
+    for number, entry in enumerate(chosen, start=1):
+        for turn, seed in enumerate(SEEDS):
+            found = measured(entry, seed, thorough=bool(turn % 2))
+            if found != recorded()[str(entry)]:
+                differing += 1
+                print(f"{entry}, seed {seed}: {found}, not {recorded()[str(entry)]}", flush=True)
+        if number % 20 == 0 or number == len(chosen):
+            print(f"{number}/{len(chosen)} entries, {differing} verdicts differ", flush=True)
+    return differing
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("exercises", nargs="*", default=[], help="exercises, or single entries")
-    chosen = parser.parse_args(arguments).exercises
+    parser.add_argument("--every-seed", action="store_true", help="compare all ten seeds, write nothing")
+    parser.add_argument("--part", default="0/1", help="I/N: one part of all, such as 1/2")
+    options = parser.parse_args(arguments)
+    part, parts = map(int, options.part.split("/"))
+    names = set(options.exercises)
     known = {str(entry) for entry in entries()}
+    chosen = [e for e in entries() if not names or {e.exercise, str(e)} & names][part::parts]
+    if options.every_seed:
+        return min(on_every_seed(chosen), 1)
     new = {}
-    for entry in entries():
-        if not chosen or {entry.exercise, str(entry)} & set(chosen):
-            new[str(entry)] = measured(entry)
-            print(f"{new[str(entry)]['points']:4} {entry} {new[str(entry)]['told']}", flush=True)
+    for entry in chosen:
+        new[str(entry)] = measured(entry)
+        print(f"{new[str(entry)]['points']:4} {entry} {new[str(entry)]['told']}", flush=True)
     record = {name: value for name, value in {**recorded(), **new}.items() if name in known}
     RECORD.write_text(json.dumps(dict(sorted(record.items())), indent=0, ensure_ascii=False) + "\n")
     readme = ROOT / "README.md"

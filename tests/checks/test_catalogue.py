@@ -1,7 +1,7 @@
 """Every correct implementation passes, every wrong one fails, is told why, and earns its record.
 
 The record, `points.json`, holds what each entry earns and is told with one seed. Here each is run with
-one of ten, so a check whose verdict hangs on the seed shows.
+one of ten, another one each day, so a check whose verdict hangs on the seed shows.
 """
 
 import re
