@@ -28,6 +28,7 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("mask", (), 4, 6, 3, 2, mask=bool),
         draw("mask", (2,), 5, 4, 3, 6, mask=bool),
         draw("mask of 0 and 1", (), 3, 5, 4, 2, mask=np.int32),
+        draw("mask of 0 and 1", (2,), 4, 5, 3, 6, mask=np.int32),
         draw("broadcast mask", (2,), 5, 4, 3, 6, mask=bool, mask_shape=(2, 1, 4)),
         draw("broadcast mask", (2,), 3, 4, 5, 6, mask=bool, mask_shape=(2, 3, 4)),
         draw("broadcast mask", (2,), 3, 5, 4, 6, mask=bool, mask_shape=(5,)),
@@ -39,8 +40,8 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("float64", (3,), 4, 5, 2, 6, dtype=np.float64, mask=bool),
         draw("traced", (2,), 5, 3, 4, 6, mask=bool),
     ]
-    for _ in range(3 * thorough):
-        lengths = rng.permutation(np.arange(2, 9))[: rng.integers(4, 7)]
+    for leading_dimensions in range(3 * thorough):  # lengths are drawn, never how many there are
+        lengths = rng.permutation(np.arange(2, 9))[: 4 + leading_dimensions]
         n_q, n_k, d_k, d_v, *leading = (int(length) for length in lengths)
         drawn.append(draw("no mask", leading, n_q, n_k, d_k, d_v))
         drawn.append(draw("mask", leading, n_q, n_k, d_k, d_v, mask=bool))
