@@ -1,9 +1,11 @@
 """Mutants of the model solutions: each graded solution cell, changed in one place of its syntax tree.
 
-    python -m tests.checks.mutants [EXERCISE ...] [--part I/N]
+    python -m tests.checks.mutants [EXERCISE ...] [--part I/N] [--write]
 
 runs every mutant through its check and lists those that are accepted. An accepted mutant is either
-equivalent, and stands in `equivalent_mutants.json` with its reason, or the check has a hole.
+equivalent, and stands in `equivalent_mutants.json` with its reason, or the check has a hole. What the
+others are told by name stands in `told_mutants.json`: each name there has been read beside its change.
+`--write` renews it; read what differs.
 """
 
 import argparse
@@ -20,9 +22,11 @@ from pathlib import Path
 
 import utilities
 from tests.course import SOLUTIONS, exercises, graded, read, run_exercises
+from utilities.checks.core.report import Report
 from utilities.checks.kernel.exercise import Exercise
 
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.json")
+TOLD = Path(__file__).with_name("told_mutants.json")
 SEED = 42
 OPERATORS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
@@ -88,12 +92,7 @@ def mutants(exercise: str) -> list[Mutant]:
     return list({m.source: m for m in made.values()}.values())
 
 
-def is_accepted(mutant: Mutant) -> bool:
-    """Return whether a mutant's report has no fault."""
-    return report_on(mutant).passed
-
-
-def report_on(mutant: Mutant):
+def report_on(mutant: Mutant) -> Report:
     """Return the report on a mutant; one that cannot even be defined is told as an error."""
     _, _, name, path = solutions()[mutant.exercise]
     names = dict(namespace(path))
@@ -106,7 +105,12 @@ def report_on(mutant: Mutant):
 
 def equivalent() -> dict[str, dict[str, str]]:
     """Return, by exercise and change, why an accepted mutant is no mistake."""
-    return json.loads(EQUIVALENT.read_text()) if EQUIVALENT.exists() else {}
+    return json.loads(EQUIVALENT.read_text())
+
+
+def told() -> dict[str, dict[str, list[str]]]:
+    """Return, by exercise and change, the mistakes that a mutant is told by name, if any."""
+    return json.loads(TOLD.read_text())
 
 
 def _is_the_student_s(node: ast.AST, source: str) -> bool:
@@ -231,21 +235,39 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("exercises", nargs="*", default=[])
     parser.add_argument("--part", default="0/1", help="I/N: one part of all, such as 3/20")
+    parser.add_argument("--write", action="store_true", help="renew what mutants are told")
     options = parser.parse_args(arguments)
     part, parts = map(int, options.part.split("/"))
     print("| exercise | mutants | refused | equivalent | holes |\n|---|---|---|---|---|")
     holes = 0
     for exercise in options.exercises or sorted(solutions()):
-        known = equivalent().get(exercise, {})
         made = [m for m in mutants(exercise) if in_part(m, part, parts)]
-        accepted = [m for m in made if is_accepted(m)]
-        open_ = [m for m in accepted if m.change not in known]
-        holes += len(open_)
-        print(f"| `{exercise}` | {len(made)} | {len(made) - len(accepted)} | "
-              f"{len(accepted) - len(open_)} | {len(open_)} |", flush=True)  # fmt: skip
-        for mutant in open_:
-            print(f"    {mutant.change}", flush=True)
+        reports = {m.change: report_on(m) for m in made}
+        holes += _print_row(exercise, reports)
+        if options.write:
+            _write_told(exercise, {change: report.mistakes for change, report in reports.items()})
     return min(holes, 1)
+
+
+def _print_row(exercise: str, reports: dict[str, Report]) -> int:
+    """Print what became of an exercise's mutants; return how many holes they show."""
+    accepted = {change for change, report in reports.items() if report.passed}
+    open_ = sorted(accepted - set(equivalent().get(exercise, {})))
+    print(f"| `{exercise}` | {len(reports)} | {len(reports) - len(accepted)} | "
+          f"{len(accepted) - len(open_)} | {len(open_)} |", flush=True)  # fmt: skip
+    for change in open_:
+        print(f"    {change}", flush=True)
+    return len(open_)
+
+
+def _write_told(exercise: str, names: dict[str, list[str]]) -> None:
+    """Write the names of an exercise's mutants; those that were not run stay as they are."""
+    known = {mutant.change for mutant in mutants(exercise)}
+    of_all = told() if TOLD.exists() else {}
+    of_this = {change: said for change, said in of_all.get(exercise, {}).items() if change in known}
+    of_this = {change: said for change, said in {**of_this, **names}.items() if said}
+    of_all = dict(sorted({**of_all, exercise: dict(sorted(of_this.items()))}.items()))
+    TOLD.write_text(json.dumps(of_all, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def on_every_seed(chosen: list[Entry]) -> int:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("exercises", nargs="*", default=[], help="exercises, or single entries")
-    parser.add_argument("--every-seed", action="store_true", help="compare all ten seeds, write nothing")
+    parser.add_argument("--every-seed", action="store_true", help="compare all ten seeds")
     parser.add_argument("--part", default="0/1", help="I/N: one part of all, such as 1/2")
     options = parser.parse_args(arguments)
     part, parts = map(int, options.part.split("/"))
