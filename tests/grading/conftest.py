@@ -34,7 +34,7 @@ def _known_warnings():
 
 @pytest.fixture(scope="session")
 def sandboxed():
-    """Fail, and say how to mend it, where no sandbox can be made: a skipped test shows nothing."""
+    """Fail, and say how to fix it, where no sandbox can be made: a skipped test shows nothing."""
     try:
         sandbox.check_available()
     except SandboxUnavailable as error:

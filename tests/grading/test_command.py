@@ -87,8 +87,8 @@ def test_grades_a_class_and_says_so(sandboxed, handed_in):
     assert again.stdout.count("│ kept") == 3
     submission = handed_in / "submitted" / "wrong" / "kernels" / "kernels.ipynb"
     nbformat.write(stand_in.solved(handed_in), submission)
-    mended = lab_grade(handed_in)
-    assert mended.stdout.count("│ kept") == 2
+    fixed = lab_grade(handed_in)
+    assert fixed.stdout.count("│ kept") == 2
     assert stand_in.scores(handed_in, "wrong") == stand_in.POINTS
     (handed_in / "gradebook.db").unlink()
     assert stand_in.write_gradebook(handed_in)

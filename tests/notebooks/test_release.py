@@ -76,3 +76,17 @@ def test_untouched_stubs_fail_every_check_and_earn_nothing(path, capsys):
     shown = capsys.readouterr().out
     assert "✓" not in shown
     assert shown.count("not written yet") >= len(exercises(notebook))
+
+
+@released
+def test_a_place_for_an_answer_names_its_question(path):
+    cells = [c for c in read(path).cells if c.cell_type == "markdown" and _is_to_be_answered(c)]
+    numbers = [int(cell.metadata.nbgrader.grade_id.split("_")[1]) for cell in cells]
+    assert [f"*Question {n}: write your answer here, in place of this line.*" for n in numbers] == [
+        cell.source for cell in cells
+    ]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def _is_to_be_answered(cell):
+    return cell.metadata.get("nbgrader", {}).get("solution", False)

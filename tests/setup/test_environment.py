@@ -97,7 +97,7 @@ LOCKED = pytest.mark.skipif(
     ("pins", "extras"), [(STUDENTS, []), (LOCK, ["grader", "test"])], ids=["student", "all"]
 )
 def test_the_locks_hold_what_is_needed_and_nothing_else(pins, extras):
-    """A dependency that was added or dropped shows, without a network; `make lock` mends it."""
+    """A dependency that was added or dropped shows, without a network; `make lock` fixes it."""
     wanted = [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
     here = {canonicalize_name(pin.name) for pin in pins if pin.marker is None or pin.marker.evaluate()}
     assert closure(PROJECT["dependencies"] + wanted) - {PROJECT["name"]} == here

@@ -73,7 +73,7 @@ def source_faults(config: Config, assignment: str, fresh: Fresh, release: Path) 
         faults += [*faults_of(lesson), *secrets_in(release, lesson)]
     if fresh.problem and not any(fault.grave for fault in faults):
         faults.append(
-            Fault(assignment, f"nbgrader cannot generate it: {fresh.problem}", "Mend it", True)
+            Fault(assignment, f"nbgrader cannot generate it: {fresh.problem}", "Fix it", True)
         )
     return list(dict.fromkeys(faults))
 

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbgrader.converters import Autograde
+from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import CheckCellMetadata, Execute
+from nbgrader.preprocessors import CheckCellMetadata, ClearSolutions, Execute
 from traitlets.config import Config
 
 from utilities.grading.engine import DONE
@@ -16,6 +16,7 @@ from utilities.grading.feedback import CourseFeedback, CourseGrades, FeedbackExp
 from utilities.grading.files import FROM_EXCHANGE
 from utilities.grading.guard import CheckedExporter
 from utilities.grading.sanitize import RepairCells
+from utilities.grading.stubs import NumberedStubs
 
 
 def configure(c: Config, course_id: str) -> None:
@@ -40,7 +41,11 @@ def configure(c: Config, course_id: str) -> None:
     c.ClearSolutions.code_stub = {
         "python": 'raise NotImplementedError("Write this step here, in place of this line.")'
     }
-    c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
+    c.ClearSolutions.text_stub = "*{question}: write your answer here, in place of this line.*"
+    c.GenerateAssignment.preprocessors = [
+        NumberedStubs if preprocessor is ClearSolutions else preprocessor
+        for preprocessor in GenerateAssignment.class_traits()["preprocessors"].default()
+    ]
 
     # `lab check` looks at an assignment before anything of it is replaced.
     c.GenerateAssignment.exporter_class = CheckedExporter

@@ -168,7 +168,7 @@ def is_judged(cell: NotebookNode) -> bool:
 def write_verdict(cell: NotebookNode, verdict: Verdict) -> None:
     """Write the report that decides and the score as a cell's outputs, where nbgrader reads them.
 
-    The same check runs with several seeds; the worst of its reports says all that there is to mend.
+    The same check runs with several seeds; the worst of its reports says all that there is to fix.
     """
     report = min(verdict.reports, key=lambda report: report.fraction)
     shown = {"text/html": report._repr_html_(), "text/plain": str(report)}

@@ -40,7 +40,7 @@ class CheckedExporter(NotebookExporter):
             raise _refusal(converter, stuck)
         if any(fault.grave for fault in faults):
             raise _refusal(
-                converter, f"{assignment} is not generated until what is said above is mended"
+                converter, f"{assignment} is not generated until what is said above is fixed"
             )
 
 

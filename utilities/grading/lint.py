@@ -121,7 +121,7 @@ def code_can_be_read(lesson: Lesson) -> Iterator[Fault]:
             names = names_of(python_of(cell))
         except SyntaxError as error:
             what = f"it is no Python: {error.msg}, line {error.lineno}"
-            yield Fault(_at(lesson, cell), what, "Mend it", grave=True)
+            yield Fault(_at(lesson, cell), what, "Fix it", grave=True)
             continue
         unknown = sorted(names.vocabulary - set(utilities.__all__))
         if unknown:

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"lab/{name} has drifted from solutions/: run `make release`")
             return 1 if behind or faults else 0
         if any(fault.grave for fault in faults):
-            print("lab/ stays as it is until that is mended.")
+            print("lab/ stays as it is until that is fixed.")
             return 1
         shutil.rmtree(COURSE / "lab", ignore_errors=True)
         shutil.copytree(release, COURSE / "lab")

@@ -173,7 +173,7 @@ def shared_course_ids(config: Config, folders: list[str] | None = None) -> Itera
             try:
                 shared = loader(name, path=folder).load_config()
             except Exception as error:  # whatever a configuration file may raise
-                yield Fault(f"{folder}/{name}", f"it cannot be read ({error})", "Mend it")
+                yield Fault(f"{folder}/{name}", f"it cannot be read ({error})", "Fix it")
                 continue
             there = shared.get("CourseDirectory", {}).get("course_id")
             if there and there != own:

@@ -61,9 +61,9 @@ def _all_earned(notebooks: dict[str, NotebookNode]) -> list[Fault]:
             earned, points = score_of(cell), points_of(cell)
             if earned < points:
                 what = f"the model solution earns {earned:g} of {points:g}: {_report(cell)}"
-                faults.append(Fault(_place(name, cell), what, "Mend the solution or the check", True))
+                faults.append(Fault(_place(name, cell), what, "Fix the solution or the check", True))
         faults += [
-            Fault(f"{name}.ipynb", f"in the model solution, {said}", "Mend it") for said in failures(nb)
+            Fault(f"{name}.ipynb", f"in the model solution, {said}", "Fix it") for said in failures(nb)
         ]
     return faults
 
@@ -73,7 +73,7 @@ def _none_earned(notebooks: dict[str, NotebookNode]) -> list[Fault]:
         Fault(
             _place(name, cell),
             f"the untouched release earns {score_of(cell):g}",
-            "Mend the check",
+            "Fix the check",
             True,
         )
         for name, nb in notebooks.items()
