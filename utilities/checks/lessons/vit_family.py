@@ -71,7 +71,8 @@ def vit(
     shared: bool = False,
     activation: Step | None = None,
     mlp_pattern: Callable[[Step, int], list[Step]] = lambda step, depth: [step] * depth,
-    epsilon: float | None = 1e-6,
+    epsilon: float | None = None,
+    largest_epsilon: float = LARGEST_EPSILON,
     last_norm: bool | None = None,
     carry_normalised: tuple[bool, bool] = (False, False),
     head_reads: Step = lambda tokens: tokens[:, 0],
@@ -88,7 +89,8 @@ def vit(
     pixels: what is done to the images. scale: factors of projected patches and class token, by the
     width. token, positions: their factor, and whether they are weights. attend: another attention.
     attentions, norms: how many there are. chained: each block reads what the one before gives.
-    activation, epsilon: those that the model has, where None. carry_normalised: each sum adds the
+    activation, epsilon: those that the model has, where None; an epsilon above the largest that is taken
+    does not count. carry_normalised: each sum adds the
     normalised tokens. head_reads, head_norm: what of the tokens, and whether it is normalised.
     wiring: the settings of a block.
     Each piece is computed from the piece before as it was observed, where that can be seen.
@@ -96,7 +98,7 @@ def vit(
     size = resize(sizes(case))
     step, attention_count = attention(case, seen, size, attend)
     dense = partial(_dense, case)
-    epsilon = _epsilon(seen) if epsilon is None else epsilon
+    epsilon = _epsilon(seen, largest_epsilon) if epsilon is None else epsilon
     norm = partial(oracles.layer_norm, gamma=1.0, beta=_weight(case, size.width), epsilon=epsilon)
     for name, normalised in zip(("add_1", "add_2"), carry_normalised, strict=True):
         if normalised:
@@ -200,9 +202,9 @@ def _used(on_grid: bytes, usual: tuple[Step, ...]) -> list[Step]:
     return activations.used(rows, usual) or list(usual)
 
 
-def _epsilon(seen: Observation) -> float:
+def _epsilon(seen: Observation, largest: float) -> float:
     """Return what the model's normalisations add to the variance, if it is small, else 1e-6."""
-    small = [float(epsilon) for epsilon in seen["epsilons"] if 0.0 < epsilon <= LARGEST_EPSILON]
+    small = [float(epsilon) for epsilon in seen["epsilons"] if 0.0 < epsilon <= largest]
     return small[0] if small else 1e-6
 
 

@@ -97,7 +97,7 @@ def _attention(case: Case, seen: Observation, size: Sizes, biases: Any) -> tuple
 
 
 formula = partial(
-    vit, sizes=_sizes, attention=_attention, class_token=True, epsilon=None, usual=activations.ACCEPTED
+    vit, sizes=_sizes, attention=_attention, class_token=True, usual=activations.ACCEPTED
 )
 
 # --- the mistakes ----------------------------------------------------------------------------------
