@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 import utilities
 from utilities.checks.core.report import CheckFailed
@@ -17,6 +18,7 @@ from utilities.checks.kernel.case import (
     WRONG_TYPE,
     WRONG_VALUE,
 )
+from utilities.checks.kernel.observing import problem_of
 
 
 def right(q, k, v, kernel, sigma=1.0):
@@ -79,6 +81,44 @@ def test_each_problem_has_its_own_message(implementation, kind, words):
     finding = next(finding for finding in report.findings if not finding.held)
     assert finding.kind == kind
     assert words in f"{finding.message} {finding.detail}"
+
+
+def in_a_layer(call):
+    return tf_keras.layers.Lambda(lambda x: call())
+
+
+@pytest.mark.parametrize("wrap", [lambda call: lambda x: call(), in_a_layer], ids=["plain", "layer"])
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: tf.reshape(tf.zeros((2, 3)), (-1, 6 / 2)),
+            "Value for attr 'Tshape' of float is not in the list of allowed values: int32, int64",
+        ),
+        (
+            lambda: tf.nn.space_to_depth(tf.zeros((1, 4, 4, 1)), 1),
+            "Value for attr 'block_size' of 1 must be at least minimum 2",
+        ),
+        (
+            lambda: tf.matmul(tf.zeros((2, 3)), tf.zeros((2, 3))),
+            "Matrix size-incompatible: In[0]: [2,3], In[1]: [2,3]",
+        ),
+        (
+            lambda: tf.matmul(tf.zeros((2, 3), tf.uint8), tf.zeros((3, 2), tf.uint8)),
+            "TensorFlow has no MatMul for uint8",
+        ),
+        (
+            lambda: tf.zeros((2, 3), tf.float64) + tf.zeros((2, 3)),
+            "cannot compute AddV2 as input #1(zero-based) was expected to be a double tensor but is a "
+            "float tensor",
+        ),
+    ],
+)
+def test_an_error_of_tensorflow_is_cut_to_what_a_person_can_use(wrap, call, said):
+    with pytest.raises(Exception) as caught:
+        wrap(call)(tf.zeros((1, 1)))
+    message = problem_of(caught.value).message
+    assert message == f"Your code stopped with {caught.type.__name__}: {said}"
 
 
 def test_all_problems_are_told_apart():

@@ -39,6 +39,10 @@ KERAS_WRAPPERS = ("Exception encountered when calling layer", "in user code:")
 NODE_NAMES = re.compile(
     r"for '\{\{node [^}]*\}\} = .*?' |\{\{(function_)?node [^}]*\}\} ?|\[Op:\w+\]( name: ?)?"
 )
+ASIDES = re.compile(
+    r"\s*; NodeDef: |\n *All kernels registered for op|Call arguments received by layer"
+)
+NO_KERNEL = re.compile(r"Could not find device for node: = (\w+)\[.*?T=DT_(\w+).*")
 LIBRARIES = (
     "site-packages",
     "dist-packages",
@@ -292,11 +296,12 @@ def _changed_message(changed: Sequence[str]) -> str:
 
 def _telling_line(error: BaseException) -> str:
     """Return the line of an error that says what went wrong, without what TensorFlow wraps it in."""
-    lines = str(error).split("Call arguments received by layer")[0].strip().splitlines()
+    lines = ASIDES.split(str(error))[0].strip().splitlines()
     wrapped = bool(lines) and lines[0].startswith(KERAS_WRAPPERS)
     line = (lines or [""])[-1 if wrapped else 0].strip()
     line = "" if line.startswith(KERAS_WRAPPERS) else NODE_NAMES.sub("", line).strip()
     line = line.removeprefix(f"{type(error).__name__}: ")
+    line = NO_KERNEL.sub(lambda no: f"TensorFlow has no {no[1]} for {no[2].lower()}", line)
     return (line if len(line) <= 300 else line[:297] + "...") or "no message"
 
 

@@ -89,10 +89,9 @@ def vit(
     pixels: what is done to the images. scale: factors of projected patches and class token, by the
     width. token, positions: their factor, and whether they are weights. attend: another attention.
     attentions, norms: how many there are. chained: each block reads what the one before gives.
-    activation, epsilon: those that the model has, where None; an epsilon above the largest that is taken
-    does not count. carry_normalised: each sum adds the
-    normalised tokens. head_reads, head_norm: what of the tokens, and whether it is normalised.
-    wiring: the settings of a block.
+    activation, epsilon: those that the model has, where None; an epsilon counts if it is not above
+    the largest. carry_normalised: each sum adds the normalised tokens. head_reads, head_norm: what of
+    the tokens, and whether it is normalised. wiring: the settings of a block.
     Each piece is computed from the piece before as it was observed, where that can be seen.
     """
     size = resize(sizes(case))

@@ -96,9 +96,7 @@ def _attention(case: Case, seen: Observation, size: Sizes, biases: Any) -> tuple
     return attend, number
 
 
-formula = partial(
-    vit, sizes=_sizes, attention=_attention, class_token=True, usual=activations.ACCEPTED
-)
+formula = partial(vit, sizes=_sizes, attention=_attention, class_token=True, usual=activations.ACCEPTED)
 
 # --- the mistakes ----------------------------------------------------------------------------------
 
