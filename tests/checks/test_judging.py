@@ -193,6 +193,18 @@ RIGHT = """
             numbers are doubled; a second call gives the same.
             """,
         ),
+        (  # one case alone would speak for "not doubled"
+            lambda case: seen(case["x"]) if case["x"].dtype.kind == "i" else crash(case),
+            """
+            double: 0 of 4 findings hold
+            ✗ rows are doubled
+            Your code stopped with TypeError: no.
+            This was for x (2).
+            cell 1, line 2
+            ✗ whole numbers are doubled
+            In the output, entry [0] is 5; 10 is expected.
+            """,
+        ),
         (
             lambda case: seen(2 * case["x"], repeats=False),
             """
@@ -226,7 +238,7 @@ RIGHT = """
             "shape",
             "nan",
         ),
-        *("missing", "one-kind", "crash", "claim", "input-changed"),
+        *("missing", "one-kind", "crash", "all-but-one-crash", "claim", "input-changed"),
     ],
 )
 def test_says(see, said):

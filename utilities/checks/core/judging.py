@@ -144,9 +144,20 @@ class Judgement:
     def _explains(self, candidate: Explanation, considered: Sequence[int]) -> bool:
         """Return whether a formula fits all cases, those apart for which it gives no numbers."""
         turned = candidate.turned
-        return all(self._fits(i, turned) or self._undecided(i, candidate) for i in considered) and any(
-            not self._undecided(i, candidate) for i in considered
+        return (
+            all(self._fits(i, turned) or self._undecided(i, candidate) for i in considered)
+            and any(not self._undecided(i, candidate) for i in considered)
+            and not self._hangs_on_one(candidate, considered)
         )
+
+    def _hangs_on_one(self, candidate: Explanation, considered: Sequence[int]) -> bool:
+        """Return whether one case alone speaks for mistakes, and several stop that they leave whole."""
+        if not candidate.ways or sum(not self._fits(i, {}) for i in considered) > 1:
+            return False
+        stopped = {i for line in self._lines for i in self._indices(line.stages)} - {
+            i for line in self._lines for i in self._complete(line)
+        }
+        return sum(not self._follows(i, candidate.turned) for i in stopped) > 1
 
     def _undecided(self, i: int, candidate: Explanation) -> bool:
         """Return whether a wrong formula gives infinity or nan, where libraries differ."""
@@ -216,19 +227,21 @@ class Judgement:
         return [i for i, (case, _) in enumerate(self.pairs) if case.stage in stages]
 
     def _stops(self, i: int) -> bool:
-        """Return whether a case stopped by an error that no mistake found accounts for.
-
-        Where the formula with the mistakes is not defined for the shapes, an error follows from them;
-        where it needs what was never observed, nothing is known.
-        """
+        """Return whether a case stopped by an error that no mistake found accounts for."""
         problem = self.pairs[i][1].problem
         if problem is None or self.pairs[i][1].is_complete:
             return False
         turned = self.explanation.turned if self._ways and self.explanation else {}
+        return not (turned and problem.kind == RAISED and self._follows(i, turned))
+
+    def _follows(self, i: int, turned: Settings) -> bool:
+        """Return whether an error follows from a formula: it is not defined for the case's shapes.
+
+        Where it needs what was never observed, nothing is known.
+        """
         expected = self._expect(i, turned)
-        follows = bool(turned) and (expected is None or not expected.is_defined)
-        follows = follows and _key(i, turned) not in self._unseen
-        return not (follows and problem.kind == RAISED)
+        undefined = expected is None or not expected.is_defined
+        return undefined and _key(i, turned) not in self._unseen
 
     def _complete(self, line: Values | Claim) -> list[int]:
         """Return the cases of a line in which nothing stopped the observation."""
