@@ -23,6 +23,7 @@ from .checks import test_resnet_classifier as test_resnet_classifier
 from .checks import test_run_experiment as test_run_experiment
 from .checks import test_scaled_dot_product_attention as test_scaled_dot_product_attention
 from .checks import test_shifted_patch_tokenization as test_shifted_patch_tokenization
+from .checks import test_tiled_attention as test_tiled_attention
 from .checks import test_top_classes as test_top_classes
 from .checks import test_transformer_block as test_transformer_block
 from .checks import test_vit_classifier as test_vit_classifier

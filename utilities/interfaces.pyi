@@ -356,6 +356,27 @@ class CosineAttention(layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again, so that Keras can save it."""
 
+def tiled_attention(
+    q: Annotated[tf.Tensor, "(…, n_q, d)"],
+    k: Annotated[tf.Tensor, "(…, n_k, d)"],
+    v: Annotated[tf.Tensor, "(…, n_k, d_v)"],
+    block_size: int,
+) -> Annotated[tf.Tensor, "(…, n_q, d_v)"]:
+    """Scaled dot-product attention, exact, that takes the keys and values a block at a time.
+
+    Args:
+        q: queries (…, n_q, d).
+        k: keys (…, n_k, d).
+        v: values (…, n_k, d_v).
+        block_size: number of keys in a block; the last block may hold fewer.
+
+    Returns:
+        the output softmax(q kᵀ / √d) v, (…, n_q, d_v), without the attention weights.
+
+    Source: Milakov and Gimelshein 2018, arXiv 1805.02867, algorithm 3; Rabe and Staats 2021,
+    arXiv 2112.05682.
+    """
+
 class LinearAttention(layers.Layer):
     """Self-attention with the weights φ(q)·φ(k), φ(x) = elu(x) + 1, at a cost linear in N.
 

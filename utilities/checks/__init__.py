@@ -1,4 +1,4 @@
-"""Checks: the 28 exercises, each one object that checks an implementation.
+"""Checks: the 29 exercises, each one object that checks an implementation.
 
 `lessons/` judges and is trusted; `kernel/` runs beside the student's code; `core/` is what they share.
 """
@@ -41,6 +41,7 @@ test_fit_linear_probe = Exercise("fit_linear_probe", "pretrained")
 test_beam_search = Exercise("beam_search", "pretrained")
 test_dot_product_attention = Exercise("dot_product_attention", "attention_variants")
 test_cosine_attention = Exercise("cosine_attention", "attention_variants")
+test_tiled_attention = Exercise("tiled_attention", "attention_variants")
 test_linear_attention = Exercise("linear_attention", "attention_variants")
 test_orthonormal = Exercise("orthonormal", "attention_variants")
 test_attention_vit = Exercise("attention_vit", "attention_variants")

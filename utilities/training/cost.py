@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class Made:
     """The arrays that TensorFlow's operations made in one call."""
 
     largest: tuple[int, ...] = ()  # shape of the largest one
+    shapes: set[tuple[int, ...]] = field(default_factory=set)  # of those that hold floating numbers
     numbers: int = 0  # how many numbers all of them hold together
     live_bytes: int = 0
     peak_bytes: int = 0  # memory of those that were alive at the same time, at most
@@ -34,6 +35,8 @@ class Made:
         self.numbers += size
         if size > np.prod(self.largest):
             self.largest = tuple(array.shape)
+        if array.dtype.is_floating:
+            self.shapes.add(tuple(array.shape))
         self.live_bytes += size * array.dtype.size
         self.peak_bytes = max(self.peak_bytes, self.live_bytes)
         weakref.finalize(array, self._free, size * array.dtype.size)

@@ -605,6 +605,379 @@ class AllZeroAtFirst(CosineAttention):
             part.kernel_initializer = tf_keras.initializers.Zeros()
 
 
+# --- tiled attention -------------------------------------------------------------------------
+
+
+@correct("tiled_attention")
+def tiled_attention(q, k, v, block_size):
+    largest, total, summed = -np.inf, 0.0, 0.0
+    for start in range(0, k.shape[-2], block_size):
+        keys, values = (x[..., start : start + block_size, :] for x in (k, v))
+        scores = tf.matmul(q, keys, transpose_b=True) / math.sqrt(q.shape[-1])
+        highest = tf.maximum(largest, tf.reduce_max(scores, -1, keepdims=True))
+        weights, shrunk = tf.exp(scores - highest), tf.exp(largest - highest)
+        total = shrunk * total + tf.reduce_sum(weights, -1, keepdims=True)
+        summed = shrunk * summed + tf.matmul(weights, values)
+        largest = highest
+    return summed / total
+
+
+@correct("tiled_attention")
+def mean_and_log_sum(q, k, v, block_size):
+    """As in FlashAttention-2: the mean so far, and the logarithm of the sum of exponentials."""
+    sizes = [min(block_size, k.shape[-2] - i) for i in range(0, k.shape[-2], block_size)]
+    output = log_sum = None
+    for keys, values in zip(tf.split(k, sizes, axis=-2), tf.split(v, sizes, axis=-2), strict=True):
+        scores = tf.einsum("...qd,...kd->...qk", q, keys) * q.shape[-1] ** -0.5
+        mean = tf.einsum("...qk,...kd->...qd", tf.nn.softmax(scores), values)
+        log_of_block = tf.reduce_logsumexp(scores, axis=-1, keepdims=True)
+        if output is None:
+            output, log_sum = mean, log_of_block
+            continue
+        share = tf.sigmoid(log_of_block - log_sum)  # of the new block, among all so far
+        output = (1.0 - share) * output + share * mean
+        log_sum = log_sum + tf.nn.softplus(log_of_block - log_sum)
+    return output
+
+
+@correct("tiled_attention")
+def two_passes(q, k, v, block_size):
+    """First the largest score of each query, then the sums."""
+    q = q / math.sqrt(q.shape[-1])
+    places = [slice(i, i + block_size) for i in range(0, k.shape[-2], block_size)]
+    largest = tf.fill(q[..., :1].shape if q.shape[0] else tf.shape(q[..., :1]), q.dtype.min)
+    for place in places:
+        scores = q @ tf.linalg.matrix_transpose(k[..., place, :])
+        largest = tf.maximum(largest, tf.reduce_max(scores, -1, keepdims=True))
+    total, summed = 0.0, 0.0
+    for place in places:
+        weights = tf.exp(q @ tf.linalg.matrix_transpose(k[..., place, :]) - largest)
+        total += tf.reduce_sum(weights, -1, keepdims=True)
+        summed += weights @ v[..., place, :]
+    return summed / total
+
+
+@correct("tiled_attention")
+def padded_and_hidden(q, k, v, block_size):
+    """Full blocks of padded keys, the padding hidden; the sum of the weights as one more value."""
+    n_k, d = k.shape[-2:]
+    blocks = -(-n_k // block_size)
+    fill = [[0, 0]] * (len(k.shape) - 2) + [[0, blocks * block_size - n_k], [0, 0]]
+    hidden = tf.where(tf.range(blocks * block_size) < n_k, 0.0, -1e9)
+    k, v = tf.pad(k, fill), tf.pad(tf.concat([v, tf.ones_like(v[..., :1])], axis=-1), fill)
+    largest = tf.reduce_sum(q * tf.zeros(d), -1, keepdims=True) - 1e9
+    state = tf.zeros_like(q[..., :1]) * tf.zeros(v.shape[-1])
+    for i in range(0, blocks * block_size, block_size):
+        scores = tf.matmul(q, k[..., i : i + block_size, :], transpose_b=True) / tf.sqrt(float(d))
+        scores = scores + hidden[i : i + block_size]
+        highest = tf.stop_gradient(tf.maximum(largest, tf.reduce_max(scores, axis=-1, keepdims=True)))
+        state = tf.exp(largest - highest) * state + tf.matmul(
+            tf.exp(scores - highest), v[..., i : i + block_size, :]
+        )
+        largest = highest
+    return state[..., :-1] / state[..., -1:]
+
+
+@correct("tiled_attention")
+@tf.function
+def compiled_loop(q, k, v, block_size):
+    """A loop of TensorFlow's, of any number of blocks."""
+    n_k = tf.shape(k)[-2]
+
+    def step(start, largest, total, summed):
+        end = tf.minimum(start + block_size, n_k)
+        scores = tf.matmul(q, k[..., start:end, :], transpose_b=True) / math.sqrt(q.shape[-1])
+        highest = tf.maximum(largest, tf.reduce_max(scores, axis=-1))
+        weights = tf.exp(scores - highest[..., None])
+        total = total * tf.exp(largest - highest) + tf.reduce_sum(weights, axis=-1)
+        summed = summed * tf.exp(largest - highest)[..., None] + weights @ v[..., start:end, :]
+        return start + block_size, highest, total, summed
+
+    zeros = tf.zeros_like(q[..., 0])
+    begin = (0, zeros - np.inf, zeros, zeros[..., None] * tf.zeros(v.shape[-1]))
+    *_, total, summed = tf.while_loop(lambda start, *_: start < n_k, step, begin)
+    return tf.math.divide_no_nan(summed, total[..., None])
+
+
+@correct("tiled_attention")
+def tiles_of_queries_too(q, k, v, block_size):
+    tiles = [
+        tiled_attention(q[..., i : i + block_size, :], k, v, block_size)
+        for i in range(0, q.shape[-2], block_size)
+    ]
+    return tf.concat(tiles, axis=-2)
+
+
+def in_tiles(
+    q,
+    k,
+    v,
+    block_size,
+    *,
+    scale=lambda q, keys: math.sqrt(q.shape[-1]),
+    maximum=tf.maximum,
+    of_block=lambda scores: tf.reduce_max(scores, -1, keepdims=True),
+    first=-np.inf,
+    of_sum=lambda earlier, now: tf.exp(earlier - now),
+    of_output=lambda earlier, now: tf.exp(earlier - now),
+    end=lambda summed, total: summed / total,
+    last=None,
+):
+    """The exercise with parts that can be got wrong."""
+    largest, total, summed = first, 0.0, 0.0
+    for start in range(0, k.shape[-2] if last is None else last, block_size):
+        keys, values = (x[..., start : start + block_size, :] for x in (k, v))
+        scores = tf.matmul(q, keys, transpose_b=True) / scale(q, keys)
+        highest = maximum(largest, of_block(scores))
+        weights = tf.exp(scores - highest)
+        total = of_sum(largest, highest) * total + tf.reduce_sum(weights, -1, keepdims=True)
+        summed = of_output(largest, highest) * summed + tf.matmul(weights, values)
+        largest = highest
+    return end(summed, total)
+
+
+def unchanged(earlier, now):
+    return 1.0
+
+
+@wrong("tiled_attention", told="not attempted", slips=0)
+def tiles_not_written(q, k, v, block_size):
+    raise NotImplementedError
+
+
+@wrong("tiled_attention", told="quadratic memory")
+def all_pairs(q, k, v, block_size):
+    scores = tf.matmul(q, k, transpose_b=True) / math.sqrt(q.shape[-1])
+    return tf.matmul(tf.nn.softmax(scores), v)
+
+
+@wrong("tiled_attention", told="quadratic memory")
+def blocks_kept(q, k, v, block_size):
+    """The scores are made block by block, and put together again."""
+    scores = [
+        tf.matmul(q, k[..., i : i + block_size, :], transpose_b=True)
+        for i in range(0, k.shape[-2], block_size)
+    ]
+    weights = tf.nn.softmax(tf.concat(scores, axis=-1) / math.sqrt(q.shape[-1]))
+    return tf.matmul(weights, v)
+
+
+@wrong("tiled_attention", told="quadratic memory")
+def outputs_of_blocks_kept(q, k, v, block_size):
+    """Right for each block, and put together in the end: an output for each block is kept."""
+    outputs, logs = [], []
+    for i in range(0, k.shape[-2], block_size):
+        scores = tf.matmul(q, k[..., i : i + block_size, :], transpose_b=True) / math.sqrt(q.shape[-1])
+        outputs.append(tf.nn.softmax(scores) @ v[..., i : i + block_size, :])
+        logs.append(tf.reduce_logsumexp(scores, axis=-1, keepdims=True))
+    shares = tf.nn.softmax(tf.stack(logs), axis=0)
+    return tf.reduce_sum(shares * tf.stack(outputs), axis=0)
+
+
+@wrong("tiled_attention", told="block size ignored")
+def blocks_of_sixty_four(q, k, v, block_size):
+    return tiled_attention(q, k, v, 64)
+
+
+@wrong("tiled_attention", told="all keys at once")
+def tiles_of_queries_alone(q, k, v, block_size):
+    tiles = [all_pairs(q[..., i : i + 16, :], k, v, None) for i in range(0, q.shape[-2], 16)]
+    return tf.concat(tiles, axis=-2)
+
+
+@wrong("tiled_attention", told="all keys at once")
+def one_query_at_a_time(q, k, v, block_size):
+    rows = [all_pairs(q[..., i : i + 1, :], k, v, None) for i in range(q.shape[-2])]
+    return tf.concat(rows, axis=-2)
+
+
+@wrong("tiled_attention", told="no scaling")
+def tiles_unscaled(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, scale=lambda q, keys: 1.0)
+
+
+@wrong("tiled_attention", told="divided by d")
+def scaled_in_and_outside(q, k, v, block_size):
+    return in_tiles(q / math.sqrt(q.shape[-1]), k, v, block_size)
+
+
+@wrong("tiled_attention", told="divided by the root of the number of keys")
+def scaled_by_the_block(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, scale=lambda q, keys: math.sqrt(keys.shape[-2]))
+
+
+@wrong("tiled_attention", told="scaled after softmax")
+def scaled_in_the_end(q, k, v, block_size):
+    return tiles_unscaled(q, k, v, block_size) / math.sqrt(q.shape[-1])
+
+
+@wrong("tiled_attention", told="sum not rescaled")
+def sum_as_it_was(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, of_sum=unchanged)
+
+
+@wrong("tiled_attention", told="output not rescaled")
+def output_as_it_was(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, of_output=unchanged)
+
+
+@wrong("tiled_attention", told="nothing rescaled")
+def both_as_they_were(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, of_sum=unchanged, of_output=unchanged)
+
+
+@wrong("tiled_attention", told="nothing rescaled")
+def maximum_of_each_block(q, k, v, block_size):
+    own = lambda largest, of_block: of_block  # noqa: E731
+    return in_tiles(q, k, v, block_size, maximum=own, of_sum=unchanged, of_output=unchanged)
+
+
+@wrong(
+    "tiled_attention", told="rescaled the wrong way round", because="nan where the factor is infinite"
+)
+def grows_instead(q, k, v, block_size):
+    largest = total = summed = None
+    for i in range(0, k.shape[-2], block_size):
+        keys, values = k[..., i : i + block_size, :], v[..., i : i + block_size, :]
+        scores = tf.matmul(q, keys, transpose_b=True) / math.sqrt(q.shape[-1])
+        of_block = tf.reduce_max(scores, -1, keepdims=True)
+        highest = of_block if largest is None else tf.maximum(largest, of_block)
+        weights = tf.exp(scores - highest)
+        sums = tf.reduce_sum(weights, -1, keepdims=True), tf.matmul(weights, values)
+        if largest is None:
+            total, summed = sums
+        else:
+            factor = tf.exp(highest - largest)
+            total, summed = total * factor + sums[0], summed * factor + sums[1]
+        largest = highest
+    return summed / total
+
+
+@wrong("tiled_attention", told="new block rescaled as well")
+def rescaled_too_late(q, k, v, block_size):
+    largest, total, summed = tf.reduce_max(q[..., :1] * 0.0, -1, keepdims=True), 0.0, 0.0
+    for i in range(0, k.shape[-2], block_size):
+        keys, values = k[..., i : i + block_size, :], v[..., i : i + block_size, :]
+        scores = tf.matmul(q, keys, transpose_b=True) / math.sqrt(q.shape[-1])
+        of_block = tf.reduce_max(scores, -1, keepdims=True)
+        highest = tf.maximum(largest, of_block) if i else of_block
+        weights, factor = tf.exp(scores - highest), tf.exp(largest - highest) if i else 1.0
+        total = factor * (total + tf.reduce_sum(weights, -1, keepdims=True))
+        summed = factor * (summed + tf.matmul(weights, values))
+        largest = highest
+    return summed / total
+
+
+@wrong("tiled_attention", told="sum overwritten")
+def sum_of_the_last_block(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, of_sum=lambda earlier, now: 0.0)
+
+
+@wrong("tiled_attention", told="output overwritten")
+def output_of_the_last_block(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, of_output=lambda earlier, now: 0.0)
+
+
+@wrong("tiled_attention", told="softmax in each block")
+def softmax_of_each_block(q, k, v, block_size):
+    output = 0.0
+    for i in range(0, k.shape[-2], block_size):
+        output += all_pairs(q, k[..., i : i + block_size, :], v[..., i : i + block_size, :], None)
+    return output
+
+
+@wrong("tiled_attention", told="softmax in each block")
+def mean_of_the_blocks(q, k, v, block_size):
+    return softmax_of_each_block(q, k, v, block_size) / math.ceil(k.shape[-2] / block_size)
+
+
+@wrong("tiled_attention", told="divided in every step")
+def mean_taken_for_the_sum(q, k, v, block_size):
+    largest, total, output = -np.inf, 0.0, 0.0
+    for i in range(0, k.shape[-2], block_size):
+        keys, values = k[..., i : i + block_size, :], v[..., i : i + block_size, :]
+        scores = tf.matmul(q, keys, transpose_b=True) / math.sqrt(q.shape[-1])
+        highest = tf.maximum(largest, tf.reduce_max(scores, -1, keepdims=True))
+        weights, factor = tf.exp(scores - highest), tf.exp(largest - highest)
+        total = factor * total + tf.reduce_sum(weights, -1, keepdims=True)
+        output = (factor * output + tf.matmul(weights, values)) / total
+        largest = highest
+    return output
+
+
+@wrong("tiled_attention", told="not divided by the sum")
+def sum_for_the_mean(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, end=lambda summed, total: summed)
+
+
+@wrong("tiled_attention", told="last block dropped")
+def full_blocks_alone(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, last=k.shape[-2] // block_size * block_size)
+
+
+@wrong("tiled_attention", told="padding counted")
+def zeros_take_part(q, k, v, block_size):
+    missing = -k.shape[-2] % block_size
+    fill = [[0, 0]] * (len(k.shape) - 2) + [[0, missing], [0, 0]]
+    return in_tiles(q, tf.pad(k, fill), tf.pad(v, fill), block_size)
+
+
+@wrong("tiled_attention", told="one block alone")
+def returns_in_the_loop(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, last=block_size)
+
+
+@wrong("tiled_attention", told="keys used as values")
+def tiles_of_keys(q, k, v, block_size):
+    return tiled_attention(q, k, k, block_size)
+
+
+@wrong("tiled_attention", told="maximum not subtracted")
+def bare_exponentials(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, maximum=lambda largest, of_block: 0.0, first=0.0)
+
+
+@wrong("tiled_attention", told="maximum not carried")
+def latest_maximum(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, maximum=lambda largest, of_block: of_block)
+
+
+@wrong("tiled_attention", told="maximum starts at 0")
+def starts_at_zero(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, first=0.0)
+
+
+@wrong("tiled_attention", told="one maximum for all queries")
+def one_maximum_for_all(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, of_block=tf.reduce_max)
+
+
+@wrong("tiled_attention", told="nothing finite", because="no value is a number")
+def infinite_factor(q, k, v, block_size):
+    grown = lambda earlier, now: tf.exp(now - earlier)  # noqa: E731
+    return in_tiles(q, k, v, block_size, of_sum=grown, of_output=grown)
+
+
+@wrong("tiled_attention", told="wrong type", slips=0)
+def output_and_weights_in_tiles(q, k, v, block_size):
+    return tiled_attention(q, k, v, block_size), None
+
+
+@wrong("tiled_attention", told="gradient cut off")
+def queries_without_gradient(q, k, v, block_size):
+    return tiled_attention(tf.stop_gradient(q), k, v, block_size)
+
+
+@wrong("tiled_attention", told="random", because="no value can be compared")
+def tiles_with_dropout(q, k, v, block_size):
+    return tf.nn.dropout(tiled_attention(q, k, v, block_size), 0.5)
+
+
+@wrong("tiled_attention", told="no scaling", slips=2, also=("sum not rescaled",))
+def unscaled_and_sum_as_it_was(q, k, v, block_size):
+    return in_tiles(q, k, v, block_size, scale=lambda q, keys: 1.0, of_sum=unchanged)
+
+
 # --- linear attention ------------------------------------------------------------------------
 
 

@@ -70,30 +70,33 @@ QUESTIONS = {
     ),
     3: Question(
         (
-            ("section-3", "linear-attention-text", "question-3-linear-cost"),
-            ("section-2", "section-3", "section-1"),
+            ("linear-attention-formula", "linear-attention-text", "question-3-linear-cost"),
+            ("section-2", "linear-attention-formula", "section-3", "tiled-attention-text"),
             ("linear-attention-text", "approximation", "approximation-after"),
         ),
         (
             Answer(
                 "N²p twice against Np² twice, so from N = p on. 144 is 2.25 times 64: a factor of two "
                 "in a small part. 512×512 in patches of 4 are 16,384 tokens: 256 times fewer. Q̂(K̂ᵀV). "
-                "Softmax needs q·k before exp, row by row, so Q cannot be pulled out. One p × p "
+                "Softmax needs q·k before exp, row by row, so Q cannot be pulled out; in blocks one "
+                "forgets each part again, which saves memory, but one computes them all. One p × p "
                 "table has to serve all queries, whatever N is, so tokens blur.",
                 4,
             ),
             Answer(
                 "2N²p and 2Np²; cheaper beyond p tokens. Hardly worth it for 144 and 64; 1,024 pixels "
                 "a side with patches of 16 give 4,096, 64 times. Products may be bracketed as one "
-                "likes: first K̂ᵀV. exp(q·k) is no product of a term of q and a term of k. The weights "
+                "likes: first K̂ᵀV. exp(q·k) is no product of a term of q and a term of k; tiling makes "
+                "the memory linear and leaves the time as it is. The weights "
                 "rise only linearly with the features, so no key can win clearly.",
                 4,
             ),
             Answer(
                 "N²p against Np², cheaper for N > p. With 144 it saves half. Q̂(K̂ᵀV); standard "
-                "attention cannot, because it is divided by √d. The price is accuracy.",
+                "attention cannot, because it is divided by √d; tiles make it linear. The price is "
+                "accuracy.",
                 2,
-                "the large image; √d is not the reason; the price has none",
+                "the large image; √d is not the reason, and tiles save no time; the price has none",
             ),
         ),
         scheme=(1, 1, 2, 3),

@@ -301,7 +301,8 @@ def _is_short(values: np.ndarray) -> bool:
         return bool(np.array_equal(values, values.astype(np.float32)))
 
 
-def _lets_gradients_pass(case: Case, seen: Observation) -> Wrong | None:
+def lets_gradients_pass(case: Case, seen: Observation) -> Wrong | None:
+    """A gradient reaches queries, keys and values."""
     cut = [name for name, reached in zip("qkv", seen["reached"], strict=True) if not reached]
     if not cut:
         return None
@@ -331,7 +332,7 @@ CHECK = Check(
         Values("float64", "float64 works"),
         Claim("float64", "float64 keeps its digits", 1.0, _keeps_digits),
         Values("traced", "works in Keras models, where the batch size is not known yet"),
-        Claim("no mask", "a gradient reaches queries, keys and values", 1.0, _lets_gradients_pass),
+        Claim("no mask", "a gradient reaches queries, keys and values", 1.0, lets_gradients_pass),
     ],
     mistakes=[
         *INSIDE,
