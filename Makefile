@@ -14,11 +14,12 @@ BENCH_OPTIONS ?=
 NEWEST ?= python3.13
 RANGE_OPTIONS ?=
 RUNS_OPTIONS ?=
+SITE_OPTIONS ?= --run all
 WHEEL ?=
 REPOSITORY ?=
 BRANCH ?= main
 
-.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout student-repo package bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout student-repo package site bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -78,6 +79,19 @@ student-repo: package  ## dist/student-repo: a folder ready for git; REPOSITORY=
 
 package: $(READY)  ## dist/: the wheel, with notebooks, data and models
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+site: $(READY) .venv-site/ready  ## dist/site: labs, mistakes, guides and reference as a web site
+	$(BIN)/python -m tools.site_pages $(SITE_OPTIONS)
+	rm -rf dist/site
+	.venv-site/bin/sphinx-build -n -W --keep-going -q -b html build/site/source dist/site
+	$(BIN)/python -m tools.site_check dist/site
+
+# An environment of its own: nothing of it is needed for labs, tests or grading.
+.venv-site/ready: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m venv .venv-site
+	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --group site
+	touch $@
 
 bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
 	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)

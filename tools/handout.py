@@ -99,6 +99,7 @@ def _project(kit: Path) -> str:
     project["readme"] = "START_HERE.md"
     project["optional-dependencies"] = {"gpu": project["optional-dependencies"]["gpu"]}
     del project["entry-points"]
+    del settings["dependency-groups"]
     packages = settings["tool"]["setuptools"]
     return tomli_w.dumps({**settings, "tool": {"setuptools": packages}}, multiline_strings=False)
 
