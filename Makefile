@@ -14,8 +14,12 @@ BENCH_OPTIONS ?=
 NEWEST ?= python3.13
 RANGE_OPTIONS ?=
 RUNS_OPTIONS ?=
+SITE_OPTIONS ?= --run all
+WHEEL ?=
+REPOSITORY ?=
+BRANCH ?= main
 
-.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout package bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout student-repo package site bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,12 +69,29 @@ grader: $(READY)  ## environment with all that grading needs
 grade-demo: $(READY)  ## a class of 18, graded in the sandbox from start to feedback
 	$(BIN)/python -m utilities.grading.demo $(DEMO_OPTIONS)
 
-handout: $(READY)  ## dist/: the zip for students
+handout: $(READY)  ## dist/: the zip for students; WHEEL=address of the wheel, for Colab
 	$(BIN)/python -m utilities.grading.release --check
-	$(BIN)/python tools/handout.py
+	$(BIN)/python -m tools.handout --wheel "$(WHEEL)"
+
+student-repo: package  ## dist/student-repo: a folder ready for git; REPOSITORY=owner/name, BRANCH, WHEEL
+	$(BIN)/python -m utilities.grading.release --check
+	$(BIN)/python -m tools.student_repo --repository "$(REPOSITORY)" --branch "$(BRANCH)" --wheel "$(WHEEL)"
 
 package: $(READY)  ## dist/: the wheel, with notebooks, data and models
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+site: $(READY) .venv-site/ready  ## dist/site: labs, mistakes, guides and reference as a web site
+	$(BIN)/python -m tools.site_pages $(SITE_OPTIONS)
+	rm -rf dist/site
+	.venv-site/bin/sphinx-build -n -W --keep-going -q -b html build/site/source dist/site
+	$(BIN)/python -m tools.site_check dist/site
+
+# An environment of its own: nothing of it is needed for labs, tests or grading.
+.venv-site/ready: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m venv .venv-site
+	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --group site
+	touch $@
 
 bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_OPTIONS=--help says more
 	$(BIN)/python -m bench $(ROWS) $(BENCH_OPTIONS)
@@ -78,8 +99,9 @@ bench: $(READY)  ## one table of what the kit costs; ROWS="a c" chooses, BENCH_O
 map: $(READY)  ## renew the README's map of the rooms
 	$(BIN)/python tools/readme_map.py
 
-interfaces: $(READY)  ## renew docs/interfaces.md and the notebooks' docstrings
+interfaces: $(READY)  ## renew docs/interfaces.md, the notebooks' docstrings and their first cells
 	$(BIN)/python tools/interfaces.py
+	$(BIN)/python tools/first_cell.py
 
 hooks: $(READY)  ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import tomli_w
 
+from tools.first_cell import with_wheel
+
 KIT = Path(__file__).resolve().parents[1]
 LEFT_BY_RUNS = {"__pycache__", ".ipynb_checkpoints", "checkpoints", "downloads"}
 WHOLE_FILES = ["LICENSE", "CITATION.cff", "environment.yml", "requirements-student.lock"]
@@ -28,8 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the zip and print its path and size."""
     parser = argparse.ArgumentParser(prog="make handout", description=__doc__)
     parser.add_argument("--output", type=Path, default=KIT / "dist", help="folder to write it to")
+    parser.add_argument("--wheel", default="", help="address of the wheel, for notebooks on Colab")
     options = parser.parse_args(arguments)
-    path = write_zip(contents(KIT), options.output / f"{name(KIT)}.zip")
+    path = write_zip(contents(KIT, options.wheel), options.output / f"{name(KIT)}.zip")
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
 
@@ -40,13 +43,16 @@ def name(kit: Path) -> str:
     return f"{project['name'].removesuffix('-kit')}-handout-{project['version']}"
 
 
-def contents(kit: Path) -> dict[str, bytes]:
+def contents(kit: Path, wheel: str = "") -> dict[str, bytes]:
     """Return everything that students get: path in the folder → content, sorted.
 
-    Labs, and with them their checks, are found by what is there: a new one needs no word here.
+    wheel: the address from which the notebooks install the kit where it is not there. Labs, and with
+    them their checks, are found by what is there: a new one needs no word here.
     Raises FileNotFoundError where a part of the kit is missing.
     """
     files = {path: (kit / path).read_bytes() for path in _paths(kit)}
+    for path in [path for path in files if wheel and path.endswith(".ipynb")]:
+        files[path] = with_wheel(files[path].decode(), wheel).encode()
     files["START_HERE.md"] = (kit / "docs" / "START_HERE.md").read_bytes()
     files["pyproject.toml"] = _project(kit).encode()
     files["Makefile"] = _makefile((kit / "Makefile").read_text(encoding="utf-8")).encode()
@@ -93,6 +99,7 @@ def _project(kit: Path) -> str:
     project["readme"] = "START_HERE.md"
     project["optional-dependencies"] = {"gpu": project["optional-dependencies"]["gpu"]}
     del project["entry-points"]
+    del settings["dependency-groups"]
     packages = settings["tool"]["setuptools"]
     return tomli_w.dumps({**settings, "tool": {"setuptools": packages}}, multiline_strings=False)
 

@@ -22,6 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_ce
 
 from tests.grading.course import NOTEBOOK, cell_named
 from tests.grading.hogs import SAID, TALKERS
+from tests.saved_by import EDITORS
 
 GAUSSIAN, REGRESSION = "check_gaussian", "check_nadaraya_watson"
 BOTH = {GAUSSIAN, REGRESSION}
@@ -482,6 +483,8 @@ def _crowd(folder: Path) -> None:
 
 fault("cell ids null", spoil=_cells(lambda cell: cell.update(id=None)))
 fault("cell ids of VS Code", spoil=_cells(lambda cell: cell.update(id="#VSC-00000000")))
+for _editor, _save in EDITORS.items():
+    fault(f"saved by {_editor}", spoil=_content(_save))
 fault("cell ids that are numbers", spoil=_cells(lambda cell: cell.update(id=7)))
 fault("cells without metadata, words as code", spoil=_cells(lambda cell: cell.update(
     {"metadata": {}, "cell_type": "code"} if cell["cell_type"] == "markdown" else {"metadata": {}})))  # fmt: skip

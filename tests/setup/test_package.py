@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.course import RELEASED, ROOT
+from tests.course import RELEASED, ROOT, read
 from utilities.commands import start
 
 PIP = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
@@ -29,13 +29,18 @@ def wheel(tmp_path_factory) -> Path:
 def environment(wheel, tmp_path_factory) -> Path:
     """An environment with the wheel, which sees this one's libraries, and not this repository."""
     folder = tmp_path_factory.mktemp("environment")
+    command = [sys.executable, "-m", "pip", "--python", str(without_the_kit(folder)), "install"]
+    subprocess.run([*command, *PIP, str(wheel)], check=True, capture_output=True)
+    return folder
+
+
+def without_the_kit(folder: Path) -> Path:
+    """Make an environment that sees this one's libraries, but not the kit; return its Python."""
     venv.create(folder, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")
     libraries = next(path for path in sys.path if path.endswith("site-packages"))
     (packages / "libraries.pth").write_text(libraries)  # a .pth file inside of it is not read
-    command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
-    subprocess.run([*command, *PIP, str(wheel)], check=True, capture_output=True)
-    return folder
+    return folder / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +130,21 @@ def test_the_setting_of_jupyterlab_is_that_of_the_folder(tmp_path, monkeypatch):
     start.add_arguments(options)
     assert start.run(options.parse_args(["mine", "--no-browser"])) == 0
     assert calls == [(str(tmp_path / "mine"), ["--no-browser"])]
+
+
+def test_the_first_cell_of_a_notebook_installs_it(wheel, tmp_path):
+    """In an environment without the kit, whose libraries are there, as on Colab."""
+    python = without_the_kit(tmp_path / "colab")
+    cell = next(cell for cell in read(RELEASED[0]).cells if cell.cell_type == "code")
+    code = cell.source.replace('WHEEL = ""', f'WHEEL = "{wheel.as_uri()}"').replace(
+        'PROFILE = "default"', 'PROFILE = "quick"'
+    )
+    code += "\nfrom utilities import load_profile\nprint(load_profile().name)\n"
+    done = subprocess.run(
+        [python, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_NO_INDEX": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "The kit is installed.\nquick\n", done.stderr
