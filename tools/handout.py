@@ -94,6 +94,7 @@ def _project(kit: Path) -> str:
     project["optional-dependencies"] = {"gpu": project["optional-dependencies"]["gpu"]}
     del project["entry-points"]
     packages = settings["tool"]["setuptools"]
+    del packages["data-files"]  # the server's part of grading
     return tomli_w.dumps({**settings, "tool": {"setuptools": packages}}, multiline_strings=False)
 
 
