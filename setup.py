@@ -3,7 +3,7 @@
 from pathlib import Path
 from shutil import copytree, ignore_patterns, rmtree
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
@@ -24,4 +24,12 @@ class WithMaterial(build_py):
             copytree(HERE / name, package / "share" / name, ignore=LEFT_BY_RUNS)
 
 
-setup(cmdclass={"build_py": WithMaterial})
+class Kit(Distribution):
+    """A distribution whose data files an editable install lays in their place, too."""
+
+    def has_data(self) -> bool:
+        """Say what setuptools' editable install asks for; elsewhere it asks `has_data_files`."""
+        return self.has_data_files()
+
+
+setup(cmdclass={"build_py": WithMaterial}, distclass=Kit)

@@ -101,6 +101,7 @@ def _project(kit: Path) -> str:
     del project["entry-points"]
     del settings["dependency-groups"]
     packages = settings["tool"]["setuptools"]
+    del packages["data-files"]  # the server's part of grading
     return tomli_w.dumps({**settings, "tool": {"setuptools": packages}}, multiline_strings=False)
 
 

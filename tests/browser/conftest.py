@@ -63,6 +63,15 @@ def student_server(machine, tmp_path_factory) -> Iterator[JupyterServer]:
         yield server
 
 
+@pytest.fixture(scope="package")
+def instructor_server(machine, tmp_path_factory) -> Iterator[JupyterServer]:
+    """JupyterLab in the course's folder."""
+    home = tmp_path_factory.mktemp("instructor")
+    folder = course.write_course(home / "course")
+    with JupyterServer(folder, home, JUPYTER_CONFIG_PATH=str(machine)) as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
 def student_lab(browser, student_server) -> Iterator[Lab]:
     """The student's JupyterLab in a page of its own."""

@@ -1,14 +1,29 @@
 """A small course, cut out of the real core notebook, and what students write into it."""
 
+import base64
+import io
 import shutil
 from pathlib import Path
 
 import nbformat
+from matplotlib import pyplot as plt
 from nbformat.notebooknode import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader.apps import NbGraderAPI
 
 from tests.course import ROOT, read
+from tests.notebooks.questions import Answer
+from tests.notebooks.questions.vision_transformer import QUESTIONS
+from utilities.figures.diagrams import plot_retrieval
+from utilities.grading.course import read_config
+from utilities.grading.demo import STUDENTS
+from utilities.grading.execute import CourseExecute
 
 ASSIGNMENT = "attention"
+MARKED = "kernels"  # the assignment whose answers are marked by hand
+MARKED_ANSWERS: tuple[Answer, ...] = QUESTIONS[
+    1
+].answers  # in turn, as the students of the demo hand them in
 COURSE_ID = "attention-lab-kit"
 CORE = ROOT / "solutions" / "vision_transformer" / "vision_transformer.ipynb"
 LAST_CELL = "check-scaled-dot-product-attention"
@@ -17,14 +32,51 @@ SCALED = " / tf.cast(d_k**0.5, q.dtype)"
 
 def write_course(folder: Path) -> Path:
     """Write an instructor's course folder: the core up to scaled dot-product attention."""
-    source = folder / "solutions" / ASSIGNMENT
-    source.mkdir(parents=True)
+    folder.mkdir(parents=True)
     shutil.copy(ROOT / "nbgrader_config.py", folder)
+    _write_assignment(folder, ASSIGNMENT, LAST_CELL)
+    return folder
+
+
+def hand_in_the_class(folder: Path) -> None:
+    """Add the core up to its first question, as the demo's eighteen have handed it in; not marked yet.
+
+    Nothing is run: code and figures are what they handed in.
+    """
+    _write_assignment(folder, MARKED, "answer-01")
+    config = read_config(folder)
+    config.Autograde.autograde_preprocessors.remove(CourseExecute)
+    nbgrader = NbGraderAPI(config=config)
+    done = [nbgrader.generate_assignment(MARKED, create=True)]
+    notebook, picture = read(folder / "lab" / MARKED / f"{MARKED}.ipynb"), _picture()
+    for number, student in enumerate(STUDENTS):
+        for cell in notebook.cells:
+            if cell.id == "answer-01":
+                cell.source = MARKED_ANSWERS[number % len(MARKED_ANSWERS)].text
+            if cell.id == "retrieval":
+                cell.outputs = [new_output("display_data", {"image/png": picture})]
+        submission = folder / "submitted" / student / MARKED
+        submission.mkdir(parents=True)
+        nbformat.write(notebook, submission / f"{MARKED}.ipynb")
+        done.append(nbgrader.autograde(MARKED, student, create=True))
+    assert all(result["success"] for result in done), done
+
+
+def _write_assignment(folder: Path, name: str, last_cell: str) -> None:
+    source = folder / "solutions" / name
+    source.mkdir(parents=True)
     notebook = read(CORE)
     ids = [cell.id for cell in notebook.cells]
-    notebook.cells = notebook.cells[: ids.index(LAST_CELL) + 1]
-    nbformat.write(notebook, source / f"{ASSIGNMENT}.ipynb")
-    return folder
+    notebook.cells = notebook.cells[: ids.index(last_cell) + 1]
+    nbformat.write(notebook, source / f"{name}.ipynb")
+
+
+def _picture() -> str:
+    """Return the figure of a cell as a notebook keeps it."""
+    figure, png = plot_retrieval(), io.BytesIO()
+    figure.savefig(png)
+    plt.close(figure)
+    return base64.b64encode(png.getvalue()).decode()
 
 
 def write_exchange(folder: Path) -> Path:

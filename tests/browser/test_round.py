@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import course
 from tests.browser.conftest import in_page
 from tests.browser.formgrader import Formgrader
-from tests.browser.jupyter import CELL_LIMIT, JupyterServer
+from tests.browser.jupyter import CELL_LIMIT
 from tests.browser.pictures import GET
 from tests.course import read
 
@@ -24,15 +24,6 @@ EXERCISE, QUESTION = "scaled-dot-product-attention", "question_01_nadaraya_watso
 NOTEBOOK = f"{course.ASSIGNMENT}/{course.ASSIGNMENT}.ipynb"
 ANSWER = "It needs no training. But σ has to be chosen, and all the data have to be kept."
 COMMENT = "Two of three: say what learned projections would change."
-
-
-@pytest.fixture(scope="module")
-def instructor_server(machine, tmp_path_factory):
-    """JupyterLab in the course's folder."""
-    home = tmp_path_factory.mktemp("instructor")
-    folder = course.write_course(home / "course")
-    with JupyterServer(folder, home, JUPYTER_CONFIG_PATH=str(machine)) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from tests.course import ROOT, SOLUTIONS, questions, read
+from utilities.grading.scheme import scheme_of
 
 NUMBER = re.compile(r"\d+")
-ROW = re.compile(r"^- \*\*(\d) points?\*\*", re.MULTILINE)
 PART = re.compile(r"^\d\. ", re.MULTILINE)
 NOTEBOOKS = {path.stem: read(path) for path in SOLUTIONS}
 ANSWERS = {
@@ -62,10 +62,11 @@ def test_two_answers_earn_everything_and_one_a_part(name, number):
 @every
 def test_the_scheme_gives_the_points_of_the_question_and_each_row_is_asked_for(name, number):
     answer, count = ANSWERS[name, number], parts(name, number)
-    rows = [int(points) for points in ROW.findall(answer.source)]
-    assert sum(rows) == answer.metadata.nbgrader.points
+    scheme = scheme_of(answer)  # as formgrader shows it
+    assert scheme.points == answer.metadata.nbgrader.points
+    assert scheme.answer and all(mark.sentence for mark in scheme.marks)
     asked = KNOWN[name, number].scheme or tuple(range(1, count + 1))
-    assert len(asked) == len(rows)
+    assert len(asked) == len(scheme.marks)
     assert set(asked) == set(
         range(1, count + 1)
     )  # nothing is given for what no part asks, or asked idly

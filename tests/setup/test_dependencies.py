@@ -25,6 +25,7 @@ USED_WITHOUT_AN_IMPORT = {
     "notebook": "nbgrader's formgrader and validate extensions show their pages in it",
     "ipykernel": "the kernel `python3` of every notebook",
     "alembic": "nbgrader calls the command to make a gradebook",
+    "jupyter-server-mathjax": "formgrader's pages load MathJax from it",
     "dask": "what `distributed` schedules",
     "psycopg2-binary": "SQLAlchemy loads it for a gradebook in PostgreSQL",
     "pytest-xdist": "pytest loads it: -n 2",

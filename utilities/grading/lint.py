@@ -28,9 +28,9 @@ from utilities.grading.lesson import (
     section_of,
 )
 from utilities.grading.names import Need, fails_with, names_of, needs_of, python_of
+from utilities.grading.scheme import scheme_of
 
 HEADING = re.compile(r"^#+ .*\((\d+(?:\.\d+)?) points?\)", re.MULTILINE)
-SCHEME_POINTS = re.compile(r"^\s*[-*] \*\*(\d+(?:\.\d+)?) points?\*\*", re.MULTILINE)
 WRITTEN_SUM = re.compile(r"\b([A-Za-z]+|\d+) written questions?, (worth )?(\d+(?:\.\d+)?) points?")
 WORDS = [
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -179,18 +179,16 @@ def headings_say_the_points(lesson: Lesson) -> Iterator[Fault]:
 def questions_have_answer_and_scheme(lesson: Lesson) -> Iterator[Fault]:
     """Each written question has a model answer and a marking scheme that adds up."""
     for cell in lesson.those(lambda cell: cell.cell_type == "markdown" and has_points(cell)):
-        place, secret = _at(lesson, cell), "\n".join(secret_regions(cell))
-        scheme = [float(number) for number in SCHEME_POINTS.findall(secret)]
-        if marks(cell).get("solution") and not SCHEME_POINTS.split(secret)[0].strip():
+        place, scheme = _at(lesson, cell), scheme_of(cell)
+        if marks(cell).get("solution") and not scheme.answer:
             remedy = "Write one between BEGIN SOLUTION and END SOLUTION: it stands in solutions/ alone"
             yield Fault(place, "it has no model answer", remedy)
-        if not scheme:
+        if not scheme.marks:
             remedy = "Write lines such as `- **1 point** – …` below the model answer"
             yield Fault(place, "it has no marking scheme", remedy)
-        elif not _same(sum(scheme), points_of(cell)):
-            what = (
-                f"it is worth {points_of(cell):g} points, its marking scheme adds up to {sum(scheme):g}"
-            )
+        elif not _same(scheme.points, points_of(cell)):
+            worth = f"it is worth {points_of(cell):g} points"
+            what = f"{worth}, its marking scheme adds up to {scheme.points:g}"
             yield Fault(place, what, "Change one of the two")
 
 
