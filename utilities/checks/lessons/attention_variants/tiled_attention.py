@@ -41,8 +41,9 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw(CARRIED, (2,), 3, 8, 4, 5, block_size=2, of_keys=np.repeat([0, 1, -1, 1], 2)),
         draw("model", (2,), 4, 7, 3, 5, block_size=2),
     ]
-    for _ in range(3 * thorough):
-        d, d_v, n_q, *leading = (int(n) for n in rng.permutation(np.arange(2, 9))[: rng.integers(3, 6)])
+    for leading_dimensions in range(3 * thorough):  # lengths are drawn, never how many there are
+        lengths = rng.permutation(np.arange(2, 9))[: 3 + leading_dimensions]
+        d, d_v, n_q, *leading = (int(n) for n in lengths)
         b, blocks = int(rng.integers(2, 5)), int(rng.integers(2, 5))
         drawn.append(draw("whole blocks", leading, n_q, b * blocks, d, d_v, block_size=b))
         drawn.append(draw("last block", leading, n_q, b * blocks + 1, d, d_v, block_size=b))
