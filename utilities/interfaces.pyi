@@ -84,6 +84,12 @@ class MultiHeadAttention(layers.Layer):
     ) -> None: ...
     def create_weights(self, d_q: int, d_k: int, d_v: int) -> None:
         """Add the trainable weights W_q, W_k, W_v and W_o, once the widths of the inputs are known."""
+    def project(
+        self, x: Annotated[tf.Tensor, "(B, n, d)"], W: Annotated[tf.Tensor, "(h, d, p)"]
+    ) -> Annotated[tf.Tensor, "(B, h, n, p)"]:
+        """Return tokens x (B, n, d) times the matrix W (h, d, p) of each head, (B, h, n, p)."""
+    def merge(self, heads: Annotated[tf.Tensor, "(B, h, n, p)"]) -> Annotated[tf.Tensor, "(B, n, h·p)"]:
+        """Return heads (B, h, n, p) side by side, token by token, (B, n, h·p)."""
     def call(
         self,
         q: Annotated[tf.Tensor, "(B, n_q, d_q)"],

@@ -94,7 +94,7 @@ IN_WORDS = {
     "fields": ["plain: 8 pixels. shifted: 64 pixels."],
     "learning rate": ["They agree"],
     "attempts": ["dead 4.61", "4.605"],
-    "samples": ["12.5% from 1,000"],
+    "samples": ["12.5% ± 0.7% from 1,000"],
     "bias": ["from -36 to 36"],
     "energy": ["accuracy 50.0 %"],
 }

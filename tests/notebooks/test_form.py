@@ -57,7 +57,10 @@ def test_every_exercise_has_task_formula_hints_docstring_and_check(path):
     assert exercises(notebook)
     for cell in exercises(notebook):
         place = cells.index(cell)
-        task, check = cells[place - 1].source, cells[place + 1]
+        task, check = (
+            cells[place - 1].source,
+            next(c for c in graded(notebook) if cells.index(c) > place),
+        )
         name = cell.metadata.nbgrader.grade_id
         assert re.search(r"### Exercise \d+ · .+ \(\d+ points?\)", task), name
         assert re.search(r"Difficulty: (easy|medium|hard) · about \d+ minutes", task), name

@@ -246,15 +246,18 @@ def plot_sample_efficiency(
     if not curves:
         raise ValueError("curves is empty; expected {name: (numbers of images, accuracies)}.")
     fig, ((axes,),) = new_figure(6.4, 4.2)
+    said = []
     for index, (name, (images, accuracies)) in enumerate(curves.items()):
         if len(images) != len(accuracies) or len(images) == 0:
             raise ValueError(f"{name}: {len(images)} numbers of images, {len(accuracies)} accuracies.")
         shares = np.asarray(accuracies, float)
-        errors = np.sqrt(shares * (1 - shares) / num_test_images)
+        reach = 2 * np.sqrt(shares * (1 - shares) / num_test_images)
         axes.errorbar(
-            images, shares, yerr=2 * errors, color=CYCLE[index], marker=MARKERS[index], capsize=3,
+            images, shares, yerr=reach, color=CYCLE[index], marker=MARKERS[index], capsize=3,
             label=name,
         )  # fmt: skip
+        points = zip(shares, reach, images, strict=True)
+        said.append(f"{name}: " + ", ".join(f"{a:.1%} ± {r:.1%} from {n:,}" for a, r, n in points))
     axes.axhline(chance, color=MUTED, linestyle="--", label="guessing")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
@@ -265,12 +268,9 @@ def plot_sample_efficiency(
     axes.set(xlabel="training images", ylabel="test accuracy", title="Sample efficiency")
     axes.grid(True)
     axes.legend(frameon=False)
-    values = " ".join(
-        f"{name}: " + ", ".join(f"{a:.1%} from {n:,}" for n, a in zip(*curve, strict=True)) + "."
-        for name, curve in curves.items()
-    )
     show_figure(
         fig,
-        f"Test accuracy on {num_test_images:,} images against the number of training images. {values}",
+        f"Test accuracy on {num_test_images:,} images against the number of training images, ± two "
+        f"standard errors. {'. '.join(said)}.",
     )
     return fig

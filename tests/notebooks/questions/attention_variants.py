@@ -160,7 +160,7 @@ QUESTIONS = {
                 "For many tokens linear attention, it is faster and needs less memory than softmax.",
                 1,
                 "no standard errors, no chance; A against B; all else equal; softmax in tiles needs "
-                "as little memory",
+                "little memory too",
             ),
         ),
         scheme=(1, 2, 2, 3),

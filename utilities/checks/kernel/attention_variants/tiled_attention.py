@@ -43,7 +43,8 @@ def _cost(implementation: Any, case: Case) -> Seen:
     def attend(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) -> Any:
         return implementation(q, k, v, case["block_size"])
 
-    peaks, largest = [], ()
+    peaks: list[int] = []
+    largest: tuple[int, ...] = ()
     for length in case["lengths"]:
         x = tf.constant(np.resize(case["q"], (1, int(length), case["q"].shape[-1])))  # (1, N, d)
         as_array(attend(x, x, x), "output")
@@ -70,5 +71,5 @@ def _is_rows(shape: tuple[int, ...], n_k: int, batch: int, n_q: int) -> bool:
     along = [length for length in shape if length >= n_k]
     if not along:
         return False
-    others = np.prod(shape) // max(along)
+    others = int(np.prod(shape)) // max(along)
     return batch < others <= batch * n_q or (others == batch and shape[-1] >= n_k)

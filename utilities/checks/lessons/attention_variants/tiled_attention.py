@@ -38,7 +38,9 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         draw("large scores", (2,), 4, 6, 3, 5, block_size=2, of_queries=1, of_keys=[0, 1] * 3),
         draw("small scores", (2,), 3, 6, 5, 4, block_size=3, of_queries=-1),
         draw("queries apart", (2,), 5, 6, 4, 3, block_size=2, of_queries=[1, -1, 1, 1, -1]),
-        draw(CARRIED, (2,), 3, 8, 4, 5, block_size=2, of_keys=np.repeat([0, 1, -1, 1], 2)),
+        draw(
+            CARRIED, (2,), 3, 8, 4, 5, block_size=2, of_queries=1, of_keys=np.repeat([0, 1, -1, 1], 2)
+        ),
         draw("model", (2,), 4, 7, 3, 5, block_size=2),
     ]
     for leading_dimensions in range(3 * thorough):  # lengths are drawn, never how many there are
@@ -69,17 +71,15 @@ def _case(
 
     of_queries, of_keys: how often LEVEL is added to all scores of a query, and to those of a key.
     """
-    inputs = {
-        "q": normal(rng, *leading, n_q, d),
-        "k": normal(rng, *leading, n_k, d),
-        "v": normal(rng, *leading, n_k, d_v),
-        "block_size": block_size,
-    }
-    if of_queries is not None or stage == CARRIED:
+    q, k, v = (
+        normal(rng, *leading, n_q, d),
+        normal(rng, *leading, n_k, d),
+        normal(rng, *leading, n_k, d_v),
+    )
+    if of_queries is not None:
         root = np.sqrt(LEVEL * np.sqrt(d))
-        inputs["q"][..., -1] = root * np.asarray(1 if of_queries is None else of_queries)
-        inputs["k"][..., -1] = root * np.asarray(of_keys)
-    return Case(stage, inputs)
+        q[..., -1], k[..., -1] = root * np.asarray(of_queries), root * np.asarray(of_keys)
+    return Case(stage, {"q": q, "k": k, "v": v, "block_size": block_size})
 
 
 # --- the formula -----------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def _each_alone(blocks: Sequence[Block]) -> np.ndarray:
 
 def _divided_in_every_step(blocks: Sequence[Block]) -> np.ndarray:
     """Return what comes where the mean so far is taken for the sum so far."""
-    largest, total, output = -np.inf, 0.0, 0.0
+    largest, total, output = np.array(-np.inf), 0.0, 0.0
     for scores, values in blocks:
         highest = np.maximum(largest, scores.max(axis=-1, keepdims=True))
         weights, shrunk = np.exp(scores - highest), shrinkage(largest, highest)
