@@ -147,6 +147,8 @@ def kit_folder(linked: bool = False) -> Path:
         checks / "kernel", package / "checks" / "kernel", ignore=shutil.ignore_patterns(*OUTSIDE)
     )
     shutil.copy(checks / "__init__.py", package / "checks")
+    for path in (package, *package.rglob("*")):  # its source may be readable for its owner alone
+        path.chmod(0o755 if path.is_dir() else 0o644)
     if linked and DATA.exists():
         (folder / "data").symlink_to(DATA.resolve())
     else:
