@@ -18,8 +18,9 @@ SITE_OPTIONS ?= --run all
 WHEEL ?=
 REPOSITORY ?=
 BRANCH ?= main
+ASSIGNMENT ?= vision_transformer
 
-.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout student-repo package site bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout student-repo package gradescope site bench map interfaces hooks runs audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -79,6 +80,9 @@ student-repo: package  ## dist/student-repo: a folder ready for git; REPOSITORY=
 
 package: $(READY)  ## dist/: the wheel, with notebooks, data and models
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+gradescope: package  ## dist/: the autograder for Gradescope; ASSIGNMENT=name
+	$(BIN)/python -m tools.gradescope $(ASSIGNMENT)
 
 site: $(READY) .venv-site/ready  ## dist/site: labs, mistakes, guides and reference as a web site
 	$(BIN)/python -m tools.site_pages $(SITE_OPTIONS)

@@ -59,14 +59,15 @@ def contents(kit: Path, wheel: str = "") -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
-def write_zip(files: dict[str, bytes], path: Path) -> Path:
-    """Write files into a zip under one folder of its name; an older zip is replaced whole."""
+def write_zip(files: dict[str, bytes], path: Path, folder: str | None = None) -> Path:
+    """Write files into a zip under one folder, of its name if not said; an older zip is replaced."""
+    inside_of = f"{path.stem}/" if folder is None else folder
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
             for inside, content in files.items():
-                entry = zipfile.ZipInfo(f"{path.stem}/{inside}", LONG_AGO)
+                entry = zipfile.ZipInfo(f"{inside_of}{inside}", LONG_AGO)
                 entry.create_system, entry.external_attr = 3, 0o644 << 16  # as on Unix, everywhere
                 archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
         os.chmod(scratch, 0o644)

@@ -30,6 +30,7 @@ DOCUMENTS = {
     "your-own-course": "docs/your-own-course.md",
     "grading": "utilities/grading/README.md",
     "proof": "utilities/grading/PROOF.md",
+    "elsewhere": "docs/elsewhere.md",
     "interfaces": "docs/interfaces.md",
     "contributing": "CONTRIBUTING.md",
 }

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from tools.first_cell import with_wheel
 
 KIT = Path(__file__).resolve().parents[1]
+WORKFLOW = KIT / "tools" / "elsewhere" / "check.yml"
 WHOLE_FILES = ("LICENSE", "CITATION.cff", "requirements-student.lock")
 REPOSITORY = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
 COLAB_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -60,7 +61,8 @@ Open a notebook where you like to work; nothing has to be installed first.
 
 Write your code in place of each `raise NotImplementedError(...)` and run the cell below it, which
 checks it and says what it found. In JupyterLab, *Validate* runs a whole notebook and says what does not
-hold yet. Hand in the notebook itself, under its own name. Do not delete, copy or split cells.
+hold yet; on GitHub, the workflow *checks* does so on each push. Hand in the notebook itself, under its
+own name. Do not delete, copy or split cells.
 """
 
 
@@ -119,7 +121,7 @@ def write(folder: Path, wheel: Path, place: Place, address: str = "") -> None:
     """Write the repository; without an address, the wheel is the one that lies in it."""
     for old in folder.glob(f"{wheel.name.split('-')[0]}-*.whl"):
         old.unlink()
-    (folder / ".devcontainer").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(wheel, folder / wheel.name)
     for name in WHOLE_FILES:
         shutil.copyfile(KIT / name, folder / name)
@@ -134,9 +136,11 @@ def write(folder: Path, wheel: Path, place: Place, address: str = "") -> None:
         "requirements.txt": f"-r requirements-student.lock\n./{wheel.name}\n",
         "runtime.txt": "python-3.11\n",
         ".devcontainer/devcontainer.json": json.dumps(DEVCONTAINER, indent=2) + "\n",
+        ".github/workflows/check.yml": WORKFLOW.read_text(encoding="utf-8"),
         ".gitignore": "\n".join(IGNORED) + "\n",
     }
     for name, text in written.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 

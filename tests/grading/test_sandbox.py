@@ -38,6 +38,16 @@ def test_kit_holds_no_oracle_and_no_judge():
     assert not [name for name in files if any(secret in name for secret in SECRETS)]
 
 
+def test_kit_can_be_read_by_the_kernels_user_where_its_source_cannot(tmp_path, monkeypatch):
+    private = tmp_path / "utilities"
+    shutil.copytree(sandbox.PACKAGE, private, ignore=shutil.ignore_patterns("__pycache__", "grading"))
+    subprocess.run(["chmod", "-R", "go-rwx", str(private)], check=True)
+    monkeypatch.setattr(sandbox, "PACKAGE", private)
+    package = sandbox.kit_folder.__wrapped__() / "utilities"
+    closed = [path for path in (package, *package.rglob("*")) if not path.stat().st_mode & stat.S_IROTH]
+    assert closed == [] and (package / "checks" / "kernel" / "observer.py").is_file()
+
+
 def test_every_check_finds_its_kernel_side(sandboxed, tmp_path):
     """A check, or a figure, that imports what stays outside would score everybody 0."""
     sides = sorted({exercise.kernel_side for exercise in EXERCISES})

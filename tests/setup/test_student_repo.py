@@ -31,8 +31,9 @@ def test_it_holds_what_students_need_and_nothing_else(repository):
     }
     notebooks = {path.relative_to(ROOT / "lab").as_posix() for path in RELEASED}
     assert files - notebooks == {
-        ".devcontainer/devcontainer.json", ".gitignore", "CITATION.cff", "LICENSE", "README.md", WHEEL,
-        "requirements-student.lock", "requirements.txt", "runtime.txt",
+        ".devcontainer/devcontainer.json", ".github/workflows/check.yml", ".gitignore",
+        "CITATION.cff", "LICENSE", "README.md", "requirements-student.lock", "requirements.txt",
+        "runtime.txt", WHEEL,
     }  # fmt: skip
     assert notebooks < files
 

@@ -199,6 +199,17 @@ def read_submission(folder: Path, deep: bool, trusted: dict[str, Trusted]) -> "R
     )  # fmt: skip
 
 
+def read_apart(folder: Path, deep: bool, trusted: dict[str, Trusted]) -> "Read":
+    """Read a submission in a process of its own; one that ends it is refused."""
+    try:
+        read: Read = apart.run(read_submission, folder, deep, trusted, bounds=READING)
+    except (apart.Ended, MemoryError) as error:
+        reason = f"What was handed in could not be read: {error or 'too large'}."
+        refused, doubts = dict.fromkeys(trusted, reason), {name: [reason] for name in trusted}
+        return Read({}, {}, refused, {name: [] for name in trusted}, doubts)
+    return read
+
+
 class Grader:
     """Grades one assignment of one course."""
 
@@ -276,7 +287,7 @@ class Grader:
         rerun = self.rerun_all and done is not None and not done["rerun_all"]
         if not (force or rerun) and done and (row := self._earlier(done, digest, stamps)):
             return row
-        read = self._read(place)
+        read = read_apart(place.folder, place.deep, self.trusted)
         for remarks in read.remarks.values():
             remarks += [remark for remark in (place.remark, said) if remark]
         blank = {name: nbformat.writes(_blank(trusted)) for name, trusted in self.trusted.items()}
@@ -288,19 +299,6 @@ class Grader:
             job, read.refused, read.remarks, read.doubts, digest, blank, stamps,
             force or rerun, why, done["row"]["score"] if done else None,
         )  # fmt: skip
-
-    def _read(self, place: _Place) -> Read:
-        """Read a submission in a process of its own; one that ends it is refused."""
-        try:
-            read: Read = apart.run(
-                read_submission, place.folder, place.deep, self.trusted, bounds=READING
-            )
-        except (apart.Ended, MemoryError) as error:
-            reason = f"What was handed in could not be read: {error or 'too large'}."
-            names = list(self.trusted)
-            refused, doubts = dict.fromkeys(names, reason), {name: [reason] for name in names}
-            return Read({}, {}, refused, {name: [] for name in names}, doubts)
-        return read
 
     def score(self, prepared: _Prepared, executed: Executed) -> Row:
         """Write scores into the gradebook and the graded notebooks into their folder."""

@@ -27,6 +27,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Instance
@@ -71,6 +72,7 @@ class Limits:
     file_size: bytes of one file. processes: processes and threads. sockets: open at a time.
     cell_output: bytes shown by one cell. outputs: number of things shown by one cell.
     restarts: how often a kernel that died is started again.
+    other_user: where there is no sandbox, root gives the kernel to a user id of its own.
     """
 
     cell_seconds: float = 300.0
@@ -84,6 +86,7 @@ class Limits:
     cell_output: int = 500_000
     outputs: int = 200
     restarts: int = 8
+    other_user: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ def kit_folder(linked: bool = False) -> Path:
         checks / "kernel", package / "checks" / "kernel", ignore=shutil.ignore_patterns(*OUTSIDE)
     )
     shutil.copy(checks / "__init__.py", package / "checks")
+    for path in (package, *package.rglob("*")):  # its source may be readable for its owner alone
+        path.chmod(0o755 if path.is_dir() else 0o644)
     if linked and DATA.exists():
         (folder / "data").symlink_to(DATA.resolve())
     else:
@@ -264,13 +269,18 @@ def sandbox_command(
         own = ["--unshare-user", "--disable-userns"]
         return [*_filtered(bwrap, filter_file()), *outer, *own, *inner]
     kept = [part for cap in ("SETUID", "SETGID", "SETPCAP") for part in ("--cap-add", f"CAP_{cap}")]
-    given_up = [
-        "/usr/bin/setpriv", "--reuid", str(user_id), "--regid", str(user_id), "--clear-groups",
-        "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs",
-    ]  # fmt: skip
+    given_up = _given_up("/usr/bin/setpriv", user_id)
     filtered = _filtered("/usr/bin/bwrap", filter_file() and Path(KIT) / FILTER)
     namespace = [*filtered, "--unshare-user", "--disable-userns", "--dev-bind", "/", "/"]
     return [bwrap, *outer, *kept, *given_up, *namespace, *inner]
+
+
+def _given_up(setpriv: str, user_id: int) -> list[str]:
+    """Return what gives a command of root's up to a user id, for good."""
+    return [
+        setpriv, "--reuid", str(user_id), "--regid", str(user_id), "--clear-groups",
+        "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs",
+    ]  # fmt: skip
 
 
 def _in_memory(limits: Limits) -> dict[str, int]:
@@ -291,6 +301,7 @@ class SandboxProvisioner(LocalProvisioner):
 
     room = Instance(Room)
     group: Path | None = None
+    user_id: int | None = None  # of a kernel without a sandbox that root has given up
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Launch the kernel's command inside bubblewrap, or plainly where the room is unsafe."""
@@ -299,9 +310,7 @@ class SandboxProvisioner(LocalProvisioner):
             return await self._launch_unsafe(cmd, {**kwargs, **silent})
         user_id = fresh_user_id()
         if user_id is not None:
-            for path in (self.room.channel, self.room.submission):
-                for part in (path, *path.rglob("*")):
-                    os.chown(part, user_id, user_id)
+            self._give(user_id)
         kwargs["env"] = {"PATH": os.defpath}
         limits = self.room.limits
         memory = limits.memory + sum(_in_memory(limits).values())
@@ -310,14 +319,38 @@ class SandboxProvisioner(LocalProvisioner):
         return await super().launch_kernel(command, **{**kwargs, **silent})
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Remove the control group, too."""
+        """Remove the control group and what a user id has left running, too."""
         await super().cleanup(restart)
         cgroup.remove(self.group)
+        if self.user_id is not None:
+            _end_all_of(self.user_id)
+
+    def _give(self, user_id: int) -> None:
+        """Give the folders of the room to the kernel's user."""
+        for path in (self.room.channel, self.room.submission):
+            for part in (path, *path.rglob("*")):
+                os.chown(part, user_id, user_id)
 
     async def _launch_unsafe(self, cmd: list[str], kwargs: dict) -> KernelConnectionInfo:
+        limits = self.room.limits
+        command = [*_limited(limits), *cmd]
+        if limits.other_user:
+            self.user_id = fresh_user_id()
+            if self.user_id is None:
+                raise SandboxUnavailable("Only root can give a kernel to another user id.")
+            self._give(self.user_id)
+            command = [*_given_up(_which("setpriv") or "setpriv", self.user_id), *command]
         kwargs["env"] = kernel_environment(str(kit_folder(linked=True)), str(self.room.submission))
         kwargs["cwd"] = str(self.room.submission)
-        return await super().launch_kernel([*_limited(self.room.limits), *cmd], **kwargs)
+        return await super().launch_kernel(command, **kwargs)
+
+
+def _end_all_of(user_id: int) -> None:
+    """End every process of a user id that nobody else has, whatever it has turned into."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.uids().real == user_id:
+                process.kill()
 
 
 class _Mounts:
@@ -409,7 +442,7 @@ def close_channel(room: Room) -> None:
 
     Where the grader is no root, kernel and grader are one user, and `is_misused` has to do.
     """
-    if _is_root() and not room.unsafe:
+    if _is_root() and (not room.unsafe or room.limits.other_user):
         os.chown(room.channel, 0, 0)
         room.channel.chmod(0o711)
 
