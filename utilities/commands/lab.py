@@ -12,6 +12,7 @@ COMMANDS = {
     "grade": ("utilities.grading.command", "grade an assignment in a sandbox, in parallel"),
     "collect": ("utilities.grading.collect", "put a learning platform's bulk download in its place"),
     "report": ("utilities.grading.report", "show how a class has solved an assignment"),
+    "similar": ("utilities.grading.similar", "show which submissions are unusually alike"),
     "models": ("utilities.commands.models", "list, evaluate or download the pre-trained models"),
     "doctor": (
         "utilities.commands.doctor",

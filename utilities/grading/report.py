@@ -3,7 +3,6 @@
 
 import argparse
 import csv
-import os
 from pathlib import Path
 
 from jinja2 import Environment
@@ -12,9 +11,9 @@ from rich.markup import escape
 
 from utilities.grading.course import CourseError
 from utilities.grading.gradebook import GradebookUnavailable, in_words, patient_course
+from utilities.grading.pages import FOLDER, STYLE, write_private
 from utilities.grading.statistics import ClassReport, report_on
 
-FOLDER = "reports"
 WRITTEN, REFUSED = 0, 2
 FIRST_SHOWN = 12  # mistakes on the page; the table has all
 PAGE = """<!doctype html>
@@ -24,26 +23,13 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>{{ report.assignment }}: the class at a glance</title>
 <style>
-:root { color-scheme: light dark; --text: #1a1a1a; --page: #fff; --line: #767676; --soft: #f1f1f1;
-  --solved: #009e73; --partly: #e69f00; --without: #56b4e9; --quiet: #595959; }
-@media (prefers-color-scheme: dark) { :root { --text: #eee; --page: #16181c; --line: #8f8f8f;
-  --soft: #24272d; --quiet: #b5b5b5; } }
-body { font: 1rem/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
-  max-width: 68rem; margin: 0 auto; padding: 1rem; }
-h1, h2, h3 { line-height: 1.25; } h2 { margin-top: 2.5rem; } h3 { margin-bottom: .3rem; }
-table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: var(--quiet);
-  padding-bottom: .4rem; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.wide { overflow-x: auto; } .quiet { color: var(--quiet); }
+{{ style | safe }}
 .bar { display: flex; height: 1rem; min-width: 9rem; border: 1px solid var(--line); }
 .solved { background: var(--solved); } .partly { background: var(--partly); }
 .without { background: var(--without); } .bar span { display: block; }
 .key span { display: inline-block; width: .9rem; height: .9rem; border: 1px solid var(--line);
   vertical-align: -.1rem; margin: 0 .3rem 0 1rem; }
-pre { background: var(--soft); padding: .7rem; overflow-x: auto; font-size: .85rem; }
-summary { cursor: pointer; } ol.first > li { margin-bottom: 1.2rem; }
+ol.first > li { margin-bottom: 1.2rem; }
 </style>
 </head>
 <body>
@@ -155,7 +141,7 @@ def write(report: ClassReport, folder: Path) -> list[Path]:
         for m in report.mistakes
     ]
     page = folder / f"{report.assignment}.html"
-    _private(page, page_of(report))
+    write_private(page, page_of(report))
     items_file, mistakes_file = (folder / f"{report.assignment}-{n}.csv" for n in ("items", "mistakes"))
     _table(items_file, heads, items)
     _table(mistakes_file, ("exercise", "mistake", "students", "points lost", "message"), mistakes)
@@ -166,6 +152,7 @@ def page_of(report: ClassReport) -> str:
     """Return the report as one page that fetches nothing and runs nothing."""
     named = [mistake for mistake in report.mistakes if mistake.known]
     return Environment(autoescape=True).from_string(PAGE).render(
+        style=STYLE,
         report=report,
         named=named[:FIRST_SHOWN],
         more=max(len(named) - FIRST_SHOWN, 0),
@@ -180,7 +167,7 @@ def _number(value: float | None) -> str:
 
 
 def _table(path: Path, heads: tuple, rows: list[tuple]) -> None:
-    _private(path, "")
+    write_private(path, "")
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(heads)
@@ -190,11 +177,3 @@ def _table(path: Path, heads: tuple, rows: list[tuple]) -> None:
 def _cell(value: object) -> object:
     """Return a value that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-
-
-def _private(path: Path, text: str) -> None:
-    """Write a file that its owner alone can read."""
-    with open(
-        os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(text)
