@@ -4,9 +4,19 @@ import time
 
 import pytest
 from bs4 import BeautifulSoup
+from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from traitlets.config import Config
 
-from utilities.grading.markup import as_markdown, as_source, clean_markup, printable, show_markdown
+from utilities.grading.markup import (
+    FILTERS,
+    as_markdown,
+    as_source,
+    clean_markup,
+    printable,
+    show_markdown,
+)
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 SECONDS = 10.0  # far more than any of these takes; what grows with the square takes minutes
@@ -53,6 +63,8 @@ BOMBS = {
     "divisions": "<div>" * 100_000,
     "attributes": "<b " + " ".join(f"a{i}=1" for i in range(45_000)) + ">",
     "brackets": "[" * 100_000,
+    "fewer brackets": "[" * 49_000,
+    "links": "[a](" * 40_000,
     "emphasis": "*a " * 30_000,
     "environments": "\\begin{a}" * 20_000,
     "formulas": "\\\\(" * 20_000,
@@ -119,6 +131,18 @@ def test_no_text_takes_long(name):
     markdown2html_mistune(as_source(shown.html) if not shown.harmless else "")
     assert time.process_time() - began < SECONDS
     assert len(shown.html) < 30 * len(BOMBS[name])
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_page_takes_long(name):
+    """All of the template's filters run over an answer, not ours alone."""
+    began = time.process_time()
+    exporter = HTMLExporter(template_name="classic", config=Config(HTMLExporter={"filters": FILTERS}))
+    page, _ = exporter.from_notebook_node(
+        new_notebook(cells=[new_markdown_cell(BOMBS[name]), new_code_cell(BOMBS[name])])
+    )
+    assert time.process_time() - began < SECONDS
+    assert len(page) > min(len(BOMBS[name]), 50_000)
 
 
 def test_very_long_texts_are_shown_as_text():

@@ -15,6 +15,7 @@ from utilities.grading.execute import CourseExecute
 from utilities.grading.feedback import CourseFeedback, CourseGrades, FeedbackExporter
 from utilities.grading.files import FROM_EXCHANGE
 from utilities.grading.guard import CheckedExporter
+from utilities.grading.markup import FILTERS
 from utilities.grading.sanitize import RepairCells
 from utilities.grading.stubs import NumberedStubs
 
@@ -59,7 +60,7 @@ def configure(c: Config, course_id: str) -> None:
     ]
 
     # What is shown, in formgrader and in feedback: nothing in it runs, and nothing is fetched.
-    c.HTMLExporter.filters = {"markdown2html": "utilities.grading.markup.markdown2html"}
+    c.HTMLExporter.filters = FILTERS
     c.GenerateFeedback.exporter_class = FeedbackExporter
 
     # Students see reports, their own code and the comments: no hidden test.

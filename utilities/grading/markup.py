@@ -15,11 +15,18 @@ from urllib.parse import quote, unquote
 
 import nh3
 from jinja2 import pass_context
+from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+FILTERS = {  # of a page's template, for formgrader and feedback
+    "markdown2html": "utilities.grading.markup.markdown2html",
+    "strip_files_prefix": "utilities.grading.markup.as_it_is",
+    "highlight_code": "utilities.grading.markup.highlight_code",
+}
 WRITTEN = "attention_lab_written"  # a cell's metadata entry: the text as written, where shown otherwise
 LEFT_OUT = "[left out]"
 LONGEST_MARKDOWN = 50_000  # characters; longer texts are shown, but not rendered
+LONGEST_CODE = 50_000  # characters; longer code is shown without colours
 LONGEST_SHOWN = 200_000
 MOST_FORMULAS = 500  # nbconvert looks for the end of each in all that follows
 DEEPEST = 200  # elements inside each other
@@ -80,14 +87,26 @@ class Shown:
 
 @pass_context
 def markdown2html(context: Mapping[str, Any], source: str) -> str:
-    """Render Markdown as nbconvert's filter of this name does, and show no more than is safe.
-
-    Named in `nbgrader_config.py`, where formgrader and feedback find it.
-    """
+    """Render Markdown as nbconvert's filter of this name does, and show no more than is safe."""
     cell = context.get("cell") or {}
     if source == cell.get("source"):
         source = cell.get("metadata", {}).get(WRITTEN, source)
     return show_markdown(source, cell.get("attachments", {})).html
+
+
+def as_it_is(text: str) -> str:
+    """Return a text unchanged, in place of nbconvert's filter for the addresses of IPython 1.
+
+    That one looks for the end of each bracket in all that follows: minutes, for thousands of them.
+    """
+    return text
+
+
+def highlight_code(source: str, language: str | None = None, metadata: Any = None) -> str:
+    """Return code as HTML in colours, or without them where there is too much: that takes minutes."""
+    if len(source) > LONGEST_CODE:
+        return as_text(source)
+    return str(Highlight2HTML(pygments_lexer=language or "ipython3")(source, metadata=metadata))
 
 
 def show_markdown(source: str, attachments: Mapping[str, Any] | None = None) -> Shown:

@@ -10,7 +10,7 @@ from nbgrader.server_extensions.formgrader.handlers import template_path
 from traitlets.config import Config
 
 from utilities.grading.course import source_folder
-from utilities.grading.markup import markdown2html, show_markdown
+from utilities.grading.markup import FILTERS, show_markdown
 from utilities.grading.scheme import Scheme, schemes_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,7 +32,7 @@ class MarkingExporter(HTMLExporter):
         own.MarkingExporter.template_name = "marking"
         own.MarkingExporter.extra_template_basedirs = [str(TEMPLATES), template_path]
         own.MarkingExporter.extra_template_paths = [template_path]
-        own.MarkingExporter.filters = {"markdown2html": markdown2html}
+        own.MarkingExporter.filters = FILTERS
         exporter = cls(config=own)
         exporter.formgrader = formgrader
         return exporter
