@@ -75,13 +75,14 @@ def write_table(text: str, rows: str) -> str:
 
 def on_every_seed(chosen: list[Entry]) -> int:
     """Run entries with every seed, in turns thorough; return how many differ from their record."""
-    differing = 0
+    differing, record = 0, recorded()
     for number, entry in enumerate(chosen, start=1):
+        known = record[str(entry)]
         for turn, seed in enumerate(SEEDS):
             found = measured(entry, seed, thorough=bool(turn % 2))
-            if found != recorded()[str(entry)]:
+            if found != known:
                 differing += 1
-                print(f"{entry}, seed {seed}: {found}, not {recorded()[str(entry)]}", flush=True)
+                print(f"{entry}, seed {seed}: {found}, not {known}", flush=True)
         if number % 20 == 0 or number == len(chosen):
             print(f"{number}/{len(chosen)} entries, {differing} verdicts differ", flush=True)
     return differing

@@ -1,5 +1,6 @@
 """What pages for the instructor have in common: one style, two themes, files for their owner alone."""
 
+import argparse
 import os
 from pathlib import Path
 
@@ -21,6 +22,14 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 pre { background: var(--soft); padding: .7rem; overflow-x: auto; font-size: .85rem; }
 summary { cursor: pointer; }
 """
+
+
+def add_page_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that writes pages on an assignment."""
+    parser.add_argument("assignment", help="the assignment's name, such as vision_transformer")
+    parser.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: .)")
+    parser.add_argument("--to", type=Path, help=f"the folder to write into (default: {FOLDER}/)")
+    parser.add_argument("--db-url", metavar="URL", help="another gradebook than the course's own")
 
 
 def write_private(path: Path, text: str) -> None:

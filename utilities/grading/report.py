@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from utilities.grading.course import CourseError
 from utilities.grading.gradebook import GradebookUnavailable, in_words, patient_course
-from utilities.grading.pages import FOLDER, STYLE, write_private
+from utilities.grading.pages import FOLDER, STYLE, add_page_arguments, write_private
 from utilities.grading.statistics import ClassReport, report_on
 
 WRITTEN, REFUSED = 0, 2
@@ -106,10 +106,7 @@ style="width:{{ "%.1f" | format(100 * item[kind] / (item.shares | length)) }}%">
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `lab report`."""
-    parser.add_argument("assignment", help="the assignment's name, such as vision_transformer")
-    parser.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: .)")
-    parser.add_argument("--to", type=Path, help=f"the folder to write into (default: {FOLDER}/)")
-    parser.add_argument("--db-url", metavar="URL", help="another gradebook than the course's own")
+    add_page_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:

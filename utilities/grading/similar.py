@@ -2,6 +2,7 @@
 """`lab similar`: pairs of submissions whose code is unusually alike, as a page to look at."""
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 
 import nbformat
@@ -15,7 +16,7 @@ from utilities.grading.engine import Grader, Row
 from utilities.grading.gradebook import GradebookUnavailable
 from utilities.grading.lesson import marks
 from utilities.grading.markup import printable
-from utilities.grading.pages import FOLDER, STYLE, write_private
+from utilities.grading.pages import FOLDER, STYLE, add_page_arguments, write_private
 from utilities.grading.sanitize import MISSING_CODE
 
 WRITTEN, REFUSED = 0, 2
@@ -71,10 +72,7 @@ shown | length }} of them{% endif %}.</p>
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `lab similar`."""
-    parser.add_argument("assignment", help="the assignment's name, such as vision_transformer")
-    parser.add_argument("--course", type=Path, default=Path(), help="the course's folder (default: .)")
-    parser.add_argument("--to", type=Path, help=f"the folder to write into (default: {FOLDER}/)")
-    parser.add_argument("--db-url", metavar="URL", help="another gradebook than the course's own")
+    add_page_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,8 +80,9 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     try:
         grader = Grader(read_config(options.course, options.db_url), options.assignment)
-        submissions, unread = read_class(grader)
-        pairs = unusual_pairs(filtered(released(grader)), submissions)
+        given = released(grader)
+        submissions, unread = read_class(grader, given)
+        pairs = unusual_pairs(filtered(given), submissions)
     except (CourseError, GradebookUnavailable) as error:
         console.print(f"[bold red]No page.[/] {escape(str(error))}")
         return REFUSED
@@ -103,19 +102,19 @@ def released(grader: Grader) -> dict[str, str]:
     return {c.name: c.source for c in cells if c.cell_type == "code" and c.solution}
 
 
-def read_class(grader: Grader) -> tuple[dict[str, dict[str, Code]], list[str]]:
+def read_class(grader: Grader, given: Collection[str]) -> tuple[dict[str, dict[str, Code]], list[str]]:
     """Return each student's exercises, read within the bounds of grading, and who has none."""
     students = grader.students()
-    codes = {student: exercises for student in students if (exercises := _exercises(grader, student))}
+    codes = {s: exercises for s in students if (exercises := _exercises(grader, s, given))}
     submissions = filtered_class(codes)
     return submissions, [printable(student) for student in students if student not in submissions]
 
 
-def _exercises(grader: Grader, student: str) -> dict[str, str]:
-    known, prepared = released(grader), grader.prepare(student, force=True)
+def _exercises(grader: Grader, student: str, given: Collection[str]) -> dict[str, str]:
+    prepared = grader.prepare(student, force=True)
     notebooks = {} if isinstance(prepared, Row) else prepared.job.notebooks
     cells = [cell for text in notebooks.values() for cell in nbformat.reads(text, 4).cells]
-    codes = {marks(c)["grade_id"]: c.source for c in cells if marks(c).get("grade_id") in known}
+    codes = {marks(c)["grade_id"]: c.source for c in cells if marks(c).get("grade_id") in given}
     return {name: code for name, code in codes.items() if code != MISSING_CODE}
 
 

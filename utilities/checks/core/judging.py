@@ -154,9 +154,8 @@ class Judgement:
         """Return whether one case alone speaks for mistakes, and several stop that they leave whole."""
         if not candidate.ways or sum(not self._fits(i, {}) for i in considered) > 1:
             return False
-        stopped = {i for line in self._lines for i in self._indices(line.stages)} - {
-            i for line in self._lines for i in self._complete(line)
-        }
+        observed = {i for line in self._lines for i in self._indices(line.stages)}
+        stopped = (i for i in observed if not self.pairs[i][1].is_complete)
         return sum(not self._follows(i, candidate.turned) for i in stopped) > 1
 
     def _undecided(self, i: int, candidate: Explanation) -> bool:
