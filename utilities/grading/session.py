@@ -163,7 +163,7 @@ class Session:
         try:
             stopped, replied = await self._wait(message_id, shown, deadline)
             if replied:
-                await self._last_messages(listener, shown)
+                await self._last_messages(listener, shown, deadline)
             return stopped, replied
         finally:
             self.watch.deadline = math.inf
@@ -274,9 +274,11 @@ class Session:
             return OVERDUE
         return ""
 
-    async def _last_messages(self, listener: asyncio.Task, shown: "_Shown") -> None:
-        """Wait for outputs still on their way, as long as any come, but not for ever."""
-        deadline = time.monotonic() + LAST_MESSAGES_SECONDS
+    async def _last_messages(
+        self, listener: asyncio.Task, shown: "_Shown", deadline: float
+    ) -> None:
+        """Wait for outputs still on their way, as long as any come and the cell's time lasts."""
+        deadline = max(deadline, time.monotonic() + LAST_MESSAGES_SECONDS)
         while not shown.idle and time.monotonic() < deadline:
             before = shown.messages
             await asyncio.wait([listener], timeout=LAST_MESSAGES_SECONDS / 2)
