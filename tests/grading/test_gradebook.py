@@ -267,7 +267,7 @@ def test_one_broken_notebook_never_stops_the_pages_of_others(sandboxed, course):
     assert lab_grade(course).returncode == 0
     broken, long = (course / f"autograded/{name}/kernels/kernels.ipynb" for name in ("bob", "long"))
     graded = nbformat.read(long, 4)
-    graded.cells.append(nbformat.v4.new_code_cell("( " * 1_000_000))
+    graded.cells += [nbformat.v4.new_markdown_cell("*a* $x$ " * 1000) for _ in range(4000)]
     for path, text in ((broken, "{"), (long, nbformat.writes(graded))):
         path.chmod(0o600)
         path.write_text(text)
