@@ -109,7 +109,8 @@ def marked(looked_at, first):
             first.click_marks(1, 2, 3)
         else:
             first.type_marks("c")
-            first.page.keyboard.insert_text(TYPED)
+            first.page.keyboard.type(TYPED)
+            expect(first.question.locator(".comment")).to_have_value(TYPED)
             first.type_marks("Escape", "s", "1", "Shift+Digit2", "s")
         expect(first.sum).to_have_text(f"{answer.points:g} of 3 points")
         first.leave("Enter")
