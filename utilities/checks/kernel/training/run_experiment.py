@@ -16,7 +16,7 @@ from utilities.checks.kernel.training.workshop import Workshop, workshop
 
 ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy")
 CHECKPOINT = "best"  # the name of the file that a run is told to save to, without its ending
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
+NUMBER = re.compile(r"\d+(?:\.\d+)?(?![\d.]*\s?[mµu]?s\b)")  # how long a step took is none
 MOST_PRINTED, LONGEST_TEXT = 200, 250  # numbers, characters
 Seen = dict[str, np.ndarray]
 
@@ -255,7 +255,7 @@ def _constants(model: tf_keras.Model) -> np.ndarray:
 
 
 def _printed(calls: list[Call], seen: np.ndarray, case: Case, place: Workshop) -> np.ndarray:
-    """Return the numbers that were printed since the first look at the test data after the training."""
+    """Return the numbers, but times, printed since the first look at the test data after training."""
     tests = len(case["x_test"]) if "x_test" in case.inputs else 0
     last = max(i for i, call in enumerate(calls) if call.training)
     looks = [i for i in range(last + 1, len(calls)) if tests and seen[i, -tests:].any()]

@@ -293,6 +293,7 @@ MISTAKES = [
         "as much as one of alike. All keys of a query compete: when can one divide?",
         {"combine": lambda blocks: _each_alone(blocks).sum(axis=0)},
         {"combine": lambda blocks: _each_alone(blocks).mean(axis=0)},
+        entails=("gradient cut off",),  # one key alone has the weight 1; rounding may leave a rest
     ),
     Mistake(
         "divided in every step",
