@@ -663,8 +663,26 @@ def penalty_of_one(features, labels, num_classes, penalty=1.0):
 def identity_forgotten(features, labels, num_classes, penalty=1.0):
     targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
     x = (features - mean).astype(np.float64)
-    # With fewer samples than features this is singular, and `solve` stops or not, as rounding has it.
     weights = np.linalg.pinv(x.T @ x + penalty) @ x.T @ targets
+    return weights, targets.mean(axis=0) - mean @ weights
+
+
+@wrong("fit_linear_probe", told="penalty added to every entry")
+def identity_forgotten_and_solved(features, labels, num_classes, penalty=1.0):
+    targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
+    x = (features - mean).astype(np.float64)
+    # With fewer samples than features this is singular, and `solve` stops or not, as rounding has it.
+    weights = np.linalg.solve(x.T @ x + penalty, x.T @ targets)
+    return weights, targets.mean(axis=0) - mean @ weights
+
+
+@wrong("fit_linear_probe", told="penalty added to every entry")
+def identity_forgotten_and_refused(features, labels, num_classes, penalty=1.0):
+    targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
+    x = (features - mean).astype(np.float64)
+    if len(x) < x.shape[1]:
+        raise np.linalg.LinAlgError("Singular matrix")
+    weights = np.linalg.solve(x.T @ x + penalty, x.T @ targets)
     return weights, targets.mean(axis=0) - mean @ weights
 
 

@@ -106,6 +106,11 @@ class Expected(Mapping[str, np.ndarray]):
         except UNDEFINED:
             return False
 
+    @property
+    def is_finite(self) -> bool:
+        """Return whether no infinity and no nan is among the values known by now."""
+        return all(np.all(np.isfinite(value)) for value in self.computed if value.dtype.kind == "f")
+
 
 class Judgement:
     """One implementation's observations, judged once."""
@@ -161,9 +166,7 @@ class Judgement:
     def _undecided(self, i: int, candidate: Explanation) -> bool:
         """Return whether a wrong formula gives infinity or nan, where libraries differ."""
         expected = self._expect(i, candidate.turned) if candidate.ways else None
-        return expected is not None and not all(
-            np.all(np.isfinite(value)) for value in expected.computed if value.dtype.kind == "f"
-        )
+        return expected is not None and not expected.is_finite
 
     def _candidates(self, considered: Sequence[int]) -> Iterator[Explanation]:
         """Yield the right formula, then those with one mistake, then with two that matter in a case."""
@@ -234,12 +237,12 @@ class Judgement:
         return not (turned and problem.kind == RAISED and self._follows(i, turned))
 
     def _follows(self, i: int, turned: Settings) -> bool:
-        """Return whether an error follows from a formula: it is not defined for the case's shapes.
+        """Return whether an error follows from a formula: it gives nothing for the case, or no numbers.
 
         Where it needs what was never observed, nothing is known.
         """
         expected = self._expect(i, turned)
-        undefined = expected is None or not expected.is_defined
+        undefined = expected is None or not (expected.is_defined and expected.is_finite)
         return undefined and _key(i, turned) not in self._unseen
 
     def _complete(self, line: Values | Claim) -> list[int]:
@@ -389,7 +392,8 @@ class Judgement:
         if not failing:
             return self._vouched(line)
         seen = [i for i in failing if self.pairs[i][1].is_complete]
-        if not self._complete(line) and line.text not in self._charged:
+        undecided = self.explanation and all(self._undecided(i, self.explanation) for i in failing)
+        if not (self._complete(line) or undecided or line.text in self._charged):
             return self._not_judged(line, next(iter(self._charged)))
         smallest = min(seen or failing, key=lambda i: self.pairs[i][0].size)
         if all(self._explained(line, i) for i in seen):
