@@ -210,10 +210,18 @@ fault(
 fault("fork bomb", inside("import os, time\nwhile True:\n    try:\n        if os.fork() == 0: time.sleep(60)\n"
                           "    except OSError: raise RuntimeError('no more processes')"),
       lost={GAUSSIAN}, says="no more processes")  # fmt: skip
-fault("threads without end", inside(  # small ones, so that their number is what ends, not the memory
-    "import threading, time\nthreading.stack_size(1 << 16)\n"
-    "while True: threading.Thread(target=time.sleep, args=(60,)).start()"),
+fault("threads without end", inside(
+    "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(600,)).start()"),
     lost={GAUSSIAN})  # fmt: skip
+fault("small threads without end", inside(
+    "import threading, time\nthreading.stack_size(1 << 16)\n"
+    "while True: threading.Thread(target=time.sleep, args=(600,)).start()"),
+    lost={GAUSSIAN})  # fmt: skip
+fault("keeps all memory for ever", inside(
+    "import builtins, mmap\nkept = builtins.__dict__.setdefault('kept', [])\n"
+    "for size in (1 << 16, 1 << 13):\n    try:\n"
+    "        while True: kept.append(mmap.mmap(-1, size, mmap.MAP_PRIVATE))\n"
+    "    except OSError: pass\nraise RuntimeError('nothing is left')"), lost={GAUSSIAN})  # fmt: skip
 fault(
     "a file larger than allowed",
     inside("with open('big', 'wb') as f:\n    while True: f.write(b'x' * 10_000_000)"),

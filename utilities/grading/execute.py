@@ -37,6 +37,7 @@ FRACTIONS = "fractions"  # in a graded cell's metadata: what part of each check'
 FINDINGS = "findings"  # beside it: what the check that decides has found
 LARGEST_FILE = 50 << 20
 MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
+LEFT_BEHIND = 0.25  # of a limit: what one check may leave used, of which the next one might starve
 SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
 
 
@@ -261,9 +262,12 @@ class _Run:
         lost = await self._ready()
         if lost:
             return Answer(lost=lost)
+        before = self.session.share_used()
         outcome = await self._run_twice(source, noted=False)
         if outcome.died:
             self._blame(index, outcome.stopped)
+        elif self.session.share_used() > before + LEFT_BEHIND:
+            await self.session.end()  # the next check begins with a kernel that has room
         if outcome.stopped:
             return Answer(lost=outcome.stopped)
         if not outcome.answers:

@@ -183,6 +183,18 @@ class Session:
             await self.run("pass", START_SECONDS, noted=False)  # ends the room of one that is gone
         return self.alive
 
+    def share_used(self) -> float:
+        """Return the share that the kernel has used of its limit of memory or processes, the larger.
+
+        Memory as the limit counts it: what is reserved, touched or not, such as a thread's stack.
+        """
+        with contextlib.suppress(psutil.Error, TypeError):
+            processes = _tree(self.manager.provisioner.pid)
+            memory = max(_each(processes, lambda p: p.memory_info().data), default=0.0)
+            threads = sum(_each(processes, lambda p: p.num_threads()))
+            return max(memory / self.limits.memory, threads / self.limits.processes)
+        return 0.0
+
     def _new_manager(self) -> AsyncKernelManager:
         manager = AsyncKernelManager(
             context=self.context,
@@ -274,9 +286,7 @@ class Session:
             return OVERDUE
         return ""
 
-    async def _last_messages(
-        self, listener: asyncio.Task, shown: "_Shown", deadline: float
-    ) -> None:
+    async def _last_messages(self, listener: asyncio.Task, shown: "_Shown", deadline: float) -> None:
         """Wait for outputs still on their way, as long as any come and the cell's time lasts."""
         deadline = max(deadline, time.monotonic() + LAST_MESSAGES_SECONDS)
         while not shown.idle and time.monotonic() < deadline:
@@ -496,7 +506,7 @@ def _descendants(process_id: int) -> Iterator[int]:
 def _cpu_seconds(process_id: int | None) -> float:
     """Return the processor time that a process and its living descendants have used."""
     with contextlib.suppress(psutil.Error, TypeError):
-        return _sum(_tree(process_id), lambda p: sum(p.cpu_times()[:4]))
+        return sum(_each(_tree(process_id), lambda p: sum(p.cpu_times()[:4])))
     return 0.0
 
 
@@ -504,16 +514,14 @@ def _memory(process_id: int) -> float:
     """Return the bytes that a process and all its descendants hold, shared pages counted once."""
     with contextlib.suppress(psutil.Error):
         processes = _tree(process_id)
-        resident = _sum(processes, lambda p: p.memory_info().rss)
+        resident = sum(_each(processes, lambda p: p.memory_info().rss))
         if resident < 1 << 30 or len(processes) < 6:  # proportional shares cost more to read
             return resident
-        return _sum(processes, lambda p: p.memory_full_info().pss)
+        return sum(_each(processes, lambda p: p.memory_full_info().pss))
     return 0
 
 
-def _sum(processes: Sequence[psutil.Process], measure: Any) -> float:
-    total = 0.0
+def _each(processes: Sequence[psutil.Process], measure: Any) -> Iterator[float]:
     for process in processes:
         with contextlib.suppress(psutil.Error):
-            total += measure(process)
-    return total
+            yield measure(process)
