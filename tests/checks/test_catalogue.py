@@ -17,10 +17,9 @@ LEAST, MOST, MOST_FOR_NOTHING = 4.0, 8.5, 1.0  # of 10 points, for one slip, and
 JARGON = re.compile(r"\b(oracle|observation|stage|judge|mutant|stand-in|fixture)s?\b", re.IGNORECASE)
 
 
-@pytest.mark.parametrize("thorough", [False, True])
 @pytest.mark.parametrize("entry", [e for e in entries() if e.is_correct], ids=str)
-def test_correct_implementation_passes(entry, thorough):
-    report = report_of(entry, seed_of(entry)[0], thorough)
+def test_correct_implementation_passes(entry):
+    report = report_of(entry, seed_of(entry)[0], thorough=True)
     assert report.passed, str(report)
 
 

@@ -7,6 +7,7 @@ the formula with a mistake in it, by junk, or by values a little off.
 from functools import cache
 from itertools import combinations
 
+import joblib
 import numpy as np
 import pytest
 
@@ -199,3 +200,9 @@ def test_every_stage_has_a_case_and_every_finding_a_stage(name):
     stages = {stage for line in check.findings for stage in line.stages}
     assert {case.stage for case in check.draw(7, thorough=True)} == stages
     assert any(isinstance(line, Values) for line in check.findings)
+
+
+def test_a_thorough_check_has_all_the_cases_of_a_plain_one(name):
+    plain, thorough = (check_of(name).draw(7, thorough=thorough) for thorough in (False, True))
+    kept = {joblib.hash((case.stage, case.inputs)) for case in thorough}
+    assert {joblib.hash((case.stage, case.inputs)) for case in plain} <= kept

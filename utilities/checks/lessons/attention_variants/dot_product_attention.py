@@ -28,19 +28,19 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
             draw(name, name, (1,), 3, 7, 5, 4),
             draw(name, name, (2, 3), 4, 5, 7, 6),
         ]
-        if thorough:
-            n_q, n_k, d, d_v, *leading = (int(n) for n in rng.permutation(np.arange(2, 8)))
-            drawn.append(draw(name, name, leading, n_q, n_k, d, d_v))
     zeros = draw("zeros", "cosine", (2,), 4, 5, 3, 6)
     zeros["q"][:, 1] = zeros["k"][:, 2] = 0.0
-    return [
-        *drawn,
+    drawn += [
         zeros,
         draw("default", "standard", (3,), 2, 4, 5, 6),
         draw("model", "linear", (2, 3), 5, 4, 7, 6),
         draw("config", "cosine", (3,), 4, 6, 5, 2),
         draw("unknown", "euclidean", (2,), 3, 5, 4, 6),
     ]
+    for name in NORMALIZATIONS if thorough else ():
+        n_q, n_k, d, d_v, *leading = (int(n) for n in rng.permutation(np.arange(2, 8)))
+        drawn.append(draw(name, name, leading, n_q, n_k, d, d_v))
+    return drawn
 
 
 def _case(

@@ -43,15 +43,16 @@ def cases(rng: np.random.Generator, thorough: bool) -> list[Case]:
         ),
         draw("model", (2,), 4, 7, 3, 5, block_size=2),
     ]
+    cost = draw("cost", (2,), 3, 200, 8, 10, block_size=COST_BLOCK)
+    cost.inputs["lengths"] = LENGTHS
+    drawn.append(cost)
     for leading_dimensions in range(3 * thorough):  # lengths are drawn, never how many there are
         lengths = rng.permutation(np.arange(2, 9))[: 3 + leading_dimensions]
         d, d_v, n_q, *leading = (int(n) for n in lengths)
         b, blocks = int(rng.integers(2, 5)), int(rng.integers(2, 5))
         drawn.append(draw("whole blocks", leading, n_q, b * blocks, d, d_v, block_size=b))
         drawn.append(draw("last block", leading, n_q, b * blocks + 1, d, d_v, block_size=b))
-    cost = draw("cost", (2,), 3, 200, 8, 10, block_size=COST_BLOCK)
-    cost.inputs["lengths"] = LENGTHS
-    return [*drawn, cost]
+    return drawn
 
 
 def _case(
