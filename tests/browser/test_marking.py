@@ -141,8 +141,18 @@ def test_eighteen_answers_are_marked_in_nbgraders_gradebook(gradebook):
             assert not comment.manual_comment, student
 
 
+def test_feedback_tells_nothing_of_scheme_and_answer_but_the_sentences_given(gradebook, handed_in):
+    student = list(STUDENTS)[2]
+    assert course.MARKED_ANSWERS[2].missing
+    done = NbGraderAPI(config=read_config(handed_in)).generate_feedback(course.MARKED, student)
+    assert done["success"], done
+    page = (handed_in / "feedback" / student / course.MARKED / f"{course.MARKED}.html").read_text()
+    assert "one benefit with its reason." in page and TYPED in page
+    assert not [words for words in SECRET if words in page]
+
+
 def test_marks_are_shown_again_and_taken_back(marked):
-    page = marked.page
+    page = marked.page  # at the last student of formgrader's own order: this test is the last one, too
     expect(page).to_have_url(
         re.compile(f"gradebook/{course.MARKED}/{course.MARKED}$")
     )  # after the last
@@ -157,13 +167,3 @@ def test_marks_are_shown_again_and_taken_back(marked):
     marked.question.locator(".score").fill("2.5")
     marked.question.locator(".score").press("Escape")
     expect(marked.sum).to_have_text("2.5 of 3 points, typed: the next mark starts anew")
-
-
-def test_feedback_tells_nothing_of_scheme_and_answer_but_the_sentences_given(gradebook, handed_in):
-    student = list(STUDENTS)[2]
-    assert course.MARKED_ANSWERS[2].missing
-    done = NbGraderAPI(config=read_config(handed_in)).generate_feedback(course.MARKED, student)
-    assert done["success"], done
-    page = (handed_in / "feedback" / student / course.MARKED / f"{course.MARKED}.html").read_text()
-    assert "one benefit with its reason." in page and TYPED in page
-    assert not [words for words in SECRET if words in page]
