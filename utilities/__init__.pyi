@@ -128,5 +128,8 @@ from .training.runs import load_runs as load_runs
 from .training.schedules import LearningRateLog as LearningRateLog
 from .training.schedules import learning_rate_schedule as learning_rate_schedule
 from .training.schedules import step_in_logarithm as step_in_logarithm
+from .training.testing import format_difference as format_difference
+from .training.testing import hits_of as hits_of
+from .training.testing import paired_difference as paired_difference
 
 __all__: list[str]

@@ -10,7 +10,7 @@ notebook it is always the quick one, which is enough to see whether everything r
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from utilities.models.sizes import KERAS_VIT, WIDE_VIT, PreNormViTSize
@@ -56,6 +56,7 @@ class ExtensionProfile:
     test_samples: int
     size: PreNormViTSize
     training: Training
+    seeds: tuple[int, ...] = field(default=(42,), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,6 @@ class VariantsProfile(ExtensionProfile):
     lengths: tuple[int, ...]  # numbers of tokens
     long_lengths: tuple[int, ...]  # more of them, for what costs no N² in memory
     repetitions: int
-    seeds: tuple[int, ...] = (42,)
     variants: tuple[str, ...] = ()  # those to train; all, if none is named
     attention_dropout_rate: float = 0.0  # of Keras' layer, the only one that has it
 
@@ -143,7 +143,9 @@ SMALL_DATASETS = (
         "standard", 10_000, 2000, 5000,
         PreNormViTSize(32, 4, 64, 4, 3, (128, 64), (256,), 0.0, 0.2), Training(8, 64, 1e-3, 1e-4, 1),
     ),
-    ExtensionProfile("full", 45_000, 5000, 10_000, KERAS_VIT, Training(50, 256, 1e-3, 1e-4, 5)),
+    ExtensionProfile(
+        "full", 45_000, 5000, 10_000, KERAS_VIT, Training(50, 256, 1e-3, 1e-4, 5), seeds=(42, 43, 44)
+    ),
     ExtensionProfile(
         "published", 45_000, 5000, 10_000, KERAS_VIT, Training(50, 256, 1e-3, 1e-4, scheduled=False)
     ),

@@ -1,0 +1,51 @@
+"""What a model gets right, image by image, and how far apart two models are on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tf_keras
+
+from utilities.training.loop import make_dataset
+
+BATCH = 250
+
+
+def hits_of(model: tf_keras.Model, data: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return for each image (n, H, W, C) whether its label is the largest logit, and among the five.
+
+    Args:
+        model: from images to logits (B, num_classes).
+        data: images and their labels (n, 1) or (n,).
+
+    Returns:
+        "top-1" and "top-5", each (n,) of True and False.
+    """
+    logits = model.predict(make_dataset(data, BATCH), verbose=0)  # (n, num_classes)
+    best_five = np.argsort(logits, axis=-1)[:, -5:]  # (n, 5)
+    is_label = best_five == np.ravel(data[1])[:, None]
+    return {"top-1": is_label[:, -1], "top-5": is_label.any(axis=-1)}
+
+
+def paired_difference(
+    hits: Sequence[np.ndarray], reference: Sequence[np.ndarray]
+) -> tuple[float, float]:
+    """Return the difference of two accuracies and its standard error, on the same images.
+
+    With one seed the error is that of the choice of images alone; with more, that of the seeds too.
+
+    Args:
+        hits, reference: for each seed, what a model got right of the same images, (seeds, n).
+    """
+    apart = np.subtract(hits, reference, dtype=float)  # (seeds, n)
+    num_seeds, num_images = apart.shape
+    error = apart.mean(axis=0).std() / np.sqrt(num_images)
+    if num_seeds > 1:
+        error = np.hypot(error, apart.mean(axis=1).std(ddof=1) / np.sqrt(num_seeds))
+    return float(apart.mean()), float(error)
+
+
+def format_difference(difference: float, error: float) -> str:
+    """Return a difference of accuracies as text, in percentage points with its standard error."""
+    return f"{100 * difference:+.1f} ± {100 * error:.1f} points"
