@@ -31,7 +31,8 @@ from utilities.grading import sandbox
 from utilities.grading.sandbox import Limits, Room
 
 START_SECONDS = 120
-LAST_MESSAGES_SECONDS = 6.0  # after the reply, for outputs that are still on their way
+LAST_MESSAGES_SECONDS = 30.0  # after the reply, for outputs still on their way, as long as any come
+QUIET_SECONDS = 3.0  # after which none is on its way any more
 HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
@@ -163,7 +164,7 @@ class Session:
         try:
             stopped, replied = await self._wait(message_id, shown, deadline)
             if replied:
-                await self._last_messages(listener, shown, deadline)
+                await self._last_messages(listener, shown)
             return stopped, replied
         finally:
             self.watch.deadline = math.inf
@@ -217,7 +218,7 @@ class Session:
 
     async def _connect_again(self, outcome: Outcome) -> None:
         """Restore a line that a message beyond all bounds has cut; end a kernel that has hurt it."""
-        seconds = LAST_MESSAGES_SECONDS + self.start_seconds
+        seconds = 2 * QUIET_SECONDS + self.start_seconds
         try:
             await self._connect(seconds)
             shown = _Shown(self.limits)
@@ -286,12 +287,12 @@ class Session:
             return OVERDUE
         return ""
 
-    async def _last_messages(self, listener: asyncio.Task, shown: "_Shown", deadline: float) -> None:
-        """Wait for outputs still on their way, as long as any come and the cell's time lasts."""
-        deadline = max(deadline, time.monotonic() + LAST_MESSAGES_SECONDS)
+    async def _last_messages(self, listener: asyncio.Task, shown: "_Shown") -> None:
+        """Wait for outputs still on their way, as long as any come, but not for ever."""
+        deadline = time.monotonic() + LAST_MESSAGES_SECONDS
         while not shown.idle and time.monotonic() < deadline:
             before = shown.messages
-            await asyncio.wait([listener], timeout=LAST_MESSAGES_SECONDS / 2)
+            await asyncio.wait([listener], timeout=QUIET_SECONDS)
             if shown.messages == before or shown.seen_bytes > FLOOD * self.limits.cell_output:
                 return
 
