@@ -79,11 +79,13 @@ from .figures.small_datasets import plot_shifted_patches as plot_shifted_patches
 from .figures.small_datasets import plot_temperatures as plot_temperatures
 from .figures.small_datasets import plot_token_fields as plot_token_fields
 from .figures.vit import plot_class_token_attention as plot_class_token_attention
+from .figures.vit import plot_deletion as plot_deletion
 from .figures.vit import plot_patches as plot_patches
 from .figures.vit import plot_rollout as plot_rollout
 from .models.initializers import glorot_per_head as glorot_per_head
 from .models.inspection import attention_weights_of as attention_weights_of
 from .models.inspection import position_embeddings_of as position_embeddings_of
+from .models.inspection import without_patches as without_patches
 from .models.locality import attention_distances as attention_distances
 from .models.locality import self_attention_weights_of as self_attention_weights_of
 from .models.locality import temperature_weights_of as temperature_weights_of

@@ -6,6 +6,7 @@ import pytest
 from tests.figures.examples import IMAGE, softmax, to_patches
 from utilities import (
     plot_class_token_attention,
+    plot_deletion,
     plot_patches,
     plot_rollout,
 )
@@ -44,3 +45,15 @@ def test_rollout_shows_the_row_of_the_class_token():
 def test_rollout_of_no_square_grid_is_told(shape):
     with pytest.raises(ValueError, match="expected \\(N\\+1, N\\+1\\), N being a square number"):
         plot_rollout(IMAGE, np.ones(shape))
+
+
+def test_deletion_shows_each_order_and_says_the_middle():
+    fig = plot_deletion([0, 0.4, 0.8], {"largest first": [1, 0.3, 0.1], "at random": [1, 0.6, 0.2]})
+    lines = {line.get_label(): line.get_ydata().tolist() for line in fig.axes[0].lines}
+    assert lines == {"largest first": [1, 0.3, 0.1], "at random": [1, 0.6, 0.2]}
+    assert "With 40% of them gone: largest first 30%, at random 60%" in fig.alt
+
+
+def test_an_order_with_too_few_values_is_told():
+    with pytest.raises(ValueError, match="'at random' has 2 values; there are 3 shares"):
+        plot_deletion([0, 0.4, 0.8], {"at random": [1, 0.6]})

@@ -1,12 +1,14 @@
-"""Patches of an image, and where a Vision Transformer looks: class token, attention rollout."""
+"""Patches of an image, and where a Vision Transformer looks: class token, rollout, deletion test."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import matplotlib.cm
 import matplotlib.colors
+import matplotlib.ticker
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -25,7 +27,7 @@ from utilities.figures.drawing import (
     thumbnail,
 )
 from utilities.figures.showing import show_figure
-from utilities.figures.style import HEAT, styled
+from utilities.figures.style import CYCLE, HEAT, MARKERS, styled
 
 
 @styled
@@ -184,6 +186,41 @@ def plot_rollout(
         f"A photograph, and over it in colours from which of its {side} × {side} patches the class "
         f"token has gathered by {by}. The strongest is in row {row + 1}, column "
         f"{column + 1} ({rounded(gathered.max() / gathered.mean())} times the mean)."
+    )
+    show_figure(fig, alt)
+    return fig
+
+
+@styled
+def plot_deletion(shares: Sequence[float], kept: Mapping[str, Sequence[float]]) -> Figure:
+    """Show how often a model keeps its answer as patches go, in several orders of going.
+
+    Args:
+        shares: of the patches that are gone, between 0 and 1.
+        kept: name of an order → for each of the shares, the share of images whose answer stays.
+
+    Raises:
+        ValueError: an order has another number of values than there are shares.
+    """
+    for name, values in kept.items():
+        if len(values) != len(shares):
+            raise ValueError(f"{name!r} has {len(values)} values; there are {len(shares)} shares.")
+    fig, ((axes,),) = new_figure(7.2, 4.2)
+    for (name, values), colour, marker in zip(kept.items(), CYCLE, MARKERS, strict=False):
+        axes.plot(shares, values, color=colour, marker=marker, label=name)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0, decimals=0))
+    axes.set_ylim(0, 1.05)
+    axes.set_xlabel("patches deleted")
+    axes.set_ylabel("images with the same answer")
+    axes.legend(title="deleted")
+    axes.set_title("Deletion test")
+
+    middle = len(shares) // 2
+    said = ", ".join(f"{name} {values[middle]:.0%}" for name, values in kept.items())
+    alt = (
+        f"Line plot: the share of images whose answer stays, as patches are deleted. "
+        f"With {shares[middle]:.0%} of them gone: {said}."
     )
     show_figure(fig, alt)
     return fig

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -40,6 +42,22 @@ def position_embeddings_of(model: tf_keras.Model) -> np.ndarray:
             if tuple(weight.shape) == (num_patches + 1, proj_dim):
                 return tf.convert_to_tensor(weight).numpy()
     raise ValueError("The model has no PatchEncoder with position embeddings (N + 1, d).")
+
+
+def without_patches(pixels: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
+    """Return standardised images (B, C, H, W) whose first patches of an order are grey, that is 0.
+
+    Args:
+        pixels: (B, C, H, W), cut into a square grid of N patches, numbered row by row.
+        order: (B, N), for each image its patches in the order in which they go.
+        count: how many of them go.
+    """
+    num_patches = order.shape[1]
+    side = math.isqrt(num_patches)
+    kept = np.argsort(order, axis=1) >= count  # (B, N)
+    grid = kept.reshape(-1, 1, side, side)  # (B, 1, side, side)
+    patch = (1, 1, pixels.shape[2] // side, pixels.shape[3] // side)
+    return pixels * np.kron(grid, np.ones(patch, pixels.dtype))  # (B, C, H, W)
 
 
 def _layers_named(model: tf_keras.Model, name: str) -> list[tf_keras.layers.Layer]:
