@@ -20,7 +20,10 @@ HINT = "<details><summary>Hint 1</summary>Which axis?</details>"
 LINK = '<a href="https://arxiv.org/abs/1706.03762">paper</a>'
 
 
-@pytest.mark.parametrize("kept", [FIGURE, HINT, LINK])
+HTTP, MAIL = '<a href="http://example.org">page</a>', '<a href="mailto:a@example.org">mail</a>'
+
+
+@pytest.mark.parametrize("kept", [FIGURE, HINT, LINK, HTTP, MAIL])
 def test_what_is_harmless_stays(kept):
     assert clean_markup(kept) == kept
 

@@ -150,7 +150,10 @@ def test_the_table_tells_who_is_not_graded():
     rows = [Row("ada", GRADED, 5, 6), Row("bob", FAILED, trouble=["The worker is gone."])]
     console = Console(record=True, width=100)
     table.show(console, "kernels", rows, unsafe=False)
-    table.tell_the_rest(console, rows, [])
-    told = console.export_text()
+    table.tell_the_rest(console, rows, [f"absent{number}" for number in range(table.SHOWN)])
+    table.tell_the_rest(console, rows, [f"gone{number}" for number in range(table.SHOWN + 2)])
+    told = re.sub(r"\s+", " ", console.export_text())
+    assert "absent11. " in told and "gone11 and 2 more." in told
+    assert "│ not graded │ 0 / 0 │ │ 0.0 │ 1 │" in told
     assert "bob: The worker is gone." in told
     assert "Not graded, for the reason above: bob." in told
