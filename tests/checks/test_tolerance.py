@@ -110,7 +110,7 @@ def test_arrays_agree_in_shape_kind_and_every_entry(observed, expected, same):
 
 
 def test_what_agrees_follows_terms_depth_and_the_type_that_went_in():
-    observed, expected = np.float32([1 + 1e-5]), np.ones(1)
+    observed, expected = np.float32([1 + 1.5e-6]), np.ones(1)
     assert not agrees(observed, expected, terms=1)
     assert agrees(observed, expected, terms=1000)
     assert agrees(observed, expected, terms=1, depth=20)
