@@ -14,13 +14,14 @@ BENCH_OPTIONS ?=
 NEWEST ?= python3.13
 RANGE_OPTIONS ?=
 RUNS_OPTIONS ?=
+MUTANTS ?=
 SITE_OPTIONS ?= --run all
 WHEEL ?=
 REPOSITORY ?=
 BRANCH ?= main
 ASSIGNMENT ?= vision_transformer
 
-.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout student-repo package gradescope site bench map interfaces hooks runs audit pictures system
+.PHONY: help lab test test-range test-newest check lock release data grader grade-demo handout student-repo package gradescope site bench map interfaces hooks runs mutate audit pictures system
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -112,6 +113,12 @@ hooks: $(READY)  ## have git run the quick checks before each commit
 
 runs: $(READY)  ## hours: every training that a text quotes, three seeds, kept in data/runs
 	PYTHONPATH=. $(BIN)/python tools/runs.py $(RUNS_OPTIONS)
+
+mutate: $(READY)  ## hours: which changes of grader and core no quick test sees; MUTANTS="utilities.grading.names.*"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutation
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
 
 audit: $(READY)  ## ask for known vulnerabilities of every pin (needs internet access)
 	$(BIN)/python tools/audit.py

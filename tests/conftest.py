@@ -12,6 +12,7 @@ import pytest
 
 from utilities.quiet import quiet_tensorflow
 
+SLOW = {"blank_course", "sandboxed"}  # fixtures that take seconds, or stand behind those that do
 NO_NETWORK = Path(__file__).parent / "no_network"
 
 # Started in the background, a shell's child ignores Ctrl-C, and so would what the tests interrupt.
@@ -30,6 +31,9 @@ def pytest_addoption(parser):
         type=Path,
         metavar="DIR",
         help="keep pictures of what the browser tests see, for the README",
+    )
+    parser.addoption(
+        "--quick", action="store_true", help="leave out what makes a course or needs the sandbox"
     )
     parser.addoption(
         "--whole", action="store_true", help="all of what is otherwise tested in turns, a part each day"
@@ -51,6 +55,8 @@ def pytest_collection_modifyitems(config, items):
     """
     if not config.getoption("--whole"):
         items[:] = _of_today(items)
+    if config.getoption("--quick"):
+        items[:] = [item for item in items if not SLOW & set(getattr(item, "fixturenames", ()))]
     items.sort(key=_is_of_checks)
     for item in items:
         if not _is_of_checks(item):

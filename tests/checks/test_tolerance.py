@@ -7,8 +7,8 @@ import utilities
 from tests.checks.catalogue import entries
 from utilities.checks.core import oracles
 from utilities.checks.core.check import Values
-from utilities.checks.core.tolerance import coarsest_dtype, tolerance
-from utilities.checks.kernel.case import WRONG_VALUE
+from utilities.checks.core.tolerance import agrees, coarsest_dtype, tolerance
+from utilities.checks.kernel.case import WRONG_VALUE, Case
 
 SEEDS = range(20)
 NAME = "scaled_dot_product_attention"
@@ -80,3 +80,44 @@ def test_grows_with_the_dtype_the_terms_and_the_depth(dtype):
     assert tolerance(values, dtype, 4, depth=3) == pytest.approx(3 * tolerance(values, dtype, 4))
     assert tolerance(2 * values, dtype, 4) == 2 * tolerance(values, dtype, 4)
     assert tolerance(values, np.float16, 1) / tolerance(values, np.float32, 1) == 2**13
+
+
+INF, NAN = np.inf, np.nan
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected", "same"),
+    [
+        ("relu", "relu", True),
+        ("relu", "gelu", False),
+        ("1.0", 1.0, False),
+        (np.float32([1, 2]), [1.0, 2.0], True),
+        (np.float32([1, 2]), [1.0, 2.1], False),
+        (np.float32([[1, 1]]), [1.0, 1.0], False),
+        (np.uint8([1, 0]), [1.0, 0.0], True),
+        (np.array([True, False]), [1.0, 0.0], True),
+        (np.complex64([1, 2]), [1.0, 2.0], False),
+        (np.float32([INF, NAN, 1]), [INF, NAN, 1.0], True),
+        (np.float32([INF, 1]), [-INF, 1.0], False),
+        (np.float32([2, NAN]), [NAN, NAN], False),
+        (np.float32([NAN, 2]), [NAN, 1.0], False),
+        (np.float32([NAN, 1]), [1.0, 1.0], False),
+    ],
+    ids=str,
+)
+def test_arrays_agree_in_shape_kind_and_every_entry(observed, expected, same):
+    assert agrees(np.array(observed), np.array(expected), terms=1) == same
+
+
+def test_what_agrees_follows_terms_depth_and_the_type_that_went_in():
+    observed, expected = np.float32([1 + 1.5e-6]), np.ones(1)
+    assert not agrees(observed, expected, terms=1)
+    assert agrees(observed, expected, terms=1000)
+    assert agrees(observed, expected, terms=1, depth=20)
+    assert agrees(observed, expected, terms=1, dtype=np.dtype(np.float16))
+
+
+def test_the_coarsest_type_is_that_of_an_input_and_float32_without_any():
+    inputs = {"q": np.ones(2, np.float64), "k": np.ones(2, np.float16), "v": np.ones(2, np.float32)}
+    assert coarsest_dtype(Case("any", inputs)) == np.float16
+    assert coarsest_dtype(Case("any", {"labels": np.arange(3), "rate": 0.1})) == np.float32

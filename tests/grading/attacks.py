@@ -15,7 +15,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from tests.grading.course import cell_named
-from tests.grading.scenarios import GAUSSIAN, Change, Spoil, own_cell
+from tests.grading.scenarios import GAUSSIAN, Change, Spoil, after, own_cell
 
 WRONG = "def gaussian(distance, sigma=1.0):\n    return np.zeros_like(np.asarray(distance, float))"
 
@@ -40,16 +40,6 @@ def attack(name: str, aim: str, change: Change | None = None, spoil: Spoil | Non
     ATTACKS[name] = Attack(name, aim, change, spoil, keeps_regression)
 
 
-def code(source: str) -> Change:
-    """Put code below the wrong answer, in its cell."""
-
-    def change(nb: NotebookNode) -> None:
-        cell = cell_named(nb, "gaussian")
-        cell.source = f"{cell.source}\n{source}"
-
-    return change
-
-
 def read(expression: str) -> Change:
     """Print what an expression can read, in the student's own last cell."""
     guarded = (
@@ -64,21 +54,21 @@ def wrong(nb: NotebookNode) -> None:
 
 
 # Patches of what the check might use
-attack("patches numpy", "score", code(
+attack("patches numpy", "score", after(
     "np.allclose = np.array_equal = np.all = lambda *a, **k: True\nnp.abs = lambda *a, **k: 0"),
     keeps_regression=False)  # fmt: skip
-attack("patches builtins", "score", code(
+attack("patches builtins", "score", after(
     "import builtins\nbuiltins.min = lambda *a, **k: 100\nbuiltins.float = lambda *a: 2.0"),
     keeps_regression=False)  # fmt: skip
 attack(
     "patches the check in utilities",
     "score",
-    code("import utilities\nutilities.test_gaussian = test_gaussian = lambda *a, **k: 2.0"),
+    after("import utilities\nutilities.test_gaussian = test_gaussian = lambda *a, **k: 2.0"),
 )
 attack(
     "patches Exercise",
     "score",
-    code(
+    after(
         "from utilities.checks.kernel.exercise import Exercise\n"
         "Exercise.__call__ = Exercise.report = Exercise.judge = lambda *a, **k: 2.0"
     ),
@@ -86,19 +76,19 @@ attack(
 attack(
     "brings judges of their own",
     "score",
-    code(
+    after(
         "import sys, types\nfor name in ('judge', 'oracles', 'judging'):\n"
         "    m = types.ModuleType(name); m.gaussian = lambda *a: []\n"
         "    sys.modules['utilities.checks.kernel_regression.' + name] = m"
     ),
 )
-attack("patches the wire", "score", code(
+attack("patches the wire", "score", after(
     "from utilities.checks.kernel import wire\nwire.dump_observations = lambda o: [{'values': {}} for _ in o]"),
     keeps_regression=False)  # fmt: skip
 attack(
     "answers True to every comparison",
     "score",
-    code(
+    after(
         "class Yes(np.ndarray):\n    def __eq__(self, o): return True\n    def __array_ufunc__(self, *a, **k): return True\n"
         "def gaussian(distance, sigma=1.0):\n    return np.zeros(np.shape(distance)).view(Yes)"
     ),
@@ -106,7 +96,7 @@ attack(
 attack(
     "returns an object that looks right",
     "score",
-    code(
+    after(
         "class Any:\n    shape = ()\n    dtype = np.dtype(float)\n    def __array__(self, *a, **k): return np.ones(())\n"
         "    def __getattr__(self, n): return lambda *a, **k: True\ndef gaussian(distance, sigma=1.0): return Any()"
     ),
@@ -117,7 +107,7 @@ attack("prints the score", "score", own_cell("print(2.0)\ndisplay(2.0)\n2.0", at
 attack(
     "replaces the display hook",
     "score",
-    code(
+    after(
         "import sys\nget_ipython().displayhook.__class__.__call__ = lambda self, r=None: print('2.0')\n"
         "sys.displayhook = lambda r: print('2.0')"
     ),
@@ -125,7 +115,7 @@ attack(
 attack(
     "rewrites what runs after it",
     "score",
-    code(
+    after(
         "import ast\nclass T(ast.NodeTransformer):\n    def visit_Call(self, n): return ast.Constant(2.0)\n"
         "get_ipython().ast_transformers.append(T())"
     ),
@@ -134,13 +124,13 @@ attack(
 attack(
     "rewrites the text of cells",
     "score",
-    code("get_ipython().input_transformers_cleanup.append(lambda lines: ['2.0'])"),
+    after("get_ipython().input_transformers_cleanup.append(lambda lines: ['2.0'])"),
     keeps_regression=False,
 )
 attack(
     "hooks before each cell",
     "score",
-    code(
+    after(
         "get_ipython().events.register('pre_run_cell', lambda i: display(2.0))\n"
         "get_ipython().events.register('post_run_cell', lambda r: display(2.0))"
     ),
@@ -161,7 +151,7 @@ attack(
 attack(
     "sends observations twice",
     "score",
-    code(
+    after(
         FORGED
         + "from utilities.checks.kernel import observer\nsend = get_ipython().display_pub.publish\n"
         "def twice(data, *a, **k):\n    send(data, *a, **k); send(data, *a, **k)\n"
@@ -172,7 +162,7 @@ attack(
 attack(
     "sends its own observations in place",
     "score",
-    code(
+    after(
         FORGED + "send = get_ipython().display_pub.publish\n"
         "def forge(data, *a, **k):\n"
         "    if wire.MIME in data and len(data[wire.MIME]['observations'][0].get('values', {})) == 1:\n"
@@ -183,7 +173,7 @@ attack(
 attack(
     "answers another request",
     "score",
-    code(
+    after(
         "from utilities.checks.kernel import wire\nsend = get_ipython().display_pub.publish\n"
         "def forge(data, *a, **k):\n    data[wire.MIME]['request'] = '0' * 16; send(data, *a, **k)\n"
         "get_ipython().display_pub.publish = forge"
@@ -197,7 +187,7 @@ for bad, what in {
     "array of texts": "np.save(b, np.array(['2.0']))",
     "header that is code": "b.write(b'\\x93NUMPY\\x01\\x00\\x20\\x00' + b'__import__(\"os\").abort()      \\n')",
 }.items():
-    attack(f"sends a {bad}", "harm", code(
+    attack(f"sends a {bad}", "harm", after(
         f"import base64, io\nfrom utilities.checks.kernel import wire\nb = io.BytesIO(); {what}\n"
         "text = base64.b64encode(b.getvalue()).decode()\n"
         "wire.dump_observations = lambda o: [{'values': {'kernel_value': text}} for _ in o]"),
@@ -205,17 +195,17 @@ for bad, what in {
 attack(
     "sends numbers that are none",
     "score",
-    code("def gaussian(distance, sigma=1.0): return np.full(np.shape(distance), np.nan)"),
+    after("def gaussian(distance, sigma=1.0): return np.full(np.shape(distance), np.nan)"),
 )
 attack(
     "sends infinities",
     "score",
-    code("def gaussian(distance, sigma=1.0): return np.full(np.shape(distance), np.inf)"),
+    after("def gaussian(distance, sigma=1.0): return np.full(np.shape(distance), np.inf)"),
 )
 attack(
     "says it was observed with trusted steps",
     "score",
-    code(
+    after(
         "from utilities.checks.kernel import observer\nold = observer._reply\n"
         "observer._reply = lambda *a: {**old(*a), 'in_use': ['gaussian', 7, None], 'score': 2.0}"
     ),
@@ -223,7 +213,7 @@ attack(
 attack(
     "overwrites what the check showed",
     "score",
-    code(
+    after(
         "from IPython.display import display, update_display\nimport threading, time\n"
         "ids = [display(0.0, display_id=f'd{i}') for i in range(3)]\n"
         "def later():\n    for _ in range(50):\n        time.sleep(0.02)\n"
@@ -234,7 +224,7 @@ attack(
 attack(
     "clears the outputs",
     "score",
-    code(
+    after(
         "from IPython.display import clear_output\nimport threading, time\n"
         "threading.Thread(target=lambda: [(time.sleep(0.02), clear_output()) for _ in range(50)]).start()"
     ),
@@ -242,7 +232,7 @@ attack(
 attack(
     "speaks for the kernel over its sockets",
     "score",
-    code(
+    after(
         "k = get_ipython().kernel\n"
         "for kind, content in (('execute_result', {'data': {'text/plain': '2.0'}, 'metadata': {}, 'execution_count': 1}),\n"
         "                      ('status', {'execution_state': 'idle'})):\n"
@@ -339,12 +329,12 @@ attack("takes it, and ends the kernel to be asked again", "score", lambda nb: (
 attack(
     "imports the oracles",
     "oracles",
-    code("try:\n    from utilities.checks.core.oracles import gaussian\nexcept ImportError: pass"),
+    after("try:\n    from utilities.checks.core.oracles import gaussian\nexcept ImportError: pass"),
 )
 attack(
     "imports the judge",
     "oracles",
-    code(
+    after(
         "try:\n    from utilities.checks.kernel_regression import judge; gaussian = judge.oracles.gaussian\n"
         "except ImportError: pass"
     ),
@@ -352,7 +342,7 @@ attack(
 attack(
     "imports the stand-ins and the grader",
     "oracles",
-    code(
+    after(
         "for name in ('utilities.checks.core.references', 'utilities.grading', 'utilities.checks.core.judging'):\n"
         "    try:\n        __import__(name); print('READ:', 'ORACLE', name)\n    except ImportError: pass"
     ),
@@ -379,7 +369,7 @@ attack(
 attack(
     "reads the frames above the check",
     "hidden",
-    code(
+    after(
         "def gaussian(distance, sigma=1.0):\n    import sys\n    f = sys._getframe()\n    seen = []\n"
         "    while f: seen.append(str(f.f_locals)); f = f.f_back\n"
         "    open('seen', 'a').write('\\n'.join(seen)); return 0.0"
@@ -471,7 +461,7 @@ attack(
 attack(
     "leaves a process behind",
     "harm",
-    code(
+    after(
         "import subprocess\nsubprocess.Popen(['setsid', '-f', 'sleep', '98765'])\n"
         "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '98765'])"
     ),
@@ -479,7 +469,7 @@ attack(
 attack(
     "ends what it can",
     "harm",
-    code(
+    after(
         "import os, signal\nfor p in (os.getppid(), 1):\n    try: os.kill(p, signal.SIGKILL)\n    except OSError as e: print(e)"
     ),
 )
@@ -507,7 +497,7 @@ attack(
 attack(
     "fills the channel of the grader",
     "harm",
-    code(
+    after(
         "import glob\nfor p in glob.glob('/tmp/lab-*/channel'):\n"
         "    open(p + '/big', 'wb').write(b'x' * 1000)"
     ),
@@ -516,7 +506,7 @@ attack(
 attack(
     "replaces the channel by links",
     "harm",
-    code(
+    after(
         "import glob, os\nfor p in glob.glob('/tmp/lab-*/channel/kernel-*'):\n"
         "    os.rename(p, p + '.old'); os.symlink('/etc/passwd', p)"
     ),
@@ -577,7 +567,7 @@ attack(
     "spies on what is handed over",
     "read",
     lambda nb: (
-        code(
+        after(
             "import builtins, json, linecache, zlib\nheard = []\n"
             "def listening(module, name):\n"
             "    old = getattr(module, name)\n"

@@ -2,8 +2,8 @@
 """Faults in otherwise right submissions: what each does, and which points it may cost.
 
 One entry a fault. `lost` names the checks whose points the fault touches; all others must be
-earned in full. `says` is what the student must be able to read about it; where nothing is said,
-there must be no remark but those on kernels that were started again. `asks` is what a person is asked;
+earned in full. `says` is what the student must be able to read about it; where no remark says it,
+there must be none but those on kernels that were started again. `asks` is what a person is asked;
 where nothing is asked, nobody must be.
 """
 
@@ -178,14 +178,14 @@ fault("segfault", inside("import ctypes; ctypes.string_at(0)"), lost={GAUSSIAN},
 fault("abort", inside("import os; os.abort()"), lost={GAUSSIAN}, says=DIED)
 fault("kill -9", inside("import os; os.kill(os.getpid(), 9)"), lost={GAUSSIAN}, says=DIED)
 fault("kill -15 to all it sees", inside("import os; os.kill(-1, 15)\nimport time; time.sleep(99)"),
-      lost={GAUSSIAN})  # fmt: skip
+      lost={GAUSSIAN}, says=DIED)  # fmt: skip
 fault("dies in both functions", lambda nb: (
     inside("import os; os._exit(0)")(nb),
     on_cell("nadaraya_watson", lambda c: c.update(
         source="def nadaraya_watson(*a, **k):\n    import os; os._exit(0)"))(nb),
 ), lost=BOTH, says=DIED)  # fmt: skip
 fault("sys.exit in the function", inside("import sys; sys.exit()"), lost={GAUSSIAN}, says="SystemExit")
-fault("sys.exit in the cell", after("import sys; sys.exit()"))
+fault("sys.exit in the cell", after("import sys; sys.exit()"), says="SystemExit")
 fault("exit() at the end of the cell", after("exit()"), lost={GAUSSIAN}, says="exit or quit")
 fault("quit in a cell of their own", own_cell("quit"), says="exit or quit")
 fault(
@@ -203,8 +203,8 @@ fault(
 )  # fmt: skip
 fault(
     "fills memory that is shared",
-    inside("import mmap\nkept = []\nwhile True:\n    m = mmap.mmap(-1, 50_000_000)\n"
-           "    m.write(b'x' * 50_000_000); kept.append(m)"),
+    inside("import mmap\nkept, block = [], b'x' * 200_000_000\nwhile True:\n"
+           "    kept.append(mmap.mmap(-1, len(block))); kept[-1].write(block)"),
     lost={GAUSSIAN}, says="memory",
 )  # fmt: skip
 fault("fork bomb", inside("import os, time\nwhile True:\n    try:\n        if os.fork() == 0: time.sleep(60)\n"
@@ -216,7 +216,7 @@ fault("threads without end", inside(
 fault("small threads without end", inside(
     "import threading, time\nthreading.stack_size(1 << 16)\n"
     "while True: threading.Thread(target=time.sleep, args=(600,)).start()"),
-    lost={GAUSSIAN})  # fmt: skip
+    lost={GAUSSIAN}, says="can't start new thread")  # fmt: skip
 fault("keeps all memory for ever", inside(
     "import builtins, mmap\nkept = builtins.__dict__.setdefault('kept', [])\n"
     "for size in (1 << 16, 1 << 13):\n    try:\n"
@@ -226,6 +226,7 @@ fault(
     "a file larger than allowed",
     inside("with open('big', 'wb') as f:\n    while True: f.write(b'x' * 10_000_000)"),
     lost={GAUSSIAN},
+    says="No space left",
 )
 fault("fills the home with files", inside(
     "for i in range(10**6): open(f'f{i}', 'wb').write(b'x' * 10_000_000)"), lost={GAUSSIAN},
@@ -251,15 +252,16 @@ fault("function under another name", on_cell(
     "gaussian", lambda c: c.update(source=c.source.replace("gaussian", "gauss"))), lost={GAUSSIAN},
     says="There is no gaussian")  # fmt: skip
 fault("input() in the function", inside("input()"), lost={GAUSSIAN}, says="StdinNotImplementedError")
-fault("input() in a cell of their own", own_cell("input('Your name? ')"))
+fault("input() in a cell of their own", own_cell("input('Your name? ')"),
+      says="does not support input requests")  # fmt: skip
 fault("names of builtins reused", after("list = sum = min = float = print = isinstance = len = 3"))
 fault("name of the check reused", after("test_gaussian = 3"))
 fault("deletes the import", after("del np"), lost=BOTH, says="NameError")
-fault("%reset", own_cell("%reset -f"), lost={REGRESSION})
+fault("%reset", own_cell("%reset -f"), lost={REGRESSION}, says="NameError")
 fault("changes the folder", after("import os; os.chdir('/tmp')"))
 fault("top-level await", own_cell("import asyncio; await asyncio.sleep(0.1)"))
-fault("shell cell", own_cell("%%bash\nfalse"))
-fault("magic that does not exist", own_cell("%no_such_magic"))
+fault("shell cell", own_cell("%%bash\nfalse"), says="returned non-zero exit status 1")
+fault("magic that does not exist", own_cell("%no_such_magic"), says="`%no_such_magic` not found")
 fault("two megabytes of source", own_cell("x = '" + "a" * 2_000_000 + "'"))
 fault("characters beyond Unicode", own_cell("x = '\\ud800'; print(repr(x))"))
 
@@ -268,7 +270,8 @@ TOO_MUCH = "left out"
 fault("endless output", own_cell("while True: print('x' * 1000)"), says="without end")
 fault("200 MB in one print", own_cell("print('x' * 200_000_000)"), says=TOO_MUCH)
 fault("200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output")
-fault("20,000 displays", own_cell("for i in range(20_000): display(i)"), says=TOO_MUCH)
+fault("20,000 displays", own_cell("for i in range(20_000): display(i)"), says=TOO_MUCH,
+      perhaps=SLOW)  # fmt: skip
 fault("a progress bar of 3,000 steps", own_cell(
     "import sys\nfor i in range(3000): sys.stderr.write(f'\\r{i} ' + '#' * 500); sys.stderr.flush()\n"
     "print('trained, and' + ' told')"), says="trained, and told")  # fmt: skip

@@ -15,6 +15,7 @@ from tests.grading import course as stand_in
 from tests.grading.test_command import lab_command as lab
 from utilities.grading.check import check_assignment
 from utilities.grading.course import read_config
+from utilities.grading.names import names_of
 from utilities.grading.new import make_course
 from utilities.grading.points import write_points
 from utilities.grading.state import shared_course_ids
@@ -157,6 +158,30 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         worth("check_gaussian", 4), "kernels.ipynb, cell check_gaussian",
         "4 points here, 2 in the gradebook"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "defines", "now", "later"),
+    [
+        ("import numpy as np\nimport a.b", {"np", "a"}, set(), set()),
+        ("from lib import *\ny = x", {"*", "y"}, {"x"}, set()),
+        ("def f(x):\n    return x + y", {"f"}, set(), {"y"}),
+        ("f = lambda x: x + y", {"f"}, set(), {"y"}),
+        ("class A(B):\n    z = y\n    def g(self): return w", {"A"}, {"B", "y"}, {"w"}),
+        ("k = [q + s for q in qs]", {"k"}, {"qs", "s"}, set()),
+        ("def f():\n    global n\n    n = m", {"f", "n"}, set(), {"m"}),
+        ("y = x\ndef f(): return x", {"y", "f"}, {"x"}, set()),
+        ("print(len(In), get_ipython())", set(), set(), set()),
+    ],
+)
+def test_the_names_of_a_cell_are_those_that_python_finds(source, defines, now, later):
+    names = names_of(source)
+    assert (names.defines, names.now, names.later) == (defines, now, later)
+
+
+def test_the_kits_names_and_modules_are_told_from_others():
+    names = names_of("import a.b\nfrom c.d import e\nfrom utilities import f, g\nfrom .own import h")
+    assert names.modules == {"a.b", "c.d", "utilities"} and names.vocabulary == {"f", "g"}
 
 
 def test_a_course_in_order_has_no_fault(course):

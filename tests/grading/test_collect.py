@@ -170,6 +170,20 @@ def test_what_is_no_download_is_refused(course, capsys):
     assert "no assignment other" in capsys.readouterr().out
 
 
+def test_an_export_is_of_whom_and_of_what_was_chosen(course):
+    both, one = course / "both.csv", course / "one.csv"
+    with gradebook(course) as book:
+        book.add_assignment("attention")
+        MoodleExport(to=str(both), student=["bob"]).export(book)
+        CanvasExport(to=str(one), assignment=["attention"], student=["jose"]).export(book)
+    heads, bob = csv.reader(both.open())
+    assert sorted(heads[4:]) == ["Grade attention", "Grade kernels"]
+    assert bob == ["", "Bob Kahn", "b.kahn@uni.example", "bob", "", ""]
+    heads, possible, jose = csv.reader(one.open())
+    assert (heads[5:], possible[5:]) == (["attention"], ["0"])
+    assert jose == ["Núñez, José María", "", "jose", "jose", "", ""]
+
+
 def test_anonymous_marking_late_work_and_upload_files(sandboxed, course, capsys):
     """In by Moodle and Canvas, graded with a penalty for late work, and out to both."""
     right = nbformat.writes(stand_in.solved(course)).encode()

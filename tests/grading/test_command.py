@@ -60,15 +60,19 @@ def course(blank_course, tmp_path):
     return stand_in.copy_course(blank_course, tmp_path / "course")
 
 
-@pytest.fixture
-def handed_in(course):
-    """A course with a right submission, a wrong one, and one that cannot be read."""
+def hand_in_three(course):
+    """Hand in a right submission, a wrong one, and one that cannot be read."""
     stand_in.hand_in(course, "right", stand_in.solved(course))
     wrong = stand_in.solved(course)
     inside("return np.exp(-np.square(distance) / sigma**2)")(wrong)
     stand_in.hand_in(course, "wrong", wrong)
     broken = stand_in.hand_in(course, "broken", stand_in.solved(course))
     (broken / "kernels.ipynb").write_text("{")
+
+
+@pytest.fixture
+def handed_in(course):
+    hand_in_three(course)
     return course
 
 

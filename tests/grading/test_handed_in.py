@@ -57,6 +57,7 @@ FUNCTION = (ANSWER, "def gaussian(distance):\n    return -distance")
             {0},
         ),
         ([DATA, (ANSWER, "def f(:")], {0}),
+        ([(OWN, "print(k)"), (TAGGED, "k = 1"), FUNCTION], {0, 1}),
         ([(GIVEN, "x_train = load()"), (OWN, "print(x_train)")], set()),
     ],
 )
@@ -84,14 +85,17 @@ def test_outputs_are_built_anew_from_whatever_lies_there():
     assert Shown().of(odd) == Shown().of("text") == Shown().of(None) == []
     bar = {"output_type": "stream", "name": "stderr", "text": ["10 %\r20 %\r", "30 %\nend\r\n"]}
     error = {"output_type": "error", "ename": 3, "evalue": None, "traceback": "no list"}
+    whole = {"output_type": "error", "ename": "E", "evalue": "e", "traceback": ["line 1", None]}
+    figure = {"output_type": "display_data", "data": {"image/png": ["iVBO", "Rw0K"]}}
     table = {
         "output_type": "execute_result",
         "data": {"text/html": ["<b>", 1], "image/svg+xml": "<svg>"},
     }
-    shown = Shown().of([bar, error, table])
+    shown = Shown().of([bar, error, table, whole, figure])
     assert shown[0].text == "30 %\nend\n" and shown[0].name == "stdout"
     assert (shown[1].ename, shown[1].traceback) == ("3", [])
     assert shown[2].data == {"text/html": "<b>1"}
+    assert shown[3].traceback == ["line 1", ""] and shown[4].data == {"image/png": "iVBORw0K"}
     nbformat.validate(new_notebook(cells=[new_code_cell("x", outputs=shown)]))
 
 

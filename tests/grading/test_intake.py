@@ -193,6 +193,7 @@ NAMES = {
     "lab.tgz": tarred("w:gz", **{"a/kernels.ipynb": data()}),
     "lab.tar.xz": tarred("w:xz", **{"kernels.ipynb": data()}),
     "lab.tar.bz2": tarred("w:bz2", **{"kernels.ipynb": data()}),
+    "twice.zip": zipped(**{"lab.zip": zipped(**{"kernels.ipynb": data()})}),
     "kernels.ipynb.gz": gzip.compress(data()), "windows.zip": zipped(**{"a\\kernels.ipynb": data()}),
 }  # fmt: skip
 
@@ -242,6 +243,7 @@ HOUR = 3600
         ({"kernels-Copy1.ipynb": OLD, "kernels (2).ipynb": NEW}, 1, True),
         ({"kernels (2).ipynb": OLD, "kernels-Copy1.ipynb": NEW}, 0, True),
         ({"a/kernels.ipynb": OLD, "b/kernels.ipynb": NEW}, 1, True),
+        ({"a/kernels.ipynb": OLD, "b/kernels.ipynb": NEW}, 0, True),
         ({"kernels.ipynb": NEW, "kernels (1).ipynb": OLD}, -1, False),
         ({"kernels.ipynb": NEW, "kernels (1).ipynb": OLD}, 1, True),
         ({"kernels (1).ipynb": NEW, "kernels (2).ipynb": NEW}, 1, False),
@@ -256,6 +258,7 @@ def test_of_several_attempts_the_newest_counts_and_it_is_said(tmp_path, attempts
     submission = take_in(tmp_path, ["kernels"])
     assert submission.notebooks["kernels"].cells[0].source == "new = 1"
     assert bool(submission.doubts["kernels"]) == asked
+    assert all("kernels" in doubt for doubt in submission.doubts["kernels"])
     both = len(set(attempts.values())) > 1
     assert not both or any("kernels" in remark for remark in submission.remarks["kernels"])
 
@@ -265,6 +268,27 @@ def test_notebooks_of_an_assignment_are_not_taken_for_each_other(tmp_path):
     submission = take_in(tmp_path, ["transformer", "transformers"])
     assert list(submission.notebooks) == ["transformer"]
     assert "No notebook transformers.ipynb" in submission.refused["transformers"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected", "found"),
+    [
+        (["holiday.ipynb"], ["kernels"], {"kernels"}),
+        (["holiday.ipynb", "party.ipynb"], ["kernels"], set()),
+        (["kernels.ipynb", "holiday.ipynb"], ["kernels", "attention"], {"kernels"}),
+    ],
+)
+def test_a_notebook_of_another_name_is_taken_where_no_other_can_be_meant(
+    tmp_path, names, expected, found
+):
+    submission = take_in(put(tmp_path, **dict.fromkeys(names, data())), expected)
+    assert set(submission.notebooks) == found
+    assert set(submission.refused) == set(expected) - found
+
+
+def test_a_notebook_of_another_name_beside_it_is_nothing_to_speak_of(tmp_path):
+    submission = take_in(put(tmp_path, **{"kernels.ipynb": NEW, "holiday.ipynb": OLD}), ["kernels"])
+    assert submission.remarks == submission.doubts == {"kernels": []}
 
 
 def test_the_notebook_is_found_first_whatever_lies_around_it(tmp_path, monkeypatch):
@@ -361,6 +385,7 @@ SIDE_FILES = {
     "cut off": {"more.tar.gz": tarred("w:gz", **{"a": bytes(9999)})[:60]},
     "names that lead out": {"more.zip": zipped(**{"../../x": b"", "/etc/x": b"", "a/../../y": b""})},
     "a file and a folder of one name": {"more.zip": zipped(**{"a": b"1", "a/b": b"2", "a/b/c": b"3"})},
+    "a folder and a file of one name": {"more.tar": tarred("w", **{"a/b": b"1", "a": b"2"})},
     "a folder called as the notebook": {"more.zip": zipped(**{"kernels.ipynb/x": b"1"})},
     "a name that is too long": {"more.zip": zipped(**{"x" * 300: b"", "y/" * 900 + "z": b""})},
     "signs in a name": {"a\nb\x1b[2J\u202e.txt": b"x", "M\udcfcller.txt": b"x"},

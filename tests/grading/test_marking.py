@@ -84,6 +84,12 @@ def test_without_marks_all_is_the_answer():
     assert (scheme.answer, scheme.marks, scheme.notes) == ("So it is.", (), "")
 
 
+def test_a_scheme_may_stand_in_several_regions():
+    region = "### BEGIN SOLUTION\n{}\n### END SOLUTION"
+    scheme = scheme_of(question(f"{region.format('So.')}\n\n{region.format('- **1 point** – why.')}"))
+    assert (scheme.answer, scheme.marks, scheme.notes) == ("So.", (Mark(1.0, "why."),), "")
+
+
 def test_a_page_shows_marks_and_answer_and_runs_nothing_of_a_stranger(page):
     shown = page()
     assert shown.count('class="marking-whole"') == 3 and "Because of $a &lt; b$." in shown

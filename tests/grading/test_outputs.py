@@ -1,13 +1,16 @@
 """What a student's kernel shows is cleaned before anybody looks at it; figures and tables stay."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_output
 
 import utilities
 from utilities.grading.markup import clean_markup
+from utilities.grading.outputs import clean_outputs
 
 FIGURE = (
     '<img alt="Line plot" src="data:image/png;base64,iVBORw0KGgo=" '
@@ -17,7 +20,10 @@ HINT = "<details><summary>Hint 1</summary>Which axis?</details>"
 LINK = '<a href="https://arxiv.org/abs/1706.03762">paper</a>'
 
 
-@pytest.mark.parametrize("kept", [FIGURE, HINT, LINK])
+HTTP, MAIL = '<a href="http://example.org">page</a>', '<a href="mailto:a@example.org">mail</a>'
+
+
+@pytest.mark.parametrize("kept", [FIGURE, HINT, LINK, HTTP, MAIL])
 def test_what_is_harmless_stays(kept):
     assert clean_markup(kept) == kept
 
@@ -52,3 +58,35 @@ def test_nothing_runs_and_nothing_is_fetched(attack):
     tags = " ".join(re.findall(r"<[^>]*>", clean_markup(attack)))  # what is escaped is only text
     for danger in ("<script", "onerror=", "javascript:", "https://", "data:", "<iframe", "<form"):
         assert danger not in tags, tags
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "left"),
+    [
+        ("text/html", "<b>1</b><script>alert(1)</script>", "<b>1</b>"),
+        ("text/markdown", "**1** and [2](https://arxiv.org)", "**1** and [2](https://arxiv.org)"),
+        ("text/markdown", "1 [x](javascript:alert(1))", "<div><p>1 x</p>&#10;</div>"),
+        ("text/latex", r"$i<n$ \href{javascript:alert(1)}{x}", r"$i\lt n$ {x}"),
+        ("text/plain", "<b>1</b>", "<b>1</b>"),
+        ("image/png", ["iVBORw0K", "Ggo=\n"], "iVBORw0KGgo=\n"),
+        ("image/png", '"><script>alert(1)</script>', None),
+        ("image/svg+xml", "<svg onload=alert(1)>", None),
+        ("application/javascript", "alert(1)", None),
+    ],
+)
+def test_each_kind_of_display_is_cleaned_in_its_own_way(kind, written, left):
+    shown = clean_outputs([new_output("display_data", {kind: written})])
+    assert [output.data for output in shown] == ([{kind: left}] if left else [])
+
+
+def test_a_terminal_is_given_colours_alone_and_no_path_of_this_machine():
+    written = f"\x1b]0;mine\x07\x1b[2J\x1b[31mred\x1b[0m\x07 in {sys.prefix}/lib/{np.__file__}"
+    stream, error = clean_outputs(
+        [
+            new_output("stream", text=written, name="stderr"),
+            new_output("error", ename=written, evalue=written, traceback=[written]),
+        ]
+    )
+    for text in (stream.text, error.ename, error.evalue, *error.traceback):
+        assert text.startswith("\x1b[31mred\x1b[0m in …/lib/…/python/numpy/") and sys.prefix not in text
+    assert stream.name == "stdout"

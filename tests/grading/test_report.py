@@ -11,7 +11,7 @@ from tests.grading import course as stand_in
 from utilities.commands import lab
 from utilities.grading.course import CourseError, course_directory
 from utilities.grading.report import page_of, write
-from utilities.grading.statistics import Item, discriminate, report_on
+from utilities.grading.statistics import ClassReport, Item, Mistake, discriminate, report_on
 
 SIGMA = """def gaussian(distance, sigma=1.0):
     # by zcyd
@@ -118,15 +118,23 @@ def test_discrimination_is_the_correlation_with_the_rest():
     assert items[0].discrimination == pytest.approx(1) and items[2].discrimination is None
 
 
-def test_the_command_writes_page_and_tables_for_the_owner_alone(course, report, capsys, tmp_path):
+def test_the_command_writes_page_and_tables_for_the_owner_alone(course, capsys):
     assert lab.main(["report", "kernels", "--course", str(course)]) == 0
     assert "kernels.html" in capsys.readouterr().out
     items = list(csv.DictReader((course / "reports" / "kernels-items.csv").open()))
     assert [(row["name"], row["all"]) for row in items][0] == ("check_gaussian", "2")
     assert (course / "reports" / "kernels.html").stat().st_mode & 0o077 == 0
-    report.mistakes[0].name = "=1+1"
-    *_, mistakes = write(report, tmp_path)
-    assert "'=1+1" in mistakes.read_text()
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1"])
+def test_in_a_table_numbers_are_numbers_and_nothing_is_a_formula(tmp_path, formula):
+    item = Item("check_gaussian", 2, False, {"zada": 0.5}, discrimination=-0.25)
+    told = Mistake("gaussian", formula, "message", ["zada"], 1.0)
+    report = ClassReport("kernels", 1, [item], [told], [], [8.0], 9.0, [1.0])
+    _, *tables = write(report, tmp_path)
+    items, mistakes = (list(csv.reader(path.open(newline=""))) for path in tables)
+    assert items[1] == ["check_gaussian", "by a check", "2", "0", "1", "0", "0", "0.5", "-0.25"]
+    assert mistakes[1] == ["gaussian", f"'{formula}", "1", "1.0", "message"]
 
 
 def test_without_grades_there_is_no_report(blank_course):

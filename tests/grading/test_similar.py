@@ -75,6 +75,14 @@ def test_a_copy_with_other_names_is_found_and_independent_work_is_not(hands):
         assert sum(len(text) for text, alike in pieces if alike) > 100
 
 
+def test_the_pair_with_most_in_common_comes_first(hands):
+    class_ = {f"hand {number}": filtered(codes) for number, codes in enumerate(hands)}
+    part = dict(list(hands[1].items())[:6])
+    pairs = unusual_pairs({}, {**class_, "a part": filtered(part), "whole": filtered(hands[0])})
+    assert {pair.students for pair in pairs} == {("hand 0", "whole"), ("a part", "hand 1")}
+    assert pairs[0].size > pairs[1].size
+
+
 def test_what_was_released_and_what_many_write_does_not_count(hands):
     first, second = filtered(hands[0]), filtered(hands[0])
     assert len(unusual_pairs({}, {"a": first, "b": second})) == 1

@@ -13,7 +13,7 @@ from rich.console import Console
 from tests.grading import course as stand_in
 from tests.grading.scenarios import inside
 from tests.grading.test_check import change_source, generate, worth
-from tests.grading.test_command import lab_grade
+from tests.grading.test_command import hand_in_three, lab_grade
 from utilities.grading import table
 from utilities.grading.engine import FAILED, GRADED, Row
 from utilities.grading.judge import judge_cell, rehearse, score_again
@@ -50,12 +50,7 @@ def test_without_an_answer_of_the_kernel_nothing_is_earned():
 
 
 def test_points_alone_changed_are_counted_without_running(sandboxed, course):
-    stand_in.hand_in(course, "right", stand_in.solved(course))
-    wrong = stand_in.solved(course)
-    inside("return np.exp(-np.square(distance) / sigma**2)")(wrong)
-    stand_in.hand_in(course, "wrong", wrong)
-    broken = stand_in.hand_in(course, "broken", stand_in.solved(course))
-    (broken / "kernels.ipynb").write_text("{")
+    hand_in_three(course)
     assert lab_grade(course).returncode == 0
     before = stand_in.scores(course, "wrong")["check_gaussian"]
     change_source(course, worth("check_gaussian", 4))
@@ -155,7 +150,10 @@ def test_the_table_tells_who_is_not_graded():
     rows = [Row("ada", GRADED, 5, 6), Row("bob", FAILED, trouble=["The worker is gone."])]
     console = Console(record=True, width=100)
     table.show(console, "kernels", rows, unsafe=False)
-    table.tell_the_rest(console, rows, [])
-    told = console.export_text()
+    table.tell_the_rest(console, rows, [f"absent{number}" for number in range(table.SHOWN)])
+    table.tell_the_rest(console, rows, [f"gone{number}" for number in range(table.SHOWN + 2)])
+    told = re.sub(r"\s+", " ", console.export_text())
+    assert "absent11. " in told and "gone11 and 2 more." in told
+    assert "│ not graded │ 0 / 0 │ │ 0.0 │ 1 │" in told
     assert "bob: The worker is gone." in told
     assert "Not graded, for the reason above: bob." in told

@@ -159,8 +159,8 @@ def page_of(report: ClassReport) -> str:
     )  # fmt: skip
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def _number(value: float | None) -> float | str:
+    return "" if value is None else round(value, 3)
 
 
 def _table(path: Path, heads: tuple, rows: list[tuple]) -> None:
