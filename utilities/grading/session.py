@@ -274,9 +274,7 @@ class Session:
             return OVERDUE
         return ""
 
-    async def _last_messages(
-        self, listener: asyncio.Task, shown: "_Shown", deadline: float
-    ) -> None:
+    async def _last_messages(self, listener: asyncio.Task, shown: "_Shown", deadline: float) -> None:
         """Wait for outputs still on their way, as long as any come and the cell's time lasts."""
         deadline = max(deadline, time.monotonic() + LAST_MESSAGES_SECONDS)
         while not shown.idle and time.monotonic() < deadline:
