@@ -17,12 +17,13 @@ from bench import results
 from bench.measuring import Settings
 
 ROWS = {
-    "a": ("bench.grading", "grading throughput: lab grade against stock nbgrader autograde"),
+    "a": ("bench.grading", "grading the whole core: lab grade against stock nbgrader autograde"),
     "b": ("bench.first_report", "seconds to the first report, in a cold and a warm kernel"),
     "c": ("bench.attention", "multi-head attention against Keras' and its bare matrix products"),
     "d": ("bench.training_step", "the ViT's training step against Keras' layers; XLA, tf.data"),
     "e": ("bench.accuracy", "accuracy against processor time (about 2 × 11 CPU minutes)"),
     "f": ("bench.notebooks", "wall time of every solution notebook in the quick profile"),
+    "g": ("bench.grading_profile", "where the time of one submission goes in lab grade"),
 }  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="\n".join(f"{letter}: {title}" for letter, (_, title) in ROWS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("rows", nargs="*", metavar="row", type=_row, help="letters, a to f")
+    parser.add_argument("rows", nargs="*", metavar="row", type=_row, help="letters, a to g")
     parser.add_argument(
         "-n",
         "--repetitions",
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         default=4,
         metavar="N",
-        help="row a: submissions that both grade (4)",
+        help="rows a and g: submissions, at most 6 (4)",
     )
     return parser
 

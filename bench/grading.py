@@ -1,4 +1,4 @@
-"""Row a: the same submissions graded by `lab grade --workers 2` and by stock nbgrader."""
+"""Row a: a small class of the whole core assignment, graded by `lab grade` and by stock nbgrader."""
 
 from __future__ import annotations
 
@@ -13,64 +13,61 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import nbformat
-
 from bench.measuring import Cost, Row, Settings, interleave, row
-from bench.solution import CORE
-from tests.grading import course as stand_in
 from tests.grading.measure import STOCK_CONFIG
-from utilities.grading import sandbox
+from utilities.grading import demo, sandbox
 
 REPETITIONS = 3
-LAST_CELL = "check_multi_head_attention"
-OURS, STOCK = "lab grade --workers 2", "nbgrader autograde"
+STUDENTS = (  # right ones and typical wrong ones, in turns
+    "ada-all-right", "eli-no-scaling", "ben-no-answers", "hana-no-residual",
+    "cem-sigma-not-squared", "ivo-ran-out-of-time",
+)  # fmt: skip
+ONE, TWO, STOCK = "lab grade --workers 1", "lab grade --workers 2", "nbgrader autograde"
+FIRST = "lab grade, one submission"
+MakeCourse = Callable[[Path, list[str]], Path]
 
 
-def measure(settings: Settings, last_cell: str = LAST_CELL) -> list[Row]:
-    """Grade a class both ways, each time from the beginning."""
+def measure(settings: Settings, make_course: MakeCourse = demo.make_course) -> list[Row]:
+    """Grade a class in each way, each time from the beginning, and a batch of one."""
     sandbox.check_available()
-    number = settings.submissions
-    with tempfile.TemporaryDirectory(prefix="lab-bench-") as name, _quiet():
-        course = write_class(Path(name) / "course", number, last_cell)
+    students = STUDENTS[: settings.submissions]
+    with tempfile.TemporaryDirectory(prefix="lab-bench-") as name, quiet():
+        course = make_course(Path(name) / "course", list(students))
         costs = interleave(
-            {OURS: lambda: grade_with_kit(course), STOCK: lambda: grade_with_stock(course)},
+            {
+                FIRST: lambda: grade_with_kit(course, students[:1], 1),
+                STOCK: lambda: grade_with_stock(course),
+                ONE: lambda: grade_with_kit(course, students, 1),
+                TWO: lambda: grade_with_kit(course, students, 2),
+            },
             settings.repetitions or REPETITIONS,
-            f"grading {number} submissions",
+            f"grading {len(students)} submissions",
         )
-    costs = {
-        name: [Cost(cpu / number, wall / number) for cpu, wall in both] for name, both in costs.items()
-    }
-    what = f"one of {number} submissions, the core up to {last_cell}"
-    return [row("a", what, "s", costs, OURS, STOCK)]
+    each = {name: _each(both, 1 if name == FIRST else len(students)) for name, both in costs.items()}
+    what = f"one of {len(students)} submissions, the whole core"
+    note = f"Row a's class: {', '.join(students)} of `make grade-demo`; it trains in the quick profile."
+    return [
+        row("a", what, "s", each, ONE, STOCK, note),
+        row("a", what, "s", each, TWO, STOCK, note),
+        row("a", "a batch of one, from the command to its end", "s", each, FIRST, None, note),
+    ]
 
 
-def write_class(course: Path, number: int, last_cell: str) -> Path:
-    """Write a course with the core up to a cell, and right submissions to it."""
-    source = nbformat.read(CORE, 4)
-    names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in source.cells]
-    source.cells = source.cells[: names.index(last_cell) + 1]
-    stand_in.write_course(course, {CORE.stem: source})
-    for index in range(number):
-        submission = stand_in.solved(course, CORE.stem)
-        stand_in.hand_in(course, f"student{index:02}", submission, CORE.stem)
-    return course
-
-
-def grade_with_kit(blank: Path) -> Cost:
-    """Return the seconds that `lab grade` takes; all submissions must earn the same, above 0."""
-    with _copy(blank) as course:
-        cost = _cost_of(
-            [sys.executable, "-m", "utilities.commands.lab", "grade", CORE.stem, "--workers", "2",
-             "--json", "table.json"],
+def grade_with_kit(blank: Path, students: Sequence[str], workers: int) -> Cost:
+    """Return the seconds that `lab grade` takes; every submission must be graded."""
+    with _copy(blank, students) as course:
+        cost = cost_of(
+            [sys.executable, "-m", "utilities.commands.lab", "grade", demo.ASSIGNMENT,
+             "--workers", str(workers), "--json", "table.json"],
             course,
         )  # fmt: skip
         table = json.loads((course / "table.json").read_text())["rows"]
-    points = {row["score"] for row in table}
-    if len(points) != 1 or points == {0.0}:
-        raise RuntimeError(f"lab grade gave {sorted(points)} points to equal submissions")
-    # the sandboxed kernels are no children that the command has waited for
+    if [(row["student"], row["status"]) for row in table] != [(s, "graded") for s in sorted(students)]:
+        raise RuntimeError(f"lab grade left somebody out: {table}")
+    # what a submission took ran in processes that are no children the command has waited for
     return cost._replace(cpu=cost.cpu + sum(row["cpu_seconds"] for row in table))
 
 
@@ -79,32 +76,22 @@ def grade_with_stock(blank: Path) -> Cost:
     with _copy(blank) as course:
         config = STOCK_CONFIG + "c.Execute.timeout = 300\n"
         (course / "nbgrader_config.py").write_text(config)
-        return _cost_of([sys.executable, "-m", "nbgrader", "autograde", CORE.stem], course)
+        return cost_of([sys.executable, "-m", "nbgrader", "autograde", demo.ASSIGNMENT], course)
 
 
-@contextlib.contextmanager
-def _copy(blank: Path):
-    course = blank.with_name("graded")
-    shutil.copytree(blank, course)
-    try:
-        yield course
-    finally:
-        shutil.rmtree(course)
-
-
-def _cost_of(command: list[str], course: Path) -> Cost:
+def cost_of(command: list[str], course: Path) -> Cost:
     """Run a command and return the seconds that it and what it waited for took."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=course, capture_output=True, text=True)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command[1:])} failed: {done.stderr.strip()[-600:]}")
+        raise RuntimeError(f"{' '.join(command[1:])} failed: {(done.stderr or done.stdout)[-600:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(cpu, wall)
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet() -> Iterator[None]:
     """Keep nbgrader's remarks about a fresh course off the screen."""
     logging.disable(logging.WARNING)
     try:
@@ -113,3 +100,21 @@ def _quiet():
             yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def _copy(blank: Path, students: Sequence[str] | None = None) -> Iterator[Path]:
+    """Give a copy of a course, with the submissions of the chosen students alone."""
+    course = blank.with_name("graded")
+    shutil.copytree(blank, course)
+    for folder in (course / "submitted").iterdir() if students is not None else []:
+        if folder.name not in students:
+            shutil.rmtree(folder)
+    try:
+        yield course
+    finally:
+        shutil.rmtree(course)
+
+
+def _each(costs: Sequence[Cost], number: int) -> list[Cost]:
+    return [Cost(cpu / number, wall / number) for cpu, wall in costs]

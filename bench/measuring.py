@@ -26,7 +26,7 @@ class Settings:
     """What the command line chooses: None takes the row's own number.
 
     repetitions: of each candidate. epochs: of the standard profile in row e.
-    submissions: graded in row a. train: False takes the points of row e's last run.
+    submissions: graded in rows a and g. train: False takes the points of row e's last run.
     """
 
     repetitions: int | None = None

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import nbformat
 import numpy as np
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from bench import accuracy, attention, first_report, grading, notebooks, training_step
+from bench import accuracy, attention, first_report, grading, grading_profile, notebooks, training_step
 from bench.keras_vit import build_keras_vit, copy_weights
 from bench.measuring import Settings
 from bench.solution import reference
 from tests.course import SOLUTIONS
+from tests.grading import course as stand_in
+from utilities.grading import demo
 from utilities.models.sizes import SMALL_VIT, vit_arguments
 from utilities.training.profiles import load_profile
 
@@ -85,10 +88,32 @@ def test_first_report_row():
     ]
 
 
+def small_course(folder, students):
+    """Write a course of two steps under the core's name, and right submissions to it."""
+    stand_in.write_course(folder, {demo.ASSIGNMENT: stand_in.source_notebook()})
+    for student in students:
+        submission = stand_in.solved(folder, demo.ASSIGNMENT)
+        stand_in.hand_in(folder, student, submission, demo.ASSIGNMENT)
+    return folder
+
+
 def test_grading_row():
-    rows = grading.measure(ONCE, last_cell="check_nadaraya_watson")
-    costs_are_real(rows)
-    assert (rows[0].ours, rows[0].against) == (grading.OURS, grading.STOCK)
+    rows = grading.measure(ONCE, small_course)
+    assert [(row.ours, row.against) for row in rows] == [
+        (grading.ONE, grading.STOCK),
+        (grading.TWO, grading.STOCK),
+        (grading.FIRST, None),
+    ]
+    costs_are_real(rows[:2])
+
+
+def test_parts_of_a_grading_make_up_the_whole():
+    rows = {row.ours: row for row in grading_profile.measure(ONCE, small_course)}
+    checks = {grading_profile.CHECK.format(name) for name in ("gaussian", "nadaraya_watson")}
+    assert checks < set(rows)
+    parts = [row for name, row in rows.items() if name != grading_profile.COMMAND]
+    assert sum(row.samples[0] for row in parts) == pytest.approx(parts[0].reference[0])
+    assert sum(row.wall[0] for row in parts) == pytest.approx(parts[0].wall_reference[0])
 
 
 def test_notebook_row_takes_whatever_solutions_there_are(tmp_path):

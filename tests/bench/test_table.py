@@ -68,7 +68,7 @@ def test_the_document_is_made_from_the_stored_results():
     assert set(results.load()) == set(command.ROWS)
 
 
-@pytest.mark.parametrize("arguments", [["g"], ["-n", "0"], ["--epochs", "x"]])
+@pytest.mark.parametrize("arguments", [["h"], ["-n", "0"], ["--epochs", "x"]])
 def test_bad_arguments_are_refused_and_nothing_is_run(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         command.main(arguments)

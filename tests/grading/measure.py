@@ -75,7 +75,7 @@ def scale(folder: Path, number: int, workers: int) -> None:
         "submissions": number, "workers": workers, "seconds": round(seconds, 1),
         "graded": sum(row.status == "graded" for row in rows.values()),
         "points": sorted({row.score for row in rows.values()}),
-        "cpu_seconds_in_kernels": round(sum(row.cpu_seconds for row in rows.values()), 1),
+        "cpu_seconds_of_submissions": round(sum(row.cpu_seconds for row in rows.values()), 1),
         "cpu_seconds_of_grader": round(sum(os.times()[:2]), 1),
         "memory_MB_after_a_quarter": round(memory[quarter - 1], 1),
         "memory_MB_at_the_end": round(memory[-1], 1), "memory_MB_at_most": round(max(memory), 1),

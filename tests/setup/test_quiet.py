@@ -30,6 +30,15 @@ def test_what_tensorflow_says_at_import_goes_to_the_file_and_python_stays_heard(
     assert "E0000 a native message" in (tmp_path / "cache/attention-lab/native.log").read_text()
 
 
+def test_no_garbage_is_looked_for_while_tensorflow_is_imported(tmp_path):
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("import gc\nwatched = gc.isenabled()")
+    code = "import gc, utilities, tensorflow; print(tensorflow.watched, gc.isenabled())"
+    assert run(tmp_path, code).stdout == "False True\n"
+    assert run(tmp_path, f"import gc; gc.disable(); {code}").stdout == "False False\n"
+    assert run(tmp_path, f"{code}; print(gc.get_freeze_count() > 1000)").stdout.endswith("True\n")
+
+
 def test_who_only_looks_for_tensorflow_changes_nothing(tmp_path):
     look = "importlib.util.find_spec('tensorflow')"
     done = run(tmp_path, f"import importlib.util, utilities; {look}; import tensorflow")
