@@ -271,7 +271,7 @@ fault("endless output", own_cell("while True: print('x' * 1000)"), says="without
 fault("200 MB in one print", own_cell("print('x' * 200_000_000)"), says=TOO_MUCH)
 fault("200 MB in many prints", own_cell("for _ in range(200): print('x' * 1_000_000)"), says="output")
 fault("20,000 displays", own_cell("for i in range(20_000): display(i)"), says=TOO_MUCH,
-      perhaps=SLOW)  # fmt: skip
+      perhaps="This cell was stopped")  # fmt: skip
 fault("a progress bar of 3,000 steps", own_cell(
     "import sys\nfor i in range(3000): sys.stderr.write(f'\\r{i} ' + '#' * 500); sys.stderr.flush()\n"
     "print('trained, and' + ' told')"), says="trained, and told")  # fmt: skip

@@ -36,9 +36,9 @@ def paired_difference(
     With one seed the error is that of the choice of images alone; with more, that of the seeds too.
 
     Args:
-        hits, reference: for each seed, what a model got right of the same images, (seeds, n).
+        hits, reference: for each of s seeds, what a model got right of the same n images, (s, n).
     """
-    apart = np.subtract(hits, reference, dtype=float)  # (seeds, n)
+    apart = np.subtract(hits, reference, dtype=float)  # (s, n)
     num_seeds, num_images = apart.shape
     error = apart.mean(axis=0).std() / np.sqrt(num_images)
     if num_seeds > 1:
