@@ -1,4 +1,4 @@
-"""How long a cell may run, when others ran out of their time."""
+"""How long a cell may run, when others ran out of their time; what one check may leave used."""
 
 import asyncio
 import math
@@ -15,8 +15,12 @@ from utilities.grading.session import OVERDUE, Outcome
 class Waits:
     """A session that runs nothing, and notes how long it was asked to wait for each source."""
 
-    def __init__(self) -> None:
+    def __init__(self, used: float = 0.0, starts: int = 1) -> None:
         self.seconds: list[float] = []
+        self.used, self.starts = used, starts
+
+    def share_used(self) -> float:
+        return self.used
 
     async def run(self, source: str, seconds: float, noted: bool) -> Outcome:
         self.seconds.append(seconds)
@@ -53,3 +57,16 @@ def test_a_training_cell_of_ten_minutes_has_them_where_the_course_says_so(tmp_pa
 def test_no_cell_waits_for_longer_than_the_notebook_has(tmp_path):
     assert waits(["quick"], tmp_path, 7.0) == [pytest.approx(7.0, abs=1.0)]
     assert waits(["quick"], tmp_path, -7.0) == [1.0]
+
+
+@pytest.mark.parametrize(
+    "before, after, starts, renewed",
+    [(0.1, 0.9, 1, True), (0.1, 0.4, 1, False), (0.6, 0.8, 1, False), (0.1, 0.9, 8, False)],
+    ids=["little room", "room enough", "used before", "the last kernel is kept"],
+)
+def test_a_kernel_is_renewed_where_a_check_has_left_little_room(
+    before, after, starts, renewed, tmp_path
+):
+    run = _Run(new_notebook(), tmp_path, Limits(restarts=8), unsafe=False)
+    run.session = Waits(after, starts)
+    assert run._would_starve(before) == renewed

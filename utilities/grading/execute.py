@@ -37,7 +37,7 @@ FRACTIONS = "fractions"  # in a graded cell's metadata: what part of each check'
 FINDINGS = "findings"  # beside it: what the check that decides has found
 LARGEST_FILE = 50 << 20
 MEMORY = 2 << 30  # bytes of the process that talks to a submission's kernel and judges it
-LEFT_BEHIND = 0.25  # of a limit: what one check may leave used, of which the next one might starve
+HALF, LEFT_BEHIND = 0.5, 0.25  # of a limit: used in all, and by one check: the next might starve
 SHORTEST_WAIT = 5  # after several cells ran out of their time, one fifth of it is left
 
 
@@ -270,7 +270,7 @@ class _Run:
         outcome = await self._run_twice(source, noted=False)
         if outcome.died:
             self._blame(index, outcome.stopped)
-        elif self.session.share_used() > before + LEFT_BEHIND:
+        elif self._would_starve(before):
             await self.session.end()  # the next check begins with a kernel that has room
         if outcome.stopped:
             return Answer(lost=outcome.stopped)
@@ -279,6 +279,14 @@ class _Run:
             reason = f" ({errors[0].ename}: {errors[0].evalue[:300]})" if errors else ""
             return Answer(lost=f"Your kernel sent no observations for this check{reason}.")
         return Answer(outcome.answers)
+
+    def _would_starve(self, before: float) -> bool:
+        """Return whether a check has left little room; a kernel is kept for one that dies.
+
+        before: the share of the limits that was used before the check.
+        """
+        used = self.session.share_used()
+        return used > max(HALF, before + LEFT_BEHIND) and self.session.starts < self.limits.restarts
 
     async def _run_twice(self, source: str, noted: bool = True) -> Outcome:
         """Run a source, and once more where the kernel went suddenly: an earlier cell may be why.
