@@ -781,8 +781,8 @@ def neither_restored_nor_decayed(*arguments, **settings):
     return history
 
 
-@wrong("run_experiment", told="logits taken for probabilities", slips=2, also=("worst weights kept",))
-def probabilities_and_loss_watched(*arguments, **settings):
+@wrong("run_experiment", told="logits taken for probabilities", slips=2)
+def probabilities_and_worst_kept(*arguments, **settings):
     run = Run(*arguments, **settings)
     loss = tf_keras.losses.SparseCategoricalCrossentropy()
     return run.all(run.checkpoint(mode="min"), compiled={"loss": loss})

@@ -118,6 +118,13 @@ def weights(case: Case, observation: Observation) -> Wrong | None:
         return None  # chosen on the wrong data: judged with the use of the data
     if why := stopped(case, observation):
         return why
+    unnamed = Wrong(
+        "",
+        "In the end the model has weights that are not those of the epoch which did best on the "
+        "validation data. Which ones are kept, and are they loaded after the training?",
+    )
+    if _by_another_loss(observation, *validation):
+        return unnamed  # its epochs are others, and one may be best or worst in several ways
     if runs.is_one_of(final, kernels[-1:]):
         return Wrong(
             "best weights not restored",
@@ -145,11 +152,18 @@ def weights(case: Case, observation: Observation) -> Wrong | None:
             "In the end the model has the weights of the epoch that did best on the training data. "
             "Which curve tells how the model does on images it has not learned by heart?",
         )
-    return Wrong(
-        "",
-        "In the end the model has weights that are not those of the epoch which did best on the "
-        "validation data. Which ones are kept, and are they loaded after the training?",
+    return unnamed
+
+
+def _by_another_loss(
+    observation: Observation, kernels: np.ndarray, images: np.ndarray, labels: np.ndarray
+) -> bool:
+    """Return whether the history tells of another loss than the one asked for."""
+    told, (_, losses) = (
+        observation.values.get("history_val_loss"),
+        oracles.scores(kernels, images, labels),
     )
+    return told is not None and told.shape == losses.shape and not np.allclose(told, losses, rtol=1e-2)
 
 
 def saved(case: Case, observation: Observation) -> Wrong | None:
