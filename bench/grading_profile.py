@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import psutil
-
 from bench.grading import STUDENTS, MakeCourse, cost_of, quiet
 from bench.measuring import Cost, Costs, Row, Settings, row
 from utilities.grading import apart, demo, engine, execute, judge
@@ -107,10 +105,7 @@ class _Stopwatch:
         """Return the seconds so far: of this process, of the kernel, and by the clock."""
         cpu = time.process_time()
         if self.session is not None:
-            cpu += self.session.cpu_seconds
-            manager = self.session.manager
-            if manager is not None and manager.provisioner is not None:
-                cpu += _of_a_tree(manager.provisioner.pid)
+            cpu += self.session.cpu_used()
         return Cost(cpu, time.perf_counter())
 
 
@@ -166,14 +161,3 @@ def _timed(watch: _Stopwatch, function: Callable[..., Any], part: Callable[..., 
             return function(*arguments, **options)
 
     return now
-
-
-def _of_a_tree(process_id: int) -> float:
-    """Return the processor seconds of a process, its descendants, and those that they waited for."""
-    seconds = 0.0
-    with contextlib.suppress(psutil.Error):
-        root = psutil.Process(process_id)
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):  # gone meanwhile
-                seconds += sum(process.cpu_times()[:4])
-    return seconds

@@ -78,7 +78,7 @@ def _train(names: dict[str, Any], name: str, seed: int) -> Run:
     import tf_keras
 
     from utilities.models.operations import multiply_adds
-    from utilities.training.loop import accuracy_of
+    from utilities.training.testing import accuracy_of
 
     tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(seed)

@@ -33,9 +33,9 @@ import tf_keras
 from tf_keras import layers
 from transformers import TFViTForImageClassification, ViTConfig, ViTImageProcessor
 
-from utilities.training.loop import accuracy_of
 from utilities.datasets.classes import CIFAR10_CLASSES
 from utilities.models.pretrained import EMBEDDED_VIT, image_classifier, load_vit
+from utilities.training.testing import accuracy_of
 
 IMAGE_SIZE = 32
 CROP_PIXELS = 4

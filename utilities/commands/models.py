@@ -55,7 +55,7 @@ def fetch(name: str) -> Path:
 def evaluate(folder: Path) -> str:
     """Return the accuracy of a ViT in a sentence: on all test images where they are at hand."""
     from utilities.models.pretrained import image_classifier, load_vit
-    from utilities.training.loop import accuracy_of
+    from utilities.training.testing import accuracy_of
 
     classifier = image_classifier(*load_vit(folder))
     try:

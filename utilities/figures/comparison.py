@@ -14,7 +14,7 @@ from utilities.energy.units import format_carbon, format_energy, format_seconds
 from utilities.figures.energy import compare_energy, describe_energy
 from utilities.figures.showing import show_figure
 from utilities.models.operations import multiply_adds
-from utilities.training.loop import accuracy_of
+from utilities.training.testing import accuracy_of
 
 
 def compare_runs(

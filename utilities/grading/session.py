@@ -120,8 +120,7 @@ class Session:
             self.client.stop_channels()
             self.client = None
         if self.manager is not None:
-            if self.manager.provisioner is not None:
-                self.cpu_seconds += _cpu_seconds(self.manager.provisioner.pid)
+            self.cpu_seconds = self.cpu_used()
             with contextlib.suppress(Exception):
                 await self.manager.shutdown_kernel(now=True)
             with contextlib.suppress(Exception):
@@ -183,6 +182,11 @@ class Session:
         if self.alive and patient:
             await self.run("pass", START_SECONDS, noted=False)  # ends the room of one that is gone
         return self.alive
+
+    def cpu_used(self) -> float:
+        """Return the processor seconds of all kernels so far, with what the present one has started."""
+        provisioner = self.manager.provisioner if self.manager is not None else None
+        return self.cpu_seconds + (_cpu_seconds(provisioner.pid) if provisioner is not None else 0.0)
 
     def share_used(self) -> float:
         """Return the share that the kernel has used of its limit of memory or processes, the larger.
@@ -523,6 +527,7 @@ def _memory(process_id: int) -> float:
 
 
 def _each(processes: Sequence[psutil.Process], measure: Any) -> Iterator[float]:
+    """Yield what is measured of each process that is still there."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             yield measure(process)

@@ -1,4 +1,4 @@
-"""Data sets that do not hang, training, and the accuracy that came out."""
+"""Data sets that do not hang, and training."""
 
 from __future__ import annotations
 
@@ -75,9 +75,3 @@ def train(
         if training.restore_best:
             model.load_weights(best)
     return history
-
-
-def accuracy_of(model: tf_keras.Model, data: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the share of images (n, H, W, C) whose largest logit is at the label (n, 1) or (n,)."""
-    logits = model.predict(make_dataset(data, 500), verbose=0)  # (n, num_classes)
-    return float(np.mean(np.argmax(logits, axis=-1) == np.ravel(data[1])))

@@ -23,9 +23,17 @@ def hits_of(model: tf_keras.Model, data: tuple[np.ndarray, np.ndarray]) -> dict[
         "top-1" and "top-5", each (n,) of True and False.
     """
     logits = model.predict(make_dataset(data, BATCH), verbose=0)  # (n, num_classes)
+    labels = np.ravel(data[1])
     best_five = np.argsort(logits, axis=-1)[:, -5:]  # (n, 5)
-    is_label = best_five == np.ravel(data[1])[:, None]
-    return {"top-1": is_label[:, -1], "top-5": is_label.any(axis=-1)}
+    return {
+        "top-1": np.argmax(logits, axis=-1) == labels,
+        "top-5": np.any(best_five == labels[:, None], axis=-1),
+    }
+
+
+def accuracy_of(model: tf_keras.Model, data: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the share of images (n, H, W, C) whose largest logit is at the label (n, 1) or (n,)."""
+    return float(hits_of(model, data)["top-1"].mean())
 
 
 def paired_difference(

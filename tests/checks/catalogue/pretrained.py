@@ -659,31 +659,32 @@ def penalty_of_one(features, labels, num_classes, penalty=1.0):
     return _ridge(features, _one_hot(labels, num_classes), 1.0)
 
 
-@wrong("fit_linear_probe", told="penalty added to every entry")
-def identity_forgotten(features, labels, num_classes, penalty=1.0):
+def _penalty_everywhere(solve, features, labels, num_classes, penalty):
+    """Fit with the penalty on every entry: singular with fewer samples than features."""
     targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
     x = (features - mean).astype(np.float64)
-    weights = np.linalg.pinv(x.T @ x + penalty) @ x.T @ targets
+    weights = solve(x.T @ x + penalty, x.T @ targets)
     return weights, targets.mean(axis=0) - mean @ weights
+
+
+@wrong("fit_linear_probe", told="penalty added to every entry")
+def identity_forgotten(features, labels, num_classes, penalty=1.0):
+    return _penalty_everywhere(
+        lambda gram, right: np.linalg.pinv(gram) @ right, features, labels, num_classes, penalty
+    )
 
 
 @wrong("fit_linear_probe", told="penalty added to every entry")
 def identity_forgotten_and_solved(features, labels, num_classes, penalty=1.0):
-    targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
-    x = (features - mean).astype(np.float64)
-    # With fewer samples than features this is singular, and `solve` stops or not, as rounding has it.
-    weights = np.linalg.solve(x.T @ x + penalty, x.T @ targets)
-    return weights, targets.mean(axis=0) - mean @ weights
+    # It stops or not, as rounding has it.
+    return _penalty_everywhere(np.linalg.solve, features, labels, num_classes, penalty)
 
 
 @wrong("fit_linear_probe", told="penalty added to every entry")
 def identity_forgotten_and_refused(features, labels, num_classes, penalty=1.0):
-    targets, mean = _one_hot(labels, num_classes), features.mean(axis=0)
-    x = (features - mean).astype(np.float64)
-    if len(x) < x.shape[1]:
+    if len(features) < features.shape[1]:
         raise np.linalg.LinAlgError("Singular matrix")
-    weights = np.linalg.solve(x.T @ x + penalty, x.T @ targets)
-    return weights, targets.mean(axis=0) - mean @ weights
+    return _penalty_everywhere(np.linalg.solve, features, labels, num_classes, penalty)
 
 
 @wrong("fit_linear_probe", told="penalty over n")

@@ -159,10 +159,8 @@ def _by_another_loss(
     observation: Observation, kernels: np.ndarray, images: np.ndarray, labels: np.ndarray
 ) -> bool:
     """Return whether the history tells of another loss than the one asked for."""
-    told, (_, losses) = (
-        observation.values.get("history_val_loss"),
-        oracles.scores(kernels, images, labels),
-    )
+    told = observation.values.get("history_val_loss")
+    _, losses = oracles.scores(kernels, images, labels)
     return told is not None and told.shape == losses.shape and not np.allclose(told, losses, rtol=1e-2)
 
 
