@@ -44,17 +44,27 @@ def test_python():
 
 
 @pytest.mark.parametrize(
-    "lines, expected",
+    "pins, expected",
     [
         (f"numpy=={np.__version__}\npywin32==1 ; sys_platform == 'win32'", READY),
         ("numpy==1.0", OPTIONAL),
-        ("numpy==1.0\nno-such-library==1", MISSING),
+        ("no-such-library==1", READY),  # newer libraries need others than are pinned
     ],
 )
-def test_libraries(tmp_path, lines, expected):
+def test_pins(tmp_path, pins, expected):
     lock = tmp_path / "requirements.lock"
-    lock.write_text(lines)
+    lock.write_text(pins)
     assert state(software.libraries(lock, LOCKED_PYTHON)) == expected
+
+
+def test_what_a_library_needs_in_turn_is_missed(monkeypatch):
+    tree = {
+        software.DISTRIBUTION: ["numpy[fast]", "pywin32 ; sys_platform == 'win32'"],
+        "numpy": ["no-such-library ; extra == 'fast'", "another ; extra == 'slow'"],
+    }
+    monkeypatch.setattr(software, "requires", tree.get)
+    finding = software.libraries()
+    assert state(finding) == MISSING and finding.found == "1 not installed: no-such-library"
 
 
 def test_grader_libraries(monkeypatch):

@@ -142,7 +142,8 @@ def examine(probe: Probe) -> Line:
         finding = probe.look()
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())[:200]
-        finding = Finding(MISSING, f"could not be checked: {type(error).__name__}: {said}", REINSTALL)
+        todo = REINSTALL if probe.needed_by == STUDENT else "make grader"
+        finding = Finding(MISSING, f"could not be checked: {type(error).__name__}: {said}", todo)
     return Line(probe.name, probe.needed_by, *finding)
 
 

@@ -50,11 +50,13 @@ def python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 def libraries(
     lock: Path = KIT / "requirements-student.lock", found: tuple[int, ...] = sys.version_info[:2]
 ) -> Finding:
-    """Look whether every library is installed: as pinned, or as the package needs where no pin fits."""
-    if lock.is_file() and found == LOCKED_PYTHON:
-        return _installed(_applying(lock.read_text().splitlines()), "as pinned", REINSTALL)
-    needed = _applying(requires(DISTRIBUTION) or [])
-    return _installed(needed, "in the versions that the kit needs", REINSTALL)
+    """Look whether every library is installed that the kit needs; whether as pinned, where pins fit."""
+    finding = _installed(_needed(DISTRIBUTION), "in the versions that the kit needs", REINSTALL)
+    if finding.state != READY or found != LOCKED_PYTHON or not lock.is_file():
+        return finding
+    # Newer libraries, as `uv run` takes them, need others than are pinned: absent is no fault then.
+    pins = _applying(lock.read_text().splitlines())
+    return _installed([pin for pin in pins if _version(pin.name)], "as pinned", REINSTALL)
 
 
 def grader_libraries() -> Finding:
@@ -73,19 +75,42 @@ def _applying(lines: Sequence[str], extra: str = "") -> list[Requirement]:
     return [pin for pin in pins if pin.marker is None or pin.marker.evaluate({"extra": extra})]
 
 
+def _needed(distribution: str) -> list[Requirement]:
+    """Return what a distribution needs on this machine, and what that needs in turn."""
+    needed: dict[str, Requirement] = {}
+    waiting = _applying(requires(distribution) or [])
+    while waiting:
+        pin = waiting.pop()
+        if str(pin) not in needed:
+            needed[str(pin)] = pin
+            lines = (requires(pin.name) or []) if _version(pin.name) else []
+            waiting += [further for extra in ("", *pin.extras) for further in _applying(lines, extra)]
+    return list(needed.values())
+
+
+def _version(name: str) -> str | None:
+    """Return the version of an installed distribution, or None."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
 def _installed(pins: Sequence[Requirement], how: str, todo: str) -> Finding:
-    absent, other = [], []
-    for pin in pins:
-        try:
-            if not pin.specifier.contains(version(pin.name), prereleases=True):
-                other.append(f"{pin.name} {version(pin.name)}")
-        except PackageNotFoundError:
-            absent.append(pin.name)
+    versions = {pin.name: _version(pin.name) for pin in pins}
+    absent = [name for name, there in versions.items() if there is None]
     if absent:
         return Finding(MISSING, f"{len(absent)} not installed: {_some(absent)}", todo)
-    if other:
-        return Finding(OPTIONAL, f"{len(other)} in another version: {_some(other)}", todo)
-    return Finding(READY, f"{len(pins)} {how}")
+    others = sorted(
+        {
+            f"{pin.name} {versions[pin.name]}"
+            for pin in pins
+            if not pin.specifier.contains(versions[pin.name] or "", prereleases=True)
+        }
+    )
+    if others:
+        return Finding(OPTIONAL, f"{len(others)} in another version: {_some(others)}", todo)
+    return Finding(READY, f"{len(versions)} {how}")
 
 
 class TensorFlow:
