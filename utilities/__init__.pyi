@@ -5,6 +5,7 @@ from .checks import test_attention_vit as test_attention_vit
 from .checks import test_beam_search as test_beam_search
 from .checks import test_carbon_tracker_callback as test_carbon_tracker_callback
 from .checks import test_cosine_attention as test_cosine_attention
+from .checks import test_distillation_loss as test_distillation_loss
 from .checks import test_dot_product_attention as test_dot_product_attention
 from .checks import test_fit_linear_probe as test_fit_linear_probe
 from .checks import test_gaussian as test_gaussian
