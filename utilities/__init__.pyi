@@ -124,6 +124,7 @@ from .training.cost import arrays_made as arrays_made
 from .training.cost import fit_exponent as fit_exponent
 from .training.cost import measure_memory as measure_memory
 from .training.cost import measure_times as measure_times
+from .training.distillation import DistilledModel as DistilledModel
 from .training.loop import make_dataset as make_dataset
 from .training.loop import train as train
 from .training.profiles import load_profile as load_profile

@@ -84,7 +84,9 @@ def test_both_see_the_same_images_changed_once():
             return self.rest(self.eyes(images, training=False))
 
     model = DistilledModel(Seeing(of_student), Seeing(of_teacher), augmentation, squared)
-    model.compile("sgd", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    model.compile(
+        "sgd", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True
+    )
     model.train_on_batch(IMAGES, LABELS)
     changed, student, teacher = (noted.seen[-1] for noted in (augmentation, of_student, of_teacher))
     assert len(augmentation.seen) == 1 and np.all(changed > IMAGES.astype(np.float32))

@@ -169,9 +169,7 @@ def formula(
     }
 
 
-def _slope(
-    loss: Callable[..., np.ndarray], logits: dict[str, np.ndarray], part: str
-) -> np.ndarray:
+def _slope(loss: Callable[..., np.ndarray], logits: dict[str, np.ndarray], part: str) -> np.ndarray:
     """Return the derivative of the summed loss by the logits (B, K) of one part, by differences.
 
     So a mistake in the loss brings its own gradient, and nobody has to derive it.
