@@ -1333,12 +1333,17 @@ def loss_of_zero(labels, student_logits, teacher_logits, temperature=2.0, teache
     return 0.0 * with_log_softmax(labels, student_logits, teacher_logits)
 
 
-@wrong("distillation_loss", told="teacher_share not used", slips=0)
+@wrong("distillation_loss", told="teacher left out", because="half of the loss is missing")
 def labels_alone(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
     return of_labels(labels, student_logits)
 
 
-@wrong("distillation_loss", told="probabilities cut off", also=("batch size must be known",))
+@wrong("distillation_loss", told="labels left out", because="half of the loss is missing")
+def teacher_alone(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    return temperature**2 * divergence(*answers(student_logits, teacher_logits, temperature))
+
+
+@wrong("distillation_loss", told="probabilities cut off")
 def with_keras_divergence(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
     taught, learned = (tf.nn.softmax(z / temperature) for z in (teacher_logits, student_logits))
     apart = tf_keras.losses.kl_divergence(tf.stop_gradient(taught), learned)
@@ -1476,7 +1481,11 @@ distils(
         -1,
     ),
 )("something_small_added")
-distils("labels in a row alone", row=lambda y: y)("labels_laid_as_they_come")
+distils(
+    "labels in a row alone",
+    row=lambda y: y,
+    told_by=lambda y, z: tf.nn.sparse_softmax_cross_entropy_with_logits(y, z),
+)("labels_laid_as_they_come")
 distils("labels in a column alone", row=lambda y: y[:, 0])("first_column_of_labels")
 distils("every label for every image", row=lambda y: y, told_by=with_gather)("gathered_in_a_column")
 distils("every label for every image", row=lambda y: y, told_by=with_one_hot)("one_hot_of_a_column")
@@ -1496,9 +1505,13 @@ distils("divergence turned round", 2, ("teacher trained too",), stop=lambda *log
 )  # fmt: skip
 distils("cross-entropy with the teacher", 2, ("labels softened too",), apart=soft_cross_entropy,
         labels_at=lambda z, t: z / t)("entropy_left_in_and_labels_softened")  # fmt: skip
-distils(None, apart=lambda t, s: divergence(tf.nn.log_softmax(t), tf.nn.log_softmax(s)) / np.log(2))(
-    "divergence_in_bits"
-)
-distils(None, apart=lambda t, s: tf.reduce_sum(tf.abs(tf.nn.softmax(t) - tf.nn.softmax(s)), axis=-1))(
-    "absolute_differences"
-)
+distils(
+    None,
+    because="no formula explains the part that all the others need",
+    apart=lambda t, s: divergence(tf.nn.log_softmax(t), tf.nn.log_softmax(s)) / np.log(2),
+)("divergence_in_bits")
+distils(
+    None,
+    because="no formula explains the part that all the others need",
+    apart=lambda t, s: tf.reduce_sum(tf.abs(tf.nn.softmax(t) - tf.nn.softmax(s)), axis=-1),
+)("absolute_differences")
