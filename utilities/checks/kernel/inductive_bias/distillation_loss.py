@@ -1,5 +1,6 @@
 """Ask for the loss of each image, also while a graph is traced, and follow its gradients."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,8 @@ from utilities.checks.kernel.observing import as_array
 def observe(implementation: Any, case: Case) -> dict[str, np.ndarray]:
     """Return the losses and, in their stage, the gradients of their sum by the logits of both."""
     inputs = [tf.constant(case[name]) for name in DISTILLED]
-    call = partial(implementation, **{n: case[n] for n in SETTINGS if case[n] is not None})
+    given = {name: case[name] for name in SETTINGS if case[name] is not None}
+    call: Callable[..., Any] = partial(implementation, **given)
     if case.stage == "traced":
         call = probes.with_unknown_batch(call, inputs)
     if case.stage != "gradient":

@@ -112,10 +112,8 @@ def formula(
     case: Case,
     seen: Observation,
     *,
-    given: Callable[[float | None, float | None], tuple[float, float]] = lambda temperature, share: (
-        TEMPERATURE if temperature is None else temperature,
-        TEACHER_SHARE if share is None else share,
-    ),
+    default_temperature: float = TEMPERATURE,
+    default_share: float = TEACHER_SHARE,
     shares: Callable[[float], tuple[float, float]] = lambda share: (1.0 - share, share),
     strength: Callable[[float], float] = np.square,
     strength_of_labels: Callable[[float], float] = lambda temperature: 1.0,
@@ -132,15 +130,16 @@ def formula(
 ) -> Lazily:
     """Return the loss of each image and, in their stage, the gradients of its sum.
 
-    given: what temperature and share are, None where they are not given. shares: of labels and
-    teacher. strength: what the temperature multiplies the teacher's part by, and strength_of_labels
-    the other one. of_student, of_teacher, before_labels: what it does to the logits. laid: how the
-    labels' part is taken of labels in a column. trained: which logits the gradient flows through,
-    the student's in either part and the teacher's.
+    default_…: where they are not given. shares: of labels and teacher. strength: what the
+    temperature multiplies the teacher's part by, and strength_of_labels the other one. of_student,
+    of_teacher, before_labels: what it does to the logits. laid: how the labels' part is taken of
+    labels in a column. trained: which logits the gradient flows through, the student's in either
+    part and the teacher's.
     Source: Hinton et al. 2015; Touvron et al. 2021, equation 2.
     """
-    temperature, share = given(case["temperature"], case["teacher_share"])
-    of_labels, of_teachers = shares(share)
+    temperature, share = case["temperature"], case["teacher_share"]
+    temperature = default_temperature if temperature is None else temperature
+    of_labels, of_teachers = shares(default_share if share is None else share)
     y, column = np.ravel(case["labels"]), case["labels"].ndim == 2
 
     def loss(labels: np.ndarray, student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
@@ -255,14 +254,6 @@ def _of_every_label(part: OfLabels, z: np.ndarray, y: np.ndarray, column: bool) 
 def _in_a_column(part: OfLabels, z: np.ndarray, y: np.ndarray, column: bool) -> np.ndarray:
     """Return (B, 1) for labels in a column: beside a part of (B,) it spreads to (B, B)."""
     return part(z, y)[:, np.newaxis] if column else part(z, y)
-
-
-def _fixed(temperature: float, share: float) -> Callable[..., tuple[float, float]]:
-    """Return what stands in for both settings where they are not given."""
-    return lambda given, given_share: (
-        temperature if given is None else given,
-        share if given_share is None else given_share,
-    )
 
 
 def _one(temperature: float) -> float:
@@ -466,8 +457,8 @@ MISTAKES = [
         "wrong default",
         f"Where nothing is given, the temperature is {TEMPERATURE:g} and the teacher's share "
         f"{TEACHER_SHARE:g}.",
-        *({"given": _fixed(temperature, TEACHER_SHARE)} for temperature in (1.0, 3.0, 4.0, 5.0)),
-        *({"given": _fixed(TEMPERATURE, share)} for share in (0.1, 0.3, 0.5, 0.9)),
+        *({"default_temperature": temperature} for temperature in (1.0, 3.0, 4.0, 5.0)),
+        *({"default_share": share} for share in (0.1, 0.3, 0.5, 0.9)),
     ),
     Mistake(
         "teacher trained too",
@@ -508,7 +499,12 @@ CHECK = Check(
         ),
         Values("both", "each part has its share", 1.5, about=("shares",)),
         Values("column", "labels of shape (B, 1), as CIFAR has them", about=("laid",)),
-        Values("defaults", "temperature and share where none is given", 0.5, about=("given",)),
+        Values(
+            "defaults",
+            "temperature and share where none is given",
+            0.5,
+            about=("default_temperature", "default_share"),
+        ),
         Values("far apart", "logits that lie far apart: neither infinite nor cut off"),
         Values(
             "gradient",
