@@ -8,6 +8,7 @@ import numpy as np
 from utilities.checks.core import oracles
 from utilities.checks.core.check import Check, Lazily, Mistake, Only, Sign, Values
 from utilities.checks.core.drawing import normal
+from utilities.checks.core.tolerance import ROUNDING
 from utilities.checks.kernel.case import Case, Observation
 
 TEMPERATURE, TEACHER_SHARE = 2.0, 0.7  # where they are not given
@@ -183,6 +184,12 @@ def _slope(loss: Callable[..., np.ndarray], logits: dict[str, np.ndarray], part:
         ahead, behind = (loss(**{**logits, part: logits[part] + s}).sum() for s in (step, -step))
         slope[place] = (ahead - behind) / (2 * H)
     return slope
+
+
+def depth(case: Case) -> float:
+    """Return how far float32 may go astray in a small difference of logarithms, times τ²."""
+    temperature = TEMPERATURE if case["temperature"] is None else case["temperature"]
+    return 2.0 * ROUNDING * max(1.0, temperature**2)
 
 
 # --- the mistakes ----------------------------------------------------------------------------------
@@ -543,5 +550,5 @@ CHECK = Check(
             lambda case: case.stage == "traced",
         ),
     ],
-    depth=16,  # the divergence is a small difference of logarithms
+    depth=depth,
 )
