@@ -5,6 +5,7 @@ from .checks import test_attention_vit as test_attention_vit
 from .checks import test_beam_search as test_beam_search
 from .checks import test_carbon_tracker_callback as test_carbon_tracker_callback
 from .checks import test_cosine_attention as test_cosine_attention
+from .checks import test_distillation_loss as test_distillation_loss
 from .checks import test_dot_product_attention as test_dot_product_attention
 from .checks import test_fit_linear_probe as test_fit_linear_probe
 from .checks import test_gaussian as test_gaussian
@@ -123,6 +124,7 @@ from .training.cost import arrays_made as arrays_made
 from .training.cost import fit_exponent as fit_exponent
 from .training.cost import measure_memory as measure_memory
 from .training.cost import measure_times as measure_times
+from .training.distillation import DistilledModel as DistilledModel
 from .training.loop import make_dataset as make_dataset
 from .training.loop import train as train
 from .training.profiles import load_profile as load_profile

@@ -598,3 +598,23 @@ def vital_signs(
     Returns:
         loss, spread and gradient norm: three numbers.
     """
+
+def distillation_loss(
+    labels: Annotated[tf.Tensor, "(B,)"] | Annotated[tf.Tensor, "(B, 1)"],
+    student_logits: Annotated[tf.Tensor, "(B, K)"],
+    teacher_logits: Annotated[tf.Tensor, "(B, K)"],
+    temperature: float = 2.0,
+    teacher_share: float = 0.7,
+) -> Annotated[tf.Tensor, "(B,)"]:
+    """What a student pays for each image: to the labels, and to its teacher.
+
+    Args:
+        labels: the class of each image, whole numbers, (B,) or (B, 1).
+        student_logits: (B, K).
+        teacher_logits: (B, K); no gradient flows into them.
+        temperature: softens both answers in the teacher's part, above 0.
+        teacher_share: weight of the teacher's part, 0 to 1; the labels' part has the rest.
+
+    Returns:
+        The loss of each image, (B,).
+    """

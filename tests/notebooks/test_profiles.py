@@ -136,6 +136,24 @@ def test_each_attempt_of_inductive_bias_makes_two_steps(profile):
         lab.names["release"]()
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_vit_with_a_teacher_makes_two_steps(profile):
+    lab = bias_lab(profile)
+    augmentation = lab.names["augmentation"]
+    lab.names["teacher_weights"] = lab.names["build_resnet"](augmentation).get_weights()
+    lab.run("distillation", until="\ndistilled_history = ")
+    student, teacher, random_changes, loss = (
+        lab.names[name] for name in ("student", "teacher", "random_changes", "distillation_loss")
+    )
+    before, taught = student.get_weights(), teacher.get_weights()
+    model = lab.names["DistilledModel"](student, teacher, random_changes, loss)
+    assert np.all(np.isfinite(two_steps(model)))
+    assert not all(map(np.array_equal, before, student.get_weights()))
+    assert all(map(np.array_equal, taught, teacher.get_weights()))
+    tf_keras.backend.clear_session()
+    gc.collect()
+
+
 @pytest.mark.parametrize("lab", BUILDERS)
 def test_published_runs_are_trained_as_their_sources_say(lab):
     """Settings and counts of images, from what the sources print."""

@@ -10,7 +10,7 @@ SHAPED = re.compile(r"tf\.(reshape|transpose|einsum|tensordot|matmul|concat|repe
 SHAPE_COMMENT = re.compile(r"#.*\(.*\)$")
 POINTS = {  # notebook: automatic, written
     "attention_variants": (30, 20),
-    "inductive_bias": (30, 20),
+    "inductive_bias": (36, 20),
     "small_datasets": (30, 20),
     "pretrained_models": (21, 0),
     "vision_transformer": (60, 40),

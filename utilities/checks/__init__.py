@@ -1,4 +1,4 @@
-"""Checks: the 29 exercises, each one object that checks an implementation.
+"""Checks: the 30 exercises, each one object that checks an implementation.
 
 `lessons/` judges and is trusted; `kernel/` runs beside the student's code; `core/` is what they share.
 """
@@ -53,3 +53,4 @@ test_position_embedding_2d = Exercise("position_embedding_2d", "inductive_bias")
 test_relative_position_bias = Exercise("relative_position_bias", "inductive_bias")
 test_resnet_classifier = Exercise("resnet_classifier", "inductive_bias")
 test_vital_signs = Exercise("vital_signs", "inductive_bias")
+test_distillation_loss = Exercise("distillation_loss", "inductive_bias")

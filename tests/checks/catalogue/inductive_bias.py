@@ -1181,3 +1181,337 @@ def frozen_head(input_shape, num_classes, make_backbone, head_units, data_augmen
     for units in head_units:
         x = layers.Dense(units, "gelu", trainable=False)(x)
     return tf_keras.Model(inputs, layers.Dense(num_classes)(x))
+
+
+# Distillation loss
+
+
+def answers(student_logits, teacher_logits, temperature):
+    """Return the logarithms of both softened answers, the teacher's first."""
+    teacher_logits = tf.stop_gradient(teacher_logits)
+    return [tf.nn.log_softmax(z / temperature) for z in (teacher_logits, student_logits)]
+
+
+def divergence(teacher, student):
+    """Return the Kullback-Leibler divergence (B,) of logarithms of probabilities."""
+    return tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=-1)
+
+
+def of_labels(labels, logits):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.reshape(labels, [-1]), logits)
+
+
+def distils(
+    told, slips=1, also=(), because="", row=lambda y: tf.reshape(y, [-1]), told_by=of_labels,
+    weigh=lambda share: (1 - share, share), soften=lambda z, t: z / t, soften_teacher=None,
+    stop=lambda student, teacher: (student, tf.stop_gradient(teacher)), strength=lambda t: t**2,
+    apart=lambda t, s: divergence(tf.nn.log_softmax(t), tf.nn.log_softmax(s)), after=lambda loss: loss,
+    labels_at=lambda z, t: z,
+):  # fmt: skip
+    """Register a loss with some of its parts exchanged, under the name of what it does."""
+
+    def register(name):
+        def loss(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+            first, second = weigh(teacher_share)
+            cross_entropy = told_by(row(labels), labels_at(student_logits, temperature))
+            student, teacher = stop(student_logits, teacher_logits)
+            teacher = (soften_teacher or soften)(teacher, temperature)
+            taught = apart(teacher, soften(student, temperature))
+            return after(first * cross_entropy + second * strength(temperature) * taught)
+
+        loss.__name__ = name
+        wrong("distillation_loss", told, slips, because, also)(loss)
+
+    return register
+
+
+@correct("distillation_loss")
+def with_log_softmax(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    taught, learned = answers(student_logits, teacher_logits, temperature)
+    from_teacher = temperature**2 * divergence(taught, learned)
+    return (1 - teacher_share) * of_labels(labels, student_logits) + teacher_share * from_teacher
+
+
+@correct("distillation_loss")
+def with_keras_losses(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    """The divergence as a cross-entropy less the teacher's own entropy."""
+    losses = tf_keras.losses
+    teacher_logits = tf.stop_gradient(teacher_logits) / temperature
+    taught = tf.nn.softmax(teacher_logits)
+    soft = losses.categorical_crossentropy(taught, student_logits / temperature, from_logits=True)
+    entropy = losses.categorical_crossentropy(taught, teacher_logits, from_logits=True)
+    row = tf.squeeze(labels, -1) if labels.shape.rank == 2 else labels
+    hard = losses.sparse_categorical_crossentropy(row, student_logits, from_logits=True)
+    return (1 - teacher_share) * hard + teacher_share * temperature**2 * (soft - entropy)
+
+
+@correct("distillation_loss")
+def with_logsumexp(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    def log_probabilities(z):
+        return z - tf.reduce_logsumexp(z, axis=1, keepdims=True)
+
+    of_all = tf.one_hot(tf.reshape(labels, [-1]), tf.shape(student_logits)[-1])  # (B, K)
+    told = -tf.einsum("bk,bk->b", of_all, log_probabilities(student_logits))
+    t, s = (log_probabilities(z / temperature) for z in (teacher_logits, student_logits))
+    t = tf.stop_gradient(t)
+    taught = tf.einsum("bk,bk->b", tf.exp(t), t - s)
+    return told * (1.0 - teacher_share) + taught * (teacher_share * temperature * temperature)
+
+
+@correct("distillation_loss")
+def largest_logit_taken_off(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    def log_probabilities(z):
+        z = z - tf.reduce_max(z, axis=-1, keepdims=True)
+        return z - tf.math.log(tf.reduce_sum(tf.exp(z), axis=-1, keepdims=True))
+
+    labels = tf.reshape(tf.cast(labels, tf.int32), (-1,))
+    told = -tf.gather(log_probabilities(student_logits), labels, axis=1, batch_dims=1)
+    learned = log_probabilities(student_logits / temperature)
+    taught = tf.stop_gradient(log_probabilities(teacher_logits / temperature))
+    apart = tf.math.multiply(tf.math.exp(taught), taught - learned)
+    return (1 - teacher_share) * told + teacher_share * temperature**2 * tf.reduce_sum(apart, -1)
+
+
+@correct("distillation_loss")
+def with_loss_objects(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    reduction = tf_keras.losses.Reduction.NONE
+    hard = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+    soft = tf_keras.losses.CategoricalCrossentropy(from_logits=True, reduction=reduction)
+    taught = tf.stop_gradient(tf.nn.softmax(teacher_logits / temperature, axis=-1))
+    apart = soft(taught, student_logits / temperature)
+    apart -= soft(taught, tf.stop_gradient(teacher_logits) / temperature)
+    told = hard(tf.reshape(labels, (-1, 1)), student_logits)
+    return tf.add_n([(1 - teacher_share) * told, teacher_share * temperature**2 * apart])
+
+
+@correct("distillation_loss")
+@tf.function
+def traced(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    return with_log_softmax(labels, student_logits, teacher_logits, temperature, teacher_share)
+
+
+@correct("distillation_loss")
+def image_by_image(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    def of_one(one):
+        label, student, teacher = one
+        taught, learned = answers(student, teacher, temperature)
+        told = -tf.nn.log_softmax(student)[label]
+        return (1 - teacher_share) * told + teacher_share * temperature**2 * divergence(taught, learned)
+
+    inputs = tf.reshape(labels, [-1]), student_logits, teacher_logits
+    return tf.map_fn(of_one, inputs, fn_output_signature=tf.float32)
+
+
+# Distillation loss, wrong
+
+
+@wrong("distillation_loss", told=NOT_ATTEMPTED, slips=0)
+def loss_not_written(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    raise NotImplementedError
+
+
+@wrong("distillation_loss", told=NOT_ATTEMPTED, slips=0)
+def loss_of_nothing(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    with_log_softmax(labels, student_logits, teacher_logits, temperature, teacher_share)
+
+
+@wrong("distillation_loss", told=WRONG_TYPE, slips=0)
+def both_parts(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    return (
+        of_labels(labels, student_logits),
+        divergence(*answers(student_logits, teacher_logits, temperature)),
+    )
+
+
+@wrong("distillation_loss", told=WRONG_TYPE, slips=0)
+def loss_in_numpy(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    return with_log_softmax(labels, student_logits, teacher_logits, temperature, teacher_share).numpy()
+
+
+@wrong("distillation_loss", told=None, slips=0)
+def loss_of_zero(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    return 0.0 * with_log_softmax(labels, student_logits, teacher_logits)
+
+
+@wrong("distillation_loss", told="teacher left out", because="half of the loss is missing")
+def labels_alone(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    return of_labels(labels, student_logits)
+
+
+@wrong("distillation_loss", told="labels left out", because="half of the loss is missing")
+def teacher_alone(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    return temperature**2 * divergence(*answers(student_logits, teacher_logits, temperature))
+
+
+@wrong("distillation_loss", told="probabilities cut off")
+def with_keras_divergence(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    taught, learned = (tf.nn.softmax(z / temperature) for z in (teacher_logits, student_logits))
+    apart = tf_keras.losses.kl_divergence(tf.stop_gradient(taught), learned)
+    told = of_labels(labels, student_logits)
+    return (1 - teacher_share) * told + teacher_share * temperature**2 * apart
+
+
+@wrong("distillation_loss", told="exponential overflows")
+def exponentials_alone(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    def probabilities(z):
+        return tf.exp(z) / tf.reduce_sum(tf.exp(z), axis=-1, keepdims=True)
+
+    p, q = (probabilities(z / temperature) for z in (tf.stop_gradient(teacher_logits), student_logits))
+    apart = tf.reduce_sum(p * tf.math.log(p / q), axis=-1)
+    told = of_labels(labels, student_logits)
+    return (1 - teacher_share) * told + teacher_share * temperature**2 * apart
+
+
+@wrong("distillation_loss", told="exponential overflows")
+def logarithm_of_the_softmax(
+    labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7
+):
+    taught, learned = (tf.nn.softmax(z / temperature) for z in (teacher_logits, student_logits))
+    taught = tf.stop_gradient(taught)
+    apart = tf.reduce_sum(taught * (tf.math.log(taught) - tf.math.log(learned)), axis=-1)
+    told = of_labels(labels, student_logits)
+    return (1 - teacher_share) * told + teacher_share * temperature**2 * apart
+
+
+@wrong("distillation_loss", told="batch size must be known")
+def in_a_python_loop(labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7):
+    losses = with_log_softmax(labels, student_logits, teacher_logits, temperature, teacher_share)
+    return tf.stack([losses[i] for i in range(len(losses))])
+
+
+@wrong("distillation_loss", told="squared temperature on the labels too")
+def square_before_everything(
+    labels, student_logits, teacher_logits, temperature=2.0, teacher_share=0.7
+):
+    apart = divergence(*answers(student_logits, teacher_logits, temperature))
+    told = of_labels(labels, student_logits)
+    return temperature**2 * ((1 - teacher_share) * told + teacher_share * apart)
+
+
+@wrong("distillation_loss", told="wrong default")
+def other_defaults(labels, student_logits, teacher_logits, temperature=3.0, teacher_share=0.7):
+    return with_log_softmax(labels, student_logits, teacher_logits, temperature, teacher_share)
+
+
+def with_gather(labels, logits):
+    """Return (B,) of labels in a row and (B, 1) of labels in a column."""
+    log_probabilities = tf.nn.log_softmax(logits)
+    return -tf.gather(log_probabilities, labels, batch_dims=1)
+
+
+def with_one_hot(labels, logits):
+    """Return (B,) of labels in a row and (B, B) of labels in a column."""
+    of_label = tf.one_hot(labels, logits.shape[-1]) * tf.nn.log_softmax(logits)
+    return -tf.reduce_sum(of_label, axis=-1)
+
+
+def probable(labels, logits, **options):
+    return tf_keras.losses.sparse_categorical_crossentropy(labels, logits, **options)
+
+
+def soft_cross_entropy(teacher, student):
+    return tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(teacher), student)
+
+
+def decided(teacher, student):
+    return of_labels(tf.argmax(teacher, axis=-1), student)
+
+
+def probabilities_apart(teacher, student):
+    """Return the divergence of what is taken for probabilities."""
+    return tf_keras.losses.kl_divergence(teacher, student)
+
+
+def unchanged(z, temperature):
+    return z
+
+
+def softmax_then_temperature(z, temperature):
+    return tf.nn.softmax(z) / temperature
+
+
+distils("shares swapped", weigh=lambda share: (share, 1 - share))("shares_exchanged")
+distils("shares do not sum to 1", weigh=lambda share: (1, share))("labels_in_full")
+distils("shares do not sum to 1", weigh=lambda share: (1 - share, 1))("teacher_in_full")
+distils("shares do not sum to 1", weigh=lambda share: (1, 1))("both_in_full")
+distils("teacher_share not used", weigh=lambda share: (0.5, 0.5))("half_and_half")
+distils("temperature not squared away", strength=lambda t: 1)("without_the_factor")
+distils("temperature not squared away", strength=lambda t: t)("temperature_once")
+distils("divided by the squared temperature", strength=lambda t: 1 / t**2)("divided_again")
+distils("labels softened too", labels_at=lambda z, t: z / t)("labels_softened")
+distils("student alone softened", soften_teacher=unchanged)("teacher_as_it_is")
+distils("teacher alone softened", soften=unchanged, soften_teacher=lambda z, t: z / t)(
+    "student_as_it_is"
+)
+distils("not softened", soften=unchanged)("factor_alone")
+distils("not softened", soften=unchanged, strength=lambda t: 1)("no_temperature_at_all")
+distils("times the temperature", soften=lambda z, t: z * t)("sharpened")
+distils("temperature not used", soften=lambda z, t: z / 2, strength=lambda t: 4)("always_two")
+distils(
+    "divergence turned round", apart=lambda t, s: divergence(tf.nn.log_softmax(s), tf.nn.log_softmax(t))
+)("from_the_student")
+distils("cross-entropy with the teacher", apart=soft_cross_entropy)("entropy_left_in")
+distils("teacher's part negative", strength=lambda t: -(t**2))("farther_is_better")
+distils(
+    "mean over the classes",
+    apart=lambda t, s: tf.reduce_mean(
+        tf.nn.softmax(t) * (tf.nn.log_softmax(t) - tf.nn.log_softmax(s)), -1
+    ),
+)("averaged_over_classes")
+distils("hard labels of the teacher", apart=decided)("hard_and_softened")
+distils("hard labels of the teacher", apart=decided, soften=unchanged, strength=lambda t: 1)(
+    "as_deit_does_best"
+)
+distils(
+    "squared differences",
+    apart=lambda t, s: tf.reduce_sum((tf.nn.softmax(t) - tf.nn.softmax(s)) ** 2, axis=-1),
+)("squares_summed")
+distils("softmax twice", told_by=lambda y, z: of_labels(y, tf.nn.softmax(z)))("labels_twice")
+distils("softmax twice", soften=softmax_then_temperature)("softened_after_the_softmax")
+distils("softmax twice", soften=softmax_then_temperature, labels_at=lambda z, t: tf.nn.softmax(z))(
+    "probabilities_all_the_way"
+)
+distils("logits taken for probabilities", told_by=probable)("from_logits_not_said")
+distils("logits taken for probabilities", apart=probabilities_apart)("divergence_of_logits")
+distils(
+    "probabilities cut off",
+    apart=lambda t, s: tf.reduce_sum(
+        tf.nn.softmax(t)
+        * (tf.math.log(tf.nn.softmax(t) + 1e-8) - tf.math.log(tf.nn.softmax(s) + 1e-8)),
+        -1,
+    ),
+)("something_small_added")
+distils(
+    "labels in a row alone",
+    row=lambda y: y,
+    told_by=lambda y, z: tf.nn.sparse_softmax_cross_entropy_with_logits(y, z),
+)("labels_laid_as_they_come")
+distils("labels in a column alone", row=lambda y: y[:, 0])("first_column_of_labels")
+distils("every label for every image", row=lambda y: y, told_by=with_gather)("gathered_in_a_column")
+distils("every label for every image", row=lambda y: y, told_by=with_one_hot)("one_hot_of_a_column")
+distils("one number for all images", after=tf.reduce_mean)("mean_over_the_batch")
+distils("one number for all images", after=tf.reduce_sum)("sum_over_the_batch")
+distils("losses in a column", after=lambda loss: loss[:, None])("one_row_each")
+distils("teacher trained too", stop=lambda student, teacher: (student, teacher))("teacher_learns_too")
+distils("student cut off", stop=lambda student, teacher: (tf.stop_gradient(student), teacher))(
+    "wrong_one_stopped"
+)
+distils("student cut off", after=tf.stop_gradient)("everything_stopped")
+distils("shares swapped", 2, ("temperature not squared away",), weigh=lambda share: (share, 1 - share),
+        strength=lambda t: 1)("swapped_without_the_factor")  # fmt: skip
+distils("divergence turned round", 2, ("teacher trained too",), stop=lambda *logits: logits,
+        apart=lambda t, s: divergence(tf.nn.log_softmax(s), tf.nn.log_softmax(t)))(
+    "turned_round_and_trained"
+)  # fmt: skip
+distils("cross-entropy with the teacher", 2, ("labels softened too",), apart=soft_cross_entropy,
+        labels_at=lambda z, t: z / t)("entropy_left_in_and_labels_softened")  # fmt: skip
+distils(
+    None,
+    because="no formula explains the part that all the others need",
+    apart=lambda t, s: divergence(tf.nn.log_softmax(t), tf.nn.log_softmax(s)) / np.log(2),
+)("divergence_in_bits")
+distils(
+    None,
+    because="no formula explains the part that all the others need",
+    apart=lambda t, s: tf.reduce_sum(tf.abs(tf.nn.softmax(t) - tf.nn.softmax(s)), axis=-1),
+)("absolute_differences")
