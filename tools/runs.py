@@ -163,7 +163,9 @@ def _core_settings(names: Names, name: str) -> dict[str, Any]:
     return asdict(profile.first_training if name == "first ViT" else profile.training)
 
 
-def _trained_in(names: Names, function: str, *arguments: Any) -> tuple[Any, dict[str, list[float]]]:
+def _trained_in(
+    names: Names, function: str, *arguments: Any, **settings: Any
+) -> tuple[Any, dict[str, list[float]]]:
     """Call a function of the notebook; return the model that it gave to `train`, and its history."""
     trained: list[tuple[Any, dict[str, list[float]]]] = []
     train = names["train"]
@@ -174,8 +176,19 @@ def _trained_in(names: Names, function: str, *arguments: Any) -> tuple[Any, dict
         return history
 
     with patch.dict(names, train=noted):
-        names[function](*arguments)
+        names[function](*arguments, **settings)
     return trained[-1]
+
+
+def _train_small_datasets(names: Names, name: str, seed: int) -> tuple[Any, dict[str, list[float]]]:
+    return _trained_in(names, "run_with", seed, name, **(names["VARIANTS"] | names["SWITCHES"])[name])
+
+
+def _small_datasets_settings(names: Names, name: str) -> dict[str, Any]:
+    """Return how a run is trained, and what it has that the plain one has not, functions by name."""
+    own = dict((names["VARIANTS"] | names["SWITCHES"])[name])
+    training = asdict(own.pop("training", names["profile"].training))
+    return training | {key: getattr(value, "__name__", value) for key, value in own.items()}
 
 
 LABS = {
@@ -189,14 +202,14 @@ LABS = {
     "small_datasets": Lab(
         cells={
             "load-data": WHOLE,
-            "shifts": WHOLE,
             "token-fields": "\n\n\ndef token_field",
             "variants": WHOLE,
             "training": "\n\n\nrun(",
+            "switches": "\nparameters = ",
         },
-        runs=lambda names: names["VARIANTS"],
-        train=lambda names, name, seed: _trained_in(names, "run_with", seed, name),
-        settings=lambda names, name: asdict(names["profile"].training),
+        runs=lambda names: names["VARIANTS"] | names["SWITCHES"],
+        train=_train_small_datasets,
+        settings=_small_datasets_settings,
         test_data=lambda names: names["test_data"],
     ),
     "attention_variants": Lab(
