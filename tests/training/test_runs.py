@@ -90,14 +90,29 @@ def test_the_cells_that_make_runs_executes_end_where_it_says(lab):
         assert until == RUNS.WHOLE or sources[cell].count(until) >= 1, cell
 
 
-@pytest.mark.parametrize("lab", ["small_datasets", "attention_variants"])
-def test_make_runs_trains_with_the_labs_own_functions(lab, monkeypatch):
+@pytest.mark.parametrize(
+    "lab, name, own",
+    [
+        ("small_datasets", "CutMix", {"mix": "cutmix"}),
+        ("attention_variants", "linear attention", {}),
+    ],
+)
+def test_make_runs_trains_with_the_labs_own_functions(lab, name, own, monkeypatch):
     monkeypatch.setenv("LAB_PROFILE", "quick")
     names = RUNS.notebook(lab)
-    first, *_ = RUNS.LABS[lab].runs(names)
-    run = RUNS.train(lab, names, first, 42)
-    assert (run.lab, run.name, run.seed, run.profile) == (lab, first, 42, "quick")
-    assert run.settings.items() >= asdict(LABS[lab]["quick"].training).items()
+    assert name in RUNS.LABS[lab].runs(names)
+    run = RUNS.train(lab, names, name, 42)
+    assert (run.lab, run.name, run.seed, run.profile) == (lab, name, 42, "quick")
+    assert run.settings.items() >= (asdict(LABS[lab]["quick"].training) | own).items()
     assert len(run.history["val_accuracy"]) == run.settings["epochs"]
     assert run.hits.mean() == pytest.approx(run.test_accuracy, abs=1e-5)
     assert run.top_5_accuracy >= run.test_accuracy and run.parameters > 0 and run.multiply_adds > 0
+
+
+def test_the_switches_of_small_datasets_are_told_apart_in_what_is_kept(monkeypatch):
+    monkeypatch.setenv("LAB_PROFILE", "quick")
+    names, lab = RUNS.notebook("small_datasets"), RUNS.LABS["small_datasets"]
+    settings = {name: str(lab.settings(names, name)) for name in lab.runs(names)}
+    assert len(set(settings.values())) == len(settings) == 11
+    assert "'pooling': 'SequencePooling'" in settings["sequence pooling"]
+    assert "'scheduled': False" in settings["constant rate"]
