@@ -111,7 +111,7 @@ interfaces: $(READY)  ## renew docs/interfaces.md, the notebooks' docstrings and
 hooks: $(READY)  ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install
 
-runs: $(READY)  ## hours: every training that a text quotes, three seeds, kept in data/runs
+runs: $(READY)  ## hours: every training that a text or figure quotes, three seeds, kept in data/runs
 	PYTHONPATH=. $(BIN)/python tools/runs.py $(RUNS_OPTIONS)
 
 mutate: $(READY)  ## hours: which changes of grader and core no quick test sees; MUTANTS="utilities.grading.names.*"

@@ -70,6 +70,7 @@ from .figures.live import LiveCurves as LiveCurves
 from .figures.positions import plot_position_similarity as plot_position_similarity
 from .figures.regression import plot_regression as plot_regression
 from .figures.runs import plot_ablation as plot_ablation
+from .figures.runs import plot_differences as plot_differences
 from .figures.runs import show_runs as show_runs
 from .figures.showing import show_figure as show_figure
 from .figures.sliders import regression_slider as regression_slider
@@ -115,8 +116,12 @@ from .models.sizes import PreNormViTSize as PreNormViTSize
 from .models.sizes import vit_arguments as vit_arguments
 from .models.small_cnn import build_small_cnn as build_small_cnn
 from .models.small_resnet import small_resnet as small_resnet
+from .models.stem_and_pooling import ConvolutionalStem as ConvolutionalStem
+from .models.stem_and_pooling import SequencePooling as SequencePooling
 from .training.ablation import ablation as ablation
 from .training.augmentation import crop_and_flip as crop_and_flip
+from .training.augmentation import cutmix as cutmix
+from .training.augmentation import mixup as mixup
 from .training.augmentation import report_augmentation as report_augmentation
 from .training.clock import Stopwatch as Stopwatch
 from .training.clock import clock_name as clock_name
@@ -132,6 +137,7 @@ from .training.runs import load_runs as load_runs
 from .training.schedules import LearningRateLog as LearningRateLog
 from .training.schedules import learning_rate_schedule as learning_rate_schedule
 from .training.schedules import step_in_logarithm as step_in_logarithm
+from .training.testing import differences_from as differences_from
 from .training.testing import format_difference as format_difference
 from .training.testing import hits_of as hits_of
 from .training.testing import paired_difference as paired_difference

@@ -24,6 +24,7 @@ from utilities import (
     plot_confusion,
     plot_cost,
     plot_deletion,
+    plot_differences,
     plot_grid_offsets,
     plot_history,
     plot_images,
@@ -196,6 +197,13 @@ FIGURES = {
         {"one": RNG.uniform(6, 9, (3, 4)), "both": RNG.uniform(6, 9, (3, 1))}, 8.0
     ),
     "distances": lambda: plot_attention_distances(DISTANCES, DISTANCES, 16.9),
+    "differences": lambda: plot_differences(
+        {"this lab": ["shifted", "both"], "training": ["Mixup"], "others": ["not run"]},
+        {"shifted": (0.01, 0.004), "Mixup": (-0.02, 0.004)},
+        {"both": (0.013, 0.006), "shifted": (-0.002, 0.006)},
+        "plain",
+    ),
+    "differences of no runs": lambda: plot_differences({"this lab": ["both"]}, {}, {}, "plain"),
     # the lab on inductive bias
     "maps": lambda: plot_position_maps(
         {"1-D": RNG.standard_normal((6, 4)), "2-D": RNG.standard_normal((6, 8))}, (2, 3)

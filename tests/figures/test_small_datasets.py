@@ -5,6 +5,7 @@ import pytest
 from tests.figures.examples import DISTANCES, IMAGE, drawn
 from utilities import (
     plot_attention_distances,
+    plot_differences,
     plot_learning_rate,
     plot_shifted_patches,
     plot_temperatures,
@@ -23,7 +24,20 @@ def test_copies_are_moved_by_half_a_patch_inside_their_frame():
         assert (one.get_xlim(), one.get_ylim()) == ((-0.5, 3.5), (7.5, 3.5))  # row 1, column 0
 
 
+def test_what_has_no_run_is_left_out_and_groups_keep_their_order():
+    (axes,) = drawn("differences").axes
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert names == ["this lab", "shifted", "both", "training", "Mixup"]
+    kit, own = (bars.lines[0].get_xydata().tolist() for bars in axes.containers)
+    assert [(round(x, 3), round(y)) for x, y in kit] == [(1.0, 1), (-2.0, 4)]
+    assert [(round(x, 3), round(y)) for x, y in own] == [(-0.2, 1), (1.3, 2)]
+    reach = axes.containers[0].lines[2][0].get_segments()[0][:, 0]
+    assert reach == pytest.approx([0.2, 1.8])  # two standard errors of 0.4 points
+    assert drawn("differences of no runs").axes[0].containers == []
+
+
 WRONG = {
+    r"runs of \['other'\]": lambda: plot_differences({"a": ["b"]}, {"other": (0, 0)}, {}, "plain"),
     "expected a divisor": lambda: plot_shifted_patches(IMAGE, 5, (0, 0)),
     "expected a row below 3 and a column below 2": lambda: plot_shifted_patches(IMAGE, 4, (3, 0)),
     "fields is empty": lambda: plot_token_fields({}, 4),

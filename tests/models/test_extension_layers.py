@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from tests.course import SOLUTIONS, read, run_exercises
-from utilities import PatchProjection, PatchTokens
+from utilities import ConvolutionalStem, PatchProjection, PatchTokens, SequencePooling
 from utilities.checks.core.oracles import patches, unit_length
 
 RNG = np.random.default_rng(0)
@@ -35,6 +35,45 @@ def test_normalised_patches_do_not_know_the_contrast():
     images = RNG.normal(size=(1, 4, 4, 3)).astype("float32")
     layer = PatchProjection(2, 5, normalise=True)
     np.testing.assert_allclose(layer(images), layer(10 * images + 3), atol=1e-3)
+
+
+@pytest.mark.parametrize("patch_size, convolutions", [(4, 2), (6, 2), (8, 3)])
+def test_a_stem_makes_as_many_tokens_as_there_are_patches(patch_size, convolutions):
+    images = RNG.normal(size=(2, 2 * patch_size, 3 * patch_size, 3)).astype("float32")
+    stem = ConvolutionalStem(patch_size, 16)
+    assert stem(images).shape == (2, 6, 16) == PatchProjection(patch_size, 16)(images).shape
+    kernels = [w.shape for w in stem.trainable_weights if "kernel" in w.name]
+    widths = [3, *(16 // 2**i for i in reversed(range(convolutions)))]
+    expected = [(3, 3, *pair) for pair in zip(widths, widths[1:], strict=False)]
+    assert kernels == [*expected, (1, 1, 16, 16)]
+
+
+def test_a_token_of_the_stem_sees_beyond_its_patch_and_not_the_whole_image():
+    images = tf.zeros((1, 32, 32, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        one_number = tf.reduce_sum(ConvolutionalStem(4, 16)(images + 1.0)[0, 8 * 4 + 4])
+    seen = np.abs(tape.gradient(one_number, images)[0]).sum(axis=-1) > 0  # (H, W)
+    rows = np.flatnonzero(seen.any(axis=1))
+    assert (rows.min(), rows.max()) == (16, 22)  # 7 pixels: 3 + 2 · 2
+
+
+def test_normalisation_of_the_stem_learns_in_training_alone():
+    stem = ConvolutionalStem(4, 8)
+    images = RNG.normal(size=(4, 8, 8, 3)).astype("float32")
+    before = stem(images, training=False).numpy()
+    stem(images, training=True)
+    assert np.abs(stem(images, training=False) - before).max() > 0
+
+
+def test_sequence_pooling_is_the_weighted_mean_of_the_tokens():
+    tokens, layer = RNG.normal(size=(2, 5, 4)).astype("float32"), SequencePooling()
+    pooled = layer(tokens)
+    weights = np.exp(tokens @ layer.score.kernel + layer.score.bias)  # (B, N, 1)
+    expected = (weights * tokens).sum(axis=1) / weights.sum(axis=1)
+    np.testing.assert_allclose(pooled, expected, atol=1e-5)
+    layer.score.kernel.assign(tf.zeros((4, 1)))
+    np.testing.assert_allclose(layer(tokens), tokens.mean(axis=1), atol=1e-6)
 
 
 def test_the_reports_layer_is_what_its_report_says(variants):

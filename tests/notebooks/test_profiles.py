@@ -57,9 +57,10 @@ def small_datasets(profile):
     lab.names["training_data"] = DATA
     lab.run("token-fields", until="\n\n\ndef token_field")
     lab.run("variants")
-    for name, variant in lab.names["VARIANTS"].items():
+    lab.run("switches", until="\nparameters = ")
+    for name, settings in (lab.names["VARIANTS"] | lab.names["ARCHITECTURES"]).items():
         augmentation = resize_and_augment(lab.names["profile"].size.image_size, IMAGES)
-        yield name, lab.names["create_vit"](lab.names["profile"].size, augmentation, *variant)
+        yield name, lab.names["create_vit"](lab.names["profile"].size, augmentation, **settings)
 
 
 def bias_lab(profile):

@@ -109,13 +109,11 @@ def test_attention_variants(variants, variant, parameters):
     ],
 )
 def test_small_datasets(small, variant, parameters):
-    patches, locality = small.names["VARIANTS"][variant]
     counted = count_parameters(
         small.names["create_vit"],
         augmentation=resize_and_augment(KERAS_VIT.image_size, IMAGES),
         size=KERAS_VIT,
-        patches=patches,
-        locality=locality,
+        **small.names["VARIANTS"][variant],
     )
     assert counted == parameters
 

@@ -40,3 +40,17 @@ def test_the_best_weights_are_restored_where_the_settings_say_so():
     best, last = max(history.history["val_accuracy"]), history.history["val_accuracy"][-1]
     assert best > last, "the run must get worse for this test to see anything"
     assert accuracies == {False: pytest.approx(last), True: pytest.approx(best)}
+
+
+def test_mixed_images_are_trained_on_soft_labels_and_validated_on_whole_ones():
+    """With a mix that leaves everything as it is, the losses are those of training without one."""
+    settings = Training(2, 12, 0.5, scheduled=False)
+    plain = train(model_of_one_layer(), DATA, DATA, settings).history
+    model = model_of_one_layer()
+    model.build((None, 3))
+    soft = train(
+        model, DATA, DATA, settings, mix=lambda images, labels, draws: (images, labels)
+    ).history
+    assert soft.keys() == plain.keys()
+    for name, values in plain.items():
+        np.testing.assert_allclose(soft[name], values, atol=1e-5, err_msg=name)

@@ -1,18 +1,20 @@
 """The trainings that are kept, and the settings between the first ViT and the small one."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from bench.solution import CORE, reference
-from tests.course import read
+from bench.solution import reference
+from tests.course import ROOT, read
 from tests.tools import load
 from utilities import ablation, load_profile, load_runs, vit_arguments
 from utilities.models.operations import multiply_adds
 from utilities.training.ablation import UNCHANGED
-from utilities.training.runs import Run, mean_and_spread, path_of
+from utilities.training.profiles import LABS
+from utilities.training.runs import Run, mean_and_spread, pack_hits, path_of
 
+RUNS = load("runs")  # the tool
 RUN = Run(
     "vision_transformer", "patches of 8×8", 43, "standard", {"epochs": 2}, 10, 20,
     {"loss": [2.0, 1.0]}, 0.5, 1.5, "a processor", "TensorFlow", "2026-01-01",
@@ -27,6 +29,15 @@ def test_a_run_is_kept_and_found_again_by_name_and_seed(tmp_path):
     assert load_runs(folder=tmp_path) == {RUN.name: [replace(RUN, seed=42), RUN]}
     assert load_runs(profile="quick", folder=tmp_path)[RUN.name][0].profile == "quick"
     assert load_runs(lab="another", folder=tmp_path) == {}
+
+
+def test_a_run_knows_which_images_were_right_and_an_old_one_does_not(tmp_path):
+    hits = np.array([True, False, False, True, True, False, True, True, False, True, True])
+    settings = {"test_samples": len(hits)}
+    replace(RUN, packed_hits=pack_hits(hits), settings=settings).save(tmp_path)
+    ((run,),) = load_runs(folder=tmp_path).values()
+    np.testing.assert_array_equal(run.hits, hits)
+    assert len(pack_hits(np.ones(5000, bool))) < 1000 and RUN.hits is None
 
 
 def test_every_setting_has_a_file_of_its_own():
@@ -62,8 +73,46 @@ def test_each_setting_changes_one_thing():
 
 
 def test_make_runs_executes_cells_that_are_there_and_finds_what_they_made():
-    runs = load("runs")
-    sources = {cell.id: cell.source for cell in read(CORE).cells}
-    for cell, model, history in [*runs.CELLS.values(), runs.ABLATION]:
+    sources = sources_of("vision_transformer")
+    for cell, model, history in [*RUNS.CELLS.values(), RUNS.ABLATION]:
         assert f"{model} = " in sources[cell] and f"{history} = run_experiment(" in sources[cell]
     assert "changes = " in sources["changes"] and "place = " in sources["place"]
+
+
+def sources_of(lab):
+    return {cell.id: cell.source for cell in read(ROOT / "solutions" / lab / f"{lab}.ipynb").cells}
+
+
+@pytest.mark.parametrize("lab", RUNS.LABS)
+def test_the_cells_that_make_runs_executes_end_where_it_says(lab):
+    sources = sources_of(lab)
+    for cell, until in RUNS.LABS[lab].cells.items():
+        assert until == RUNS.WHOLE or sources[cell].count(until) >= 1, cell
+
+
+@pytest.mark.parametrize(
+    "lab, name, own",
+    [
+        ("small_datasets", "CutMix", {"mix": "cutmix"}),
+        ("attention_variants", "linear attention", {}),
+    ],
+)
+def test_make_runs_trains_with_the_labs_own_functions(lab, name, own, monkeypatch):
+    monkeypatch.setenv("LAB_PROFILE", "quick")
+    names = RUNS.notebook(lab)
+    assert name in RUNS.LABS[lab].runs(names)
+    run = RUNS.train(lab, names, name, 42)
+    assert (run.lab, run.name, run.seed, run.profile) == (lab, name, 42, "quick")
+    assert run.settings.items() >= (asdict(LABS[lab]["quick"].training) | own).items()
+    assert len(run.history["val_accuracy"]) == run.settings["epochs"]
+    assert run.hits.mean() == pytest.approx(run.test_accuracy, abs=1e-5)
+    assert run.top_5_accuracy >= run.test_accuracy and run.parameters > 0 and run.multiply_adds > 0
+
+
+def test_the_switches_of_small_datasets_are_told_apart_in_what_is_kept(monkeypatch):
+    monkeypatch.setenv("LAB_PROFILE", "quick")
+    names, lab = RUNS.notebook("small_datasets"), RUNS.LABS["small_datasets"]
+    settings = {name: str(lab.settings(names, name)) for name in lab.runs(names)}
+    assert len(set(settings.values())) == len(settings) == 11
+    assert "'pooling': 'SequencePooling'" in settings["sequence pooling"]
+    assert "'scheduled': False" in settings["constant rate"]

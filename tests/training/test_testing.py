@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from utilities import format_difference, hits_of, paired_difference
+from utilities import differences_from, format_difference, hits_of, paired_difference
+from utilities.training.runs import Run, pack_hits
 
 RNG = np.random.default_rng(5)
 
@@ -47,3 +48,27 @@ def test_seeds_that_differ_add_to_the_error():
 
 def test_a_difference_is_written_in_points():
     assert format_difference(-0.0123, 0.0049) == "-1.2 ± 0.5 points"
+
+
+def kept(name, seed, hits):
+    settings = {"test_samples": 8}
+    packed = None if hits is None else pack_hits(np.array(hits, bool))
+    return Run(
+        "a lab", name, seed, "standard", settings, 1, 1, {}, 0.5, 1.0, "", "", "", 0.5, packed
+    )  # fmt: skip
+
+
+def test_kept_runs_are_compared_seed_by_seed_with_the_reference():
+    ones, half = [1] * 8, [1, 0] * 4
+    runs = {
+        "plain": [kept("plain", 42, half), kept("plain", 43, ones)],
+        "both seeds": [kept("both seeds", 42, ones), kept("both seeds", 43, ones)],
+        "another seed besides": [kept("another seed besides", 43, half), kept("", 44, ones)],
+        "no seed in common": [kept("no seed in common", 44, ones)],
+        "old": [kept("old", 42, None)],
+    }
+    assert differences_from("plain", runs) == {
+        "both seeds": paired_difference([ones, ones], [half, ones]),
+        "another seed besides": paired_difference([half], [ones]),
+    }
+    assert differences_from("plain", {}) == differences_from("nothing", runs) == {}

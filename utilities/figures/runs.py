@@ -1,9 +1,10 @@
-"""The trainings that the kit keeps: in a table, and one change beside the other."""
+"""The trainings that the kit keeps: in a table, side by side, and how far from one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
@@ -13,7 +14,9 @@ from utilities.figures.showing import display_bundle, sentence, show_figure
 from utilities.figures.style import BLUE, MUTED, VERMILLION, styled
 from utilities.training.runs import Run, mean_and_spread
 
-NO_RUNS = "The kit keeps no runs in this profile; those of the standard one are in data/runs."
+Difference = tuple[float, float]  # of two accuracies, and its standard error
+
+NO_RUNS = "Of this profile and these images the kit keeps no runs; the standard one's are in data/runs."
 
 
 def show_runs(runs: Mapping[str, Sequence[Run]]) -> None:
@@ -91,4 +94,64 @@ def plot_ablation(
     if unique:
         fig.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=3, frameon=False)
     show_figure(fig, f"Dot plot of test accuracies. {' '.join(sentences) or 'There are no runs yet.'}")
+    return fig
+
+
+@styled
+def plot_differences(
+    groups: Mapping[str, Sequence[str]],
+    kept: Mapping[str, Difference],
+    own: Mapping[str, Difference],
+    reference: str,
+) -> Figure:
+    """Show how far the accuracies of several models are from one of them, with what chance allows.
+
+    Args:
+        groups: title → names of the models, in the order in which they are drawn; those without a run
+            are left out.
+        kept, own: name → difference of the test accuracies, in shares, and its standard error: of the
+            kit's runs and of one's own. The bars reach two standard errors to both sides.
+        reference: what they are compared with, for the axis.
+
+    Raises:
+        ValueError: a run has a name that is in no group.
+    """
+    if unknown := {*kept, *own} - {name for names in groups.values() for name in names}:
+        raise ValueError(f"There are runs of {sorted(unknown)}; expected names in {dict(groups)}.")
+    rows: list[tuple[str, bool]] = []  # what stands on the left, and whether it is a title
+    for title, names in groups.items():
+        there = [(name, False) for name in names if name in kept or name in own]
+        rows += [(title, True), *there] if there else []
+    fig, ((axes,),) = new_figure(8.2, 0.36 * len(rows) + 1.7)
+    axes.axvline(0, color=MUTED, linewidth=1, linestyle=":")
+    series = (("the kit's runs", kept, BLUE, "o", -0.13), ("your runs", own, VERMILLION, "D", 0.13))
+    sentences = []
+    for label, runs, colour, marker, down in series:
+        places = [row + down for row, (name, _) in enumerate(rows) if name in runs]
+        drawn = [runs[name] for name, _ in rows if name in runs]
+        if drawn:
+            means, errors = 100 * np.transpose(drawn)  # (rows,) each
+            axes.errorbar(
+                means, places, xerr=2 * errors, fmt=marker, color=colour, capsize=3, markersize=6,
+                label=f"{label}, ± 2 standard errors",
+            )  # fmt: skip
+        sentences += [
+            f"{label}, {name}: {100 * runs[name][0]:+.1f} ± {100 * runs[name][1]:.1f} points."
+            for name, _ in rows
+            if name in runs
+        ]
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    for text, (_, is_title) in zip(axes.get_yticklabels(), rows, strict=True):
+        text.set_fontweight("bold" if is_title else "normal")
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+    axes.set(
+        xlabel=f"top-1 accuracy less that of {reference} (percentage points)",
+        title=f"How far from {reference}?",
+    )
+    axes.grid(True, axis="x")
+    if sentences:
+        fig.legend(loc="outside lower center", ncols=2, frameon=False)
+    listed = " ".join(sentences) or "There are no runs yet."
+    show_figure(fig, f"Differences of test accuracies from {reference}, in percentage points. {listed}")
     return fig

@@ -29,6 +29,7 @@ def create_pre_norm_vit(
     tokenize: Layer,
     make_attention: Callable[[], Layer],
     data_augmentation: Layer | None = None,
+    make_pooling: Callable[[], Layer] = layers.Flatten,
 ) -> tf_keras.Model:
     """Return a model from images (B, H, W, C) to logits (B, num_classes).
 
@@ -39,6 +40,7 @@ def create_pre_norm_vit(
         tokenize: from augmented images to tokens with their positions, (B, N, d).
         make_attention: called once a block; what it returns maps tokens (B, N, d) to (B, N, d).
         data_augmentation: put before the tokens, resizing included.
+        make_pooling: what it returns maps the last tokens (B, N, d) to one vector an image, (B, …).
     """
     inputs = layers.Input(shape=input_shape)
     images = inputs if data_augmentation is None else data_augmentation(inputs)
@@ -46,7 +48,7 @@ def create_pre_norm_vit(
     for _ in range(size.transformer_layers):
         x = pre_norm_block(x, make_attention(), size.mlp_units, size.dropout_rate)
     x = layers.LayerNormalization(epsilon=1e-6)(x)
-    x = layers.Dropout(size.head_dropout_rate)(layers.Flatten()(x))  # (B, N·d)
+    x = layers.Dropout(size.head_dropout_rate)(make_pooling()(x))  # (B, N·d), or (B, d) if pooled
     x = feed_forward(x, size.head_units, size.head_dropout_rate)
     return tf_keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name=NAME)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections import defaultdict
@@ -14,6 +15,7 @@ import numpy as np
 from utilities.kit import KIT
 
 RUNS = KIT / "data" / "runs"
+IN_FILES = str.maketrans({"×": "x", "÷": "by", "'": "", ",": ""})  # what a file's name has instead
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Run:
     """One training: what was trained, how, where, and what came out.
 
     settings: of the training, by name; history: one number an epoch, as in Keras' `History`;
-    processor_minutes: of all cores together, compiling and testing included.
+    processor_minutes: of all cores together, compiling and testing included; packed_hits: a bit for
+    each test image, as `pack_hits` writes them. Older runs have neither these nor a top-5 accuracy.
     """
 
     lab: str
@@ -37,6 +40,16 @@ class Run:
     machine: str
     software: str
     ended: str
+    top_5_accuracy: float | None = None
+    packed_hits: str | None = None
+
+    @property
+    def hits(self) -> np.ndarray | None:
+        """Which test images were right, (test_samples,) of True and False, where the run kept it."""
+        if self.packed_hits is None:
+            return None
+        bits = np.frombuffer(base64.b64decode(self.packed_hits), np.uint8)
+        return np.unpackbits(bits, count=self.settings["test_samples"]).astype(bool)
 
     def save(self, folder: Path = RUNS) -> Path:
         """Write the run as JSON; the file appears whole or not at all."""
@@ -50,9 +63,14 @@ class Run:
         return path
 
 
+def pack_hits(hits: np.ndarray) -> str:
+    """Return True and False (n,) as text, eight of them in a byte, in base64."""
+    return base64.b64encode(np.packbits(hits).tobytes()).decode("ascii")
+
+
 def path_of(lab: str, profile: str, name: str, seed: int, folder: Path = RUNS) -> Path:
     """Return the file of one run; a profile other than the standard one is part of its name."""
-    plain = "-".join(name.replace("×", "x").replace("÷", "by").split())
+    plain = "-".join(name.translate(IN_FILES).split())
     stem = plain if profile == "standard" else f"{profile}-{plain}"
     return folder / lab / f"{stem}-seed{seed}.json"
 

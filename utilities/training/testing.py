@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tf_keras
 
 from utilities.training.loop import make_dataset
+from utilities.training.runs import Run
 
 BATCH = 250
 
@@ -52,6 +53,27 @@ def paired_difference(
     if num_seeds > 1:
         error = np.hypot(error, apart.mean(axis=1).std(ddof=1) / np.sqrt(num_seeds))
     return float(apart.mean()), float(error)
+
+
+def differences_from(
+    reference: str, runs: Mapping[str, Sequence[Run]]
+) -> dict[str, tuple[float, float]]:
+    """Return how far the kept runs are from one of them: name → difference and standard error.
+
+    Runs with the same seed are compared, on the same images. What has no seed in common with the
+    reference, or has not kept which images were right, is left out, and so is the reference.
+    """
+    kept = {
+        name: {run.seed: run.hits for run in of_seeds if run.hits is not None}
+        for name, of_seeds in runs.items()
+    }
+    base = kept.pop(reference, {})
+    common = {name: [seed for seed in hits if seed in base] for name, hits in kept.items()}
+    return {
+        name: paired_difference([kept[name][s] for s in seeds], [base[s] for s in seeds])
+        for name, seeds in common.items()
+        if seeds
+    }
 
 
 def format_difference(difference: float, error: float) -> str:

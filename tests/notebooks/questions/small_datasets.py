@@ -145,7 +145,7 @@ QUESTIONS = {
                 "(with the student's numbers) Hardly any change: 16.6 became 16.2 on average, one head "
                 "13. Shifted patches, since pixels beside the patch are in its formula. Not LSA: "
                 "softmax(QKᵀ/τ) contains only contents. It keeps a token from looking at itself. A "
-                "bias that falls with the distance; mixup, which blends images and labels.",
+                "bias that falls with the distance; random erasing, so that no one patch decides.",
                 4,
             ),
             Answer(
