@@ -188,7 +188,7 @@ def test_another_python_is_told_what_to_do(tmp_path):
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
     done = subprocess.run(
-        ["make", f"VENV={tmp_path}/venv", f"PYTHON={old}", "test"],
+        ["make", "UV=", f"VENV={tmp_path}/venv", f"PYTHON={old}", "test"],
         cwd=ROOT,
         capture_output=True,
         text=True,

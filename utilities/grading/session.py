@@ -32,7 +32,7 @@ from utilities.grading.sandbox import Limits, Room
 
 START_SECONDS = 120
 LAST_MESSAGES_SECONDS = 30.0  # after the reply, for outputs still on their way, as long as any come
-QUIET_SECONDS = 3.0  # after which none is on its way any more
+QUIET_SECONDS = 3.0  # after which none is on its way any more, where kernels start at once
 HEALTH_SECONDS = 0.5
 FLOOD = 40  # times the output limit after which a cell is stopped
 STOPPED = "This cell was stopped"
@@ -292,11 +292,15 @@ class Session:
         return ""
 
     async def _last_messages(self, listener: asyncio.Task, shown: "_Shown") -> None:
-        """Wait for outputs still on their way, as long as any come, but not for ever."""
+        """Wait for outputs still on their way, as long as any come, but not for ever.
+
+        Where a kernel starts slowly, on a busy machine, more time may lie between two of them, too.
+        """
         deadline = time.monotonic() + LAST_MESSAGES_SECONDS
+        quiet = QUIET_SECONDS + self.start_seconds
         while not shown.idle and time.monotonic() < deadline:
             before = shown.messages
-            await asyncio.wait([listener], timeout=QUIET_SECONDS)
+            await asyncio.wait([listener], timeout=quiet)
             if shown.messages == before or shown.seen_bytes > FLOOD * self.limits.cell_output:
                 return
 
