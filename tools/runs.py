@@ -140,11 +140,16 @@ def train(lab: str, names: Names, name: str, seed: int) -> Run:
 
 
 def _processor() -> str:
-    """Return the processor's name, of Linux' list or as Python knows it."""
+    """Return the processor's name and widest vectors, of Linux' list, or as Python knows it.
+
+    Two machines may give the same name and differ in the vectors, and so by a factor in time.
+    """
     listed = Path("/proc/cpuinfo")
     lines = listed.read_text().splitlines() if listed.is_file() else []
-    named = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor()
+    said = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
+    flags = said.get("flags", "").split()
+    vectors = [name for name, flag in (("AVX-512", "avx512f"), ("AVX2", "avx2")) if flag in flags]
+    return ", ".join([said.get("model name", platform.processor()).strip(), *vectors[:1]])
 
 
 def _train_core(names: Names, name: str, seed: int) -> tuple[Any, dict[str, list[float]]]:
