@@ -13,6 +13,7 @@ from utilities.figures.drawing import counted, new_figure
 from utilities.figures.showing import display_bundle, sentence, show_figure
 from utilities.figures.style import BLUE, MUTED, VERMILLION, styled
 from utilities.training.runs import Run, mean_and_spread
+from utilities.training.testing import format_difference
 
 Difference = tuple[float, float]  # of two accuracies, and its standard error
 
@@ -136,9 +137,7 @@ def plot_differences(
                 label=f"{label}, ± 2 standard errors",
             )  # fmt: skip
         sentences += [
-            f"{label}, {name}: {100 * runs[name][0]:+.1f} ± {100 * runs[name][1]:.1f} points."
-            for name, _ in rows
-            if name in runs
+            f"{label}, {name}: {format_difference(*runs[name])}." for name, _ in rows if name in runs
         ]
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     for text, (_, is_title) in zip(axes.get_yticklabels(), rows, strict=True):

@@ -288,14 +288,18 @@ def linear_logits(kernel: np.ndarray, images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1).astype(np.float64) @ kernel
 
 
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the cross-entropy of each image; logits (…, n, C), labels (n,) → (…, n)."""
+    return -np.log(softmax(logits)[..., np.arange(len(labels)), labels])
+
+
 def scores(
     kernels: np.ndarray, images: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return accuracy and mean cross-entropy of each kernel (e, p, C) on a set, both (e,)."""
     logits = linear_logits(kernels, images)  # (e, n, C)
     right = logits.argmax(-1) == labels.ravel()  # (e, n)
-    of_the_label = np.take_along_axis(softmax(logits), labels.reshape(1, -1, 1), -1)  # (e, n, 1)
-    return right.mean(-1), -np.log(of_the_label).mean((-2, -1))
+    return right.mean(-1), cross_entropy(logits, labels.ravel()).mean(-1)
 
 
 def crossentropy_gradient_of(

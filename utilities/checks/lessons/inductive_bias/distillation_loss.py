@@ -86,11 +86,6 @@ Softened = Callable[[np.ndarray, float], np.ndarray]  # z, temperature → z
 H = 1e-5  # step of the central differences
 
 
-def cross_entropy(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the cross-entropy of each image."""
-    return -np.log(oracles.softmax(z)[np.arange(len(y)), y])
-
-
 def divergence(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
     """Return the Kullback-Leibler divergence of the student's softmax from the teacher's."""
     return _divergence_of(oracles.softmax(teacher), oracles.softmax(student))
@@ -109,6 +104,10 @@ def _as_they_are(z: np.ndarray, temperature: float) -> np.ndarray:
     return z
 
 
+def _one(temperature: float) -> float:
+    return 1.0
+
+
 def formula(
     case: Case,
     seen: Observation,
@@ -117,11 +116,11 @@ def formula(
     default_share: float = TEACHER_SHARE,
     shares: Callable[[float], tuple[float, float]] = lambda share: (1.0 - share, share),
     strength: Callable[[float], float] = np.square,
-    strength_of_labels: Callable[[float], float] = lambda temperature: 1.0,
+    strength_of_labels: Callable[[float], float] = _one,
     of_student: Softened = _over_temperature,
     of_teacher: Softened = _over_temperature,
     before_labels: Softened = _as_they_are,
-    labels_part: OfLabels = cross_entropy,
+    labels_part: OfLabels = oracles.cross_entropy,
     laid: Callable[[OfLabels, np.ndarray, np.ndarray, bool], np.ndarray] = (
         lambda part, z, y, column: part(z, y)
     ),
@@ -201,7 +200,7 @@ def _clipped(probabilities: np.ndarray) -> np.ndarray:
 
 def _clipped_cross_entropy(probabilities: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return what Keras makes of probabilities: cut off at both ends, then brought to sum 1."""
-    return cross_entropy(np.log(np.clip(probabilities, KERAS_EPSILON, 1 - KERAS_EPSILON)), y)
+    return oracles.cross_entropy(np.log(np.clip(probabilities, KERAS_EPSILON, 1 - KERAS_EPSILON)), y)
 
 
 def _cut_off_labels(z: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -222,7 +221,7 @@ def _taken_for_probabilities(teacher: np.ndarray, student: np.ndarray) -> np.nda
 
 
 def _twice(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return cross_entropy(oracles.softmax(z), y)
+    return oracles.cross_entropy(oracles.softmax(z), y)
 
 
 def _softmax_first(z: np.ndarray, temperature: float) -> np.ndarray:
@@ -246,7 +245,7 @@ def _soft_cross_entropy(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
 
 
 def _hard(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
-    return cross_entropy(student, np.argmax(teacher, axis=-1))
+    return oracles.cross_entropy(student, np.argmax(teacher, axis=-1))
 
 
 def _squared(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
@@ -261,10 +260,6 @@ def _of_every_label(part: OfLabels, z: np.ndarray, y: np.ndarray, column: bool) 
 def _in_a_column(part: OfLabels, z: np.ndarray, y: np.ndarray, column: bool) -> np.ndarray:
     """Return (B, 1) for labels in a column: beside a part of (B,) it spreads to (B, B)."""
     return part(z, y)[:, np.newaxis] if column else part(z, y)
-
-
-def _one(temperature: float) -> float:
-    return 1.0
 
 
 NOT_SOFTENED = {"of_student": _as_they_are, "of_teacher": _as_they_are}

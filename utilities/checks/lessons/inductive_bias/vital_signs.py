@@ -85,10 +85,8 @@ Loss = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]  # z, y → 
 
 def cross_entropy(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the mean cross-entropy and its derivative by the logits."""
-    probabilities = oracles.softmax(z)
-    each = np.arange(len(y))
-    slope = (probabilities - np.eye(z.shape[-1])[y]) / len(y)
-    return float(-np.log(probabilities[each, y]).mean()), slope
+    slope = (oracles.softmax(z) - np.eye(z.shape[-1])[y]) / len(y)
+    return float(oracles.cross_entropy(z, y).mean()), slope
 
 
 def spread_of(z: np.ndarray) -> np.ndarray:
