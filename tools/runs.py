@@ -100,17 +100,24 @@ def notebook(lab: str) -> Names:
 
 def train(lab: str, names: Names, name: str, seed: int) -> Run:
     """Train one model as its lab does, test it, and return what came out."""
-    import tensorflow as tf
     import tf_keras
-
-    from utilities.models.operations import multiply_adds
-    from utilities.training.testing import hits_of
 
     tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(seed)
     began = time.process_time()
     model, history = LABS[lab].train(names, name, seed)
-    minutes = (time.process_time() - began) / 60
+    return record(lab, names, name, seed, model, history, time.process_time() - began)
+
+
+def record(
+    lab: str, names: Names, name: str, seed: int, model: Any, history: dict, seconds: float
+) -> Run:
+    """Test a model that was trained for so many seconds of processor time; return what came out."""
+    import tensorflow as tf
+
+    from utilities.models.operations import multiply_adds
+    from utilities.training.testing import hits_of
+
     test_data, profile = LABS[lab].test_data(names), names["profile"]
     hits = hits_of(model, test_data)
     samples = {
@@ -130,7 +137,7 @@ def train(lab: str, names: Names, name: str, seed: int) -> Run:
         multiply_adds=multiply_adds(model, test_data[0][:1]),
         history={key: [round(v, 5) for v in values] for key, values in history.items()},
         test_accuracy=round(float(hits["top-1"].mean()), 5),
-        processor_minutes=round(minutes, 2),
+        processor_minutes=round(seconds / 60, 2),
         machine=f"{_processor()}, {os.cpu_count()} cores",
         software=f"TensorFlow {tf.__version__}, Python {platform.python_version()}",
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
