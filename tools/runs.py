@@ -24,13 +24,18 @@ from utilities.training.runs import Run, pack_hits, path_of
 
 CORE = "vision_transformer"
 SEEDS = (42, 43, 44)
-CELLS = {  # run of the core: its cell, and what the cell calls the model and the history
+# Runs that have a cell of their own: that cell, and what it calls the model and the history.
+CELLS = {
     "CNN": ("cnn", "cnn", "cnn_history"),
     "first ViT": ("first-training", "first_vit", "first_history"),
     "small ViT": ("training", "vit", "vit_history"),
     "wide CNN": ("wide-cnn", "wide_cnn", "wide_cnn_history"),
 }
 ABLATION = ("ablation", "changed_vit", "changed_history")
+TRANSFER = {
+    "fine-tuning": ("fine-tuning", "fine_tuned", "fine_tuned_history"),
+    "ViT from scratch": ("scratch", "scratch", "scratch_history"),
+}
 WHOLE = "\0"  # is in no cell
 
 Names = dict[str, Any]  # what a notebook's cells have defined
@@ -43,7 +48,7 @@ class Lab:
     cells: what is executed once, behind imports and exercises, each cell up to a text in it, such as
     the line that begins to train. The rest is asked of what the cells have defined: `runs` for the
     names of the trainings, `train` for the model and the history of one with a seed, `settings` for
-    how it was trained, `test_data` for images and labels.
+    how it was trained, `test_data` for images and labels. cifar100: whether these are CIFAR-100's.
     """
 
     cells: dict[str, str]
@@ -51,6 +56,7 @@ class Lab:
     train: Callable[[Names, str, int], tuple[Any, dict[str, list[float]]]]
     settings: Callable[[Names, str], dict[str, Any]]
     test_data: Callable[[Names], tuple[Any, Any]]
+    cifar100: bool = True
 
 
 def main() -> None:
@@ -67,7 +73,7 @@ def main() -> None:
     os.chdir(tempfile.mkdtemp())  # for checkpoints
     for lab in options.lab:
         names = notebook(lab)
-        if lab != CORE and names["num_classes"] != 100:
+        if LABS[lab].cifar100 and names["num_classes"] != 100:
             raise SystemExit("CIFAR-100 is not here: `lab data cifar100` brings it.")
         for seed in options.seeds:
             for name in options.runs or LABS[lab].runs(names):
@@ -90,7 +96,8 @@ def notebook(lab: str) -> Names:
     """Return the names that the solution's exercises and its lab's cells define."""
     from tests.course import ROOT, read, run_exercises
 
-    solution = read(ROOT / "solutions" / lab / f"{lab}.ipynb")
+    (path,) = ROOT.glob(f"solutions/*/{lab}.ipynb")
+    solution = read(path)
     names = run_exercises(solution)
     names["sources"] = {cell.id: cell.source for cell in solution.cells}
     for cell, until in LABS[lab].cells.items():
@@ -159,13 +166,18 @@ def _processor() -> str:
     return ", ".join([said.get("model name", platform.processor()).strip(), *vectors[:1]])
 
 
-def _train_core(names: Names, name: str, seed: int) -> tuple[Any, dict[str, list[float]]]:
+def _train_cell(
+    names: Names, cell: str, model: str, history: str
+) -> tuple[Any, dict[str, list[float]]]:
     """Execute the cell of a run; the seed is set already."""
-    cell, model, history = CELLS.get(name, ABLATION)
-    if name not in CELLS:
-        names["change"] = name
     exec(names["sources"][cell], names)
     return names[model], names[history].history
+
+
+def _train_core(names: Names, name: str, seed: int) -> tuple[Any, dict[str, list[float]]]:
+    if name not in CELLS:
+        names["change"] = name
+    return _train_cell(names, *CELLS.get(name, ABLATION))
 
 
 def _core_settings(names: Names, name: str) -> dict[str, Any]:
@@ -173,6 +185,14 @@ def _core_settings(names: Names, name: str) -> dict[str, Any]:
     if name not in CELLS:
         return asdict(names["changes"][name])
     return asdict(profile.first_training if name == "first ViT" else profile.training)
+
+
+def _transfer_settings(names: Names, name: str) -> dict[str, Any]:
+    images = {
+        "training_samples": names["samples"],
+        "validation_samples": len(names["validation_data"][0]),
+    }
+    return images | asdict(names["gentle"] if name == "fine-tuning" else names["profile"].training)
 
 
 def _trained_in(
@@ -203,6 +223,56 @@ def _small_datasets_settings(names: Names, name: str) -> dict[str, Any]:
     return training | {key: getattr(value, "__name__", value) for key, value in own.items()}
 
 
+def _inductive_bias_runs(names: Names) -> list[str]:
+    """Return the lab's runs, the teacher just before its student."""
+    fractions = [f"{fraction:.0%}" for fraction in names["profile"].fractions]
+    parts = [f"{model}, {part}" for part in fractions for model in ("ViT", "ResNet")]
+    parts.remove("ViT, 100%")  # is the run with 2-D positions
+    without = [
+        f"{model}, {fractions[len(fractions) // 2 - 1]}, no augmentation" for model in ("ViT", "ResNet")
+    ]
+    positions = [f"positions: {kind}" for kind in ("none", "1-D", "2-D", "relative")]
+    return ["ViT", "ResNet", "distilled ViT", *positions, *parts, *without]
+
+
+def _train_inductive_bias(names: Names, name: str, seed: int) -> tuple[Any, dict[str, list[float]]]:
+    """Train a run with the lab's functions, as the cells of its section 5 and 6 call them."""
+    profile = names["profile"]
+    data, num_images, training = (names["x_train"], names["y_train"]), None, profile.brief_training
+    kind, *more = name.replace(": ", ", ").split(", ")
+    if kind == "positions":
+        model = names["build_vit"](more[0], names["augmentation"])
+    elif more:
+        model = names["BUILDERS"][kind](names["augmentation" if len(more) == 1 else "preprocessing"])
+        num_images, data = names["part_of_training"](float(more[0].rstrip("%")) / 100)
+    else:
+        training = profile.training
+        model = _main_model(names, name, seed)
+    history = names["run"](name, model, data, training, num_images)
+    names["trained_with"] = asdict(training) | {"images": num_images or len(data[0])}
+    if name == "ResNet":
+        names["teacher"] = seed, model.get_weights()
+    return model, history.history
+
+
+def _main_model(names: Names, name: str, seed: int) -> Any:
+    """Return the untrained model of a main run; the student's teacher is trained, or still there."""
+    import tf_keras
+
+    if name == "ResNet":
+        return names["build_resnet"](names["augmentation"])
+    if name == "ViT":
+        return names["build_vit"](names["profile"].positions, names["augmentation"])
+    if names.get("teacher", (None,))[0] != seed:
+        _train_inductive_bias(names, "ResNet", seed)
+    teacher = names["build_resnet"](names["augmentation"])
+    teacher.set_weights(names["teacher"][1])
+    tf_keras.utils.set_random_seed(seed)
+    student = names["build_vit"](names["profile"].positions, names["preprocessing"])
+    random_changes = tf_keras.Sequential(names["augmentation"].layers[2:], name="random_changes")
+    return names["DistilledModel"](student, teacher, random_changes, names["distillation_loss"])
+
+
 LABS = {
     CORE: Lab(
         cells=dict.fromkeys(("load-data", "standardise", "place", "changes"), WHOLE),
@@ -210,6 +280,19 @@ LABS = {
         train=_train_core,
         settings=_core_settings,
         test_data=lambda names: names["test_data"],
+        cifar100=False,
+    ),
+    "pretrained_models": Lab(
+        cells={
+            "data": WHOLE,
+            "scratch": "\n\n\nscratch = ",
+            "fine-tuning": "\nfine_tuned = ",
+        },
+        runs=lambda names: TRANSFER,
+        train=lambda names, name, seed: _train_cell(names, *TRANSFER[name]),
+        settings=_transfer_settings,
+        test_data=lambda names: names["test_data"],
+        cifar100=False,
     ),
     "small_datasets": Lab(
         cells={
@@ -230,6 +313,22 @@ LABS = {
         train=lambda names, name, seed: _trained_in(names, "run", name, seed),
         settings=lambda names, name: asdict(names["profile"].training),
         test_data=lambda names: (names["x_test"], names["y_test"]),
+    ),
+    "inductive_bias": Lab(
+        cells={
+            "load-data": WHOLE,
+            "augmentation": WHOLE,
+            "patch-tokens": WHOLE,
+            "maps-before": "\n\n\nsize, (rows",
+            "build-vit": "\n\n\nfor positions",
+            "counts": "\n\n\npublished = ",
+            "run": WHOLE,
+            "sample-efficiency": "\n\n\ncurves = ",  # the builders, and a part of the images
+        },
+        runs=_inductive_bias_runs,
+        train=_train_inductive_bias,
+        settings=lambda names, name: names["trained_with"],
+        test_data=lambda names: names["test_data"],
     ),
 }
 

@@ -1,12 +1,15 @@
-"""Train the Vision Transformer that the kit ships for places where the hub is out of reach.
+"""Train the Vision Transformers that the kit ships: for CIFAR-10, and for transfer from CIFAR-100.
 
-    LAB_DATA=/path/to/cifar10 python tools/train_embedded_vit.py --checkpoints runs/embedded-vit
+    LAB_DATA=/path/to/cifar10 python tools/train_embedded_vit.py --checkpoints runs/vit-cifar10
+    LAB_DATA=/path/to/cifar100 python tools/train_embedded_vit.py --checkpoints runs/vit-cifar100 \
+        --data cifar100 --teacher-epochs 0 --epochs 8 --activations float32
 
-A compact `TFViTForImageClassification` learns the full CIFAR-10 in two stages: a small
-convolutional teacher first, then the Vision Transformer from the labels and from the teacher's
-probabilities for the very crops that the student sees (Hinton et al. 2015, arXiv 1503.02531;
-Beyer et al. 2022, arXiv 2106.05237). The student starts from mimetic weights (Trockman and Kolter
-2023, arXiv 2305.09828), in whose attention every patch looks at its own surroundings.
+A compact `TFViTForImageClassification` learns a full data set in two stages: a small convolutional
+teacher first, then the Vision Transformer from the labels and from the teacher's probabilities for
+the very crops that the student sees (Hinton et al. 2015, arXiv 1503.02531; Beyer et al. 2022, arXiv
+2106.05237). Without epochs of the teacher there is none, and the labels are all. The student starts
+from mimetic weights (Trockman and Kolter 2023, arXiv 2305.09828), in whose attention every patch
+looks at its own surroundings.
 
 After each epoch everything is written to `--checkpoints`; the same command goes on from there, and
 a larger `--epochs` stretches the rest of the schedule. At the end the model is evaluated on all
@@ -26,20 +29,24 @@ from pathlib import Path
 
 import numpy as np
 
-from utilities import EnergyMeter, load_cifar10
+from utilities import EnergyMeter, load_cifar10, load_cifar100
 
 import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 from transformers import TFViTForImageClassification, ViTConfig, ViTImageProcessor
 
-from utilities.datasets.classes import CIFAR10_CLASSES
-from utilities.models.pretrained import EMBEDDED_VIT, image_classifier, load_vit
+from utilities.datasets.classes import CIFAR10_CLASSES, CIFAR100_FINE_CLASSES
+from utilities.datasets.loading import KerasForm
+from utilities.models.pretrained import EMBEDDED_VIT, TRANSFER_VIT, image_classifier, load_vit
 from utilities.training.testing import accuracy_of
 
 IMAGE_SIZE = 32
 CROP_PIXELS = 4
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the training pixels
+MEAN, STD = (
+    (0.4914, 0.4822, 0.4465),
+    (0.2470, 0.2435, 0.2616),
+)  # of the pixels of CIFAR-10
 
 TEACHER_WIDTH, TEACHER_BATCH, TEACHER_RATE, TEACHER_WARMUP_EPOCHS = 24, 128, 0.1, 1.5
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY, WARMUP_EPOCHS = 64, 1.2e-3, 0.03, 1.0
@@ -48,8 +55,46 @@ WATCHED = 2000  # test images whose accuracy is shown after each epoch
 MIXED = "mixed_bfloat16"  # activations in bfloat16, weights in float32
 
 
-def vit_config() -> ViTConfig:
-    """Return the student: 811,146 parameters, 65 tokens of 128 numbers, 6 layers of 4 heads."""
+@dataclass(frozen=True)
+class Source:
+    """What a model is trained on, and what its card says of what it has seen."""
+
+    title: str
+    load: Callable[[], KerasForm]
+    classes: tuple[str, ...]
+    output: Path
+    purpose: str
+    warning: str
+
+
+SOURCES = {
+    "cifar10": Source(
+        "CIFAR-10",
+        lambda: load_cifar10(full=True),
+        CIFAR10_CLASSES,
+        EMBEDDED_VIT,
+        purpose="runs where the hub is out of reach. `load_vit` falls back to it; `lab models "
+        "--evaluate` prints its\naccuracy.",
+        warning="The model has seen the labels of all training images: a linear probe on its "
+        "features says\nhow the code works, not how well features transfer. It knows ten classes and "
+        "takes a flower for one\nof them.",
+    ),
+    "cifar100": Source(
+        "CIFAR-100",
+        lambda: load_cifar100(fallback=False),
+        CIFAR100_FINE_CLASSES,
+        TRANSFER_VIT,
+        purpose="can show transfer anywhere: what it has learned from the images of CIFAR-100 is "
+        "tried on\nthose of CIFAR-10.",
+        warning="The model has seen no image and no label of CIFAR-10, only\nthe mean and deviation of "
+        "its pixels. Its own classes are others, but close ones: wolf and fox, not\ndog; bus and "
+        "pickup truck, not truck.",
+    ),
+}
+
+
+def vit_config(classes: tuple[str, ...]) -> ViTConfig:
+    """Return the student: 65 tokens of 128 numbers, 6 layers of 4 heads."""
     return ViTConfig(
         image_size=IMAGE_SIZE,
         patch_size=4,
@@ -61,13 +106,13 @@ def vit_config() -> ViTConfig:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         initializer_range=0.05,
-        id2label=dict(enumerate(CIFAR10_CLASSES)),
-        label2id={name: index for index, name in enumerate(CIFAR10_CLASSES)},
+        id2label=dict(enumerate(classes)),
+        label2id={name: index for index, name in enumerate(classes)},
     )
 
 
-def build_teacher(width: int = TEACHER_WIDTH) -> tf_keras.Model:
-    """Return a residual network of 8 convolutions that returns logits; (B, 32, 32, 3) -> (B, 10)."""
+def build_teacher(num_classes: int, width: int = TEACHER_WIDTH) -> tf_keras.Model:
+    """Return a residual network of 8 convolutions; (B, 32, 32, 3) -> logits (B, num_classes)."""
 
     def convolution(x, filters, pool=False):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
@@ -83,13 +128,13 @@ def build_teacher(width: int = TEACHER_WIDTH) -> tf_keras.Model:
     x = convolution(x, 4 * width, pool=True)
     x = residual(convolution(x, 8 * width, pool=True), 8 * width)
     x = layers.GlobalMaxPool2D()(x)
-    logits = layers.Dense(len(CIFAR10_CLASSES), use_bias=False, dtype="float32")(x)
+    logits = layers.Dense(num_classes, use_bias=False, dtype="float32")(x)
     return tf_keras.Model(images, logits * 0.125, name="teacher")
 
 
-def build_student(seed: int) -> TFViTForImageClassification:
+def build_student(classes: tuple[str, ...], seed: int) -> TFViTForImageClassification:
     """Return the Vision Transformer at its mimetic start."""
-    student = TFViTForImageClassification(vit_config())
+    student = TFViTForImageClassification(vit_config(classes))
     student(tf.zeros((1, 3, IMAGE_SIZE, IMAGE_SIZE)))
     start_mimetic(student, np.random.default_rng(seed))
     return student
@@ -179,16 +224,19 @@ def make_teacher_step(teacher, optimizer) -> Callable:
 
 
 def make_student_step(student, teacher, optimizer) -> Callable:
+    """Return a step of the student; where `teacher` is None, from the labels alone."""
     cross_entropy = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     divergence = tf_keras.losses.KLDivergence()
 
     @tf.function
     def step(images, labels):
-        taught = tf.nn.softmax(teacher(images, training=False) / TEMPERATURE)
         with tf.GradientTape() as tape:
             logits = logits_of(student, images, training=True)
-            told = TEMPERATURE**2 * divergence(taught, tf.nn.softmax(logits / TEMPERATURE))
-            loss = TEACHER_SHARE * told + (1 - TEACHER_SHARE) * cross_entropy(labels, logits)
+            loss = cross_entropy(labels, logits)
+            if teacher is not None:
+                taught = tf.nn.softmax(teacher(images, training=False) / TEMPERATURE)
+                told = TEMPERATURE**2 * divergence(taught, tf.nn.softmax(logits / TEMPERATURE))
+                loss = TEACHER_SHARE * told + (1 - TEACHER_SHARE) * loss
         apply_gradients(tape, loss, student, optimizer)
         return loss, share_right(logits, labels)
 
@@ -296,21 +344,22 @@ def main() -> int:
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     tf_keras.utils.set_random_seed(options.seed)
-    tf_keras.mixed_precision.set_global_policy(MIXED)
-    (x_train, y_train), (x_test, y_test) = load_cifar10(full=True)
+    tf_keras.mixed_precision.set_global_policy(options.activations)
+    source = SOURCES[options.data]
+    (x_train, y_train), (x_test, y_test) = source.load()
     training_data = x_train[: options.images], y_train.ravel()[: options.images]
     data = training_data, (x_test, y_test.ravel())
 
-    teaching = teacher_stage(options.teacher_epochs)
-    teacher_log = train(teaching, data, options)
-    learning = student_stage(teaching.model, options.epochs, options.seed)
+    teaching = teacher_stage(source, options.teacher_epochs) if options.teacher_epochs else None
+    teacher_log = train(teaching, data, options) if teaching else []
+    learning = student_stage(source, teaching, options.epochs, options.seed)
     student_log = train(learning, data, options)
-    export(learning.model, teaching, teacher_log, student_log, data, options)
+    export(learning.model, source, teaching, teacher_log, student_log, data, options)
     return 0
 
 
-def teacher_stage(epochs: int) -> Stage:
-    teacher = build_teacher()
+def teacher_stage(source: Source, epochs: int) -> Stage:
+    teacher = build_teacher(len(source.classes))
     optimizer = tf_keras.optimizers.SGD(0.0, momentum=0.9, nesterov=True, weight_decay=5e-3)
     return Stage(
         name="teacher",
@@ -325,14 +374,14 @@ def teacher_stage(epochs: int) -> Stage:
     )
 
 
-def student_stage(teacher: tf_keras.Model, epochs: int, seed: int) -> Stage:
-    student = build_student(seed)
+def student_stage(source: Source, teaching: Stage | None, epochs: int, seed: int) -> Stage:
+    student = build_student(source.classes, seed)
     optimizer = tf_keras.optimizers.AdamW(0.0, weight_decay=WEIGHT_DECAY)
     return Stage(
         name="student",
         model=student,
         optimizer=optimizer,
-        make_step=lambda: make_student_step(student, teacher, optimizer),
+        make_step=lambda: make_student_step(student, teaching and teaching.model, optimizer),
         predict=tf.function(lambda images: logits_of(student, images)),
         epochs=epochs,
         batch_size=BATCH_SIZE,
@@ -341,81 +390,94 @@ def student_stage(teacher: tf_keras.Model, epochs: int, seed: int) -> Stage:
     )
 
 
-def export(student, teaching, teacher_log, student_log, data, options) -> None:
+def export(student, source, teaching, teacher_log, student_log, data, options) -> None:
     """Write weights, processor and model card; the accuracy is that of what was written."""
     tf_keras.mixed_precision.set_global_policy("float32")
-    shipped = TFViTForImageClassification(vit_config())
+    output = options.output or source.output
+    shipped = TFViTForImageClassification(vit_config(source.classes))
     shipped(tf.zeros((1, 3, IMAGE_SIZE, IMAGE_SIZE)))
     shipped.set_weights(student.get_weights())
-    options.output.mkdir(parents=True, exist_ok=True)
-    shipped.save_pretrained(options.output, safe_serialization=True)
+    output.mkdir(parents=True, exist_ok=True)
+    shipped.save_pretrained(output, safe_serialization=True)
     side = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
-    ViTImageProcessor(size=side, image_mean=MEAN, image_std=STD).save_pretrained(options.output)
-    (options.output / "model.safetensors").chmod(0o644)
+    ViTImageProcessor(size=side, image_mean=MEAN, image_std=STD).save_pretrained(output)
+    (output / "model.safetensors").chmod(0o644)
 
-    test_accuracy = accuracy_of(image_classifier(*load_vit(options.output)), data[1])
-    teacher_accuracy = evaluate(teaching.predict, *data[1])
+    test_accuracy = accuracy_of(image_classifier(*load_vit(output)), data[1])
     kwh = sum(record["kwh"] or 0 for record in teacher_log + student_log)
     seconds = sum(record["seconds"] for record in teacher_log + student_log)
     basis = " and ".join(sorted({record["basis"] for record in teacher_log + student_log}))
     card = MODEL_CARD.format(
+        title=source.title,
+        purpose=source.purpose,
+        warning=source.warning,
+        watched=WATCHED,
+        classes="ten" if len(source.classes) == 10 else f"{len(source.classes)} fine ones",
+        activations="bfloat16" if options.activations == MIXED else options.activations,
+        taught=taught(teaching, teacher_log, data[1]),
         parameters=shipped.count_params(),
         layers=shipped.config.num_hidden_layers,
         heads=shipped.config.num_attention_heads,
         width=shipped.config.hidden_size,
         images=len(data[0][0]),
         accuracy=test_accuracy,
-        teacher_accuracy=teacher_accuracy,
-        teacher_parameters=teaching.model.count_params(),
-        teacher_epochs=len(teacher_log),
         epochs=len(student_log),
         rate=LEARNING_RATE,
         decay=WEIGHT_DECAY,
         batch=BATCH_SIZE,
-        share=TEACHER_SHARE,
-        temperature=TEMPERATURE,
         seed=options.seed,
         note=options.note or "none",
         watt_hours=1000 * kwh,
         basis=basis,
         minutes=seconds / 60,
     )
-    (options.output / "README.md").write_text(card, encoding="utf-8")
-    print(f"{test_accuracy:.2%} of {len(data[1][0]):,} test images; written to {options.output}")
+    (output / "README.md").write_text(card, encoding="utf-8")
+    print(f"{test_accuracy:.2%} of {len(data[1][0]):,} test images; written to {output}")
 
 
-MODEL_CARD = """# ViT for CIFAR-10
+def taught(teaching: Stage | None, log: list[dict], test_data) -> str:
+    """Return what the card says of the teacher."""
+    if teaching is None:
+        return "none; the loss is the cross-entropy with the labels"
+    return (
+        f"a residual CNN with {teaching.model.count_params():,} parameters, {len(log)} epochs on the "
+        f"same images, {evaluate(teaching.predict, *test_data):.2%} of the test images; loss: "
+        f"{TEACHER_SHARE:g} × divergence from its probabilities at temperature {TEMPERATURE:g}, the "
+        "rest cross-entropy with the labels"
+    )
+
+
+MODEL_CARD = """# ViT for {title}
 
 A compact `TFViTForImageClassification` that the kit ships so that the notebook `pretrained_models`
-runs where the hub is out of reach. `load_vit` falls back to it; `lab models --evaluate` prints its
-accuracy.
+{purpose}
 
 | | |
 |---|---|
 | structure | {layers} layers, {heads} heads, width {width}, patches of 4×4 pixels, {parameters:,} parameters |
-| input | 32×32 pixels, RGB, standardised with mean and deviation of the training pixels |
-| classes | the ten of CIFAR-10 |
-| training data | the first {images:,} training images of CIFAR-10; no other data |
+| input | 32×32 pixels, RGB, standardised with mean and deviation of CIFAR-10's training pixels |
+| classes | the {classes} of {title} |
+| training data | the first {images:,} training images of {title}; no other data |
 | test accuracy, all 10,000 test images | **{accuracy:.2%}** |
-| recipe | `tools/train_embedded_vit.py`: {epochs} epochs, AdamW, peak learning rate {rate:g}, weight decay {decay:g}, batch {batch}, warm-up of an epoch and cosine; random crops and flips; mimetic start; activations in bfloat16 |
-| teacher | a residual CNN with {teacher_parameters:,} parameters, {teacher_epochs} epochs on the same images, {teacher_accuracy:.2%} of the test images; loss: {share:g} × divergence from its probabilities at temperature {temperature:g}, the rest cross-entropy with the labels |
+| recipe | `tools/train_embedded_vit.py`: {epochs} epochs, AdamW, peak learning rate {rate:g}, weight decay {decay:g}, batch {batch}, warm-up of an epoch and cosine; random crops and flips; mimetic start; activations in {activations} |
+| teacher | {taught} |
 | note on this run | {note} |
 | seed | {seed} (threads and hardware change the last digits) |
 | energy, teacher included | {watt_hours:.0f} Wh ({basis}: nominal power times time, on a machine that other programs used as well), {minutes:.0f} minutes on 2 cores |
 | licence | CC0 1.0 for the weights; for the images see `data/README.md` |
 
-The test images were not used to choose anything, but the first 2,000 of them were watched while
-it trained. The model has seen the labels of all training images: a linear probe on its features says
-how the code works, not how well features transfer. It knows ten classes and takes a flower for one
-of them. Not for use outside teaching.
+The test images were not used to choose anything, but the first {watched:,} of them were watched while
+it trained. {warning} Not for use outside teaching.
 """  # noqa: E501 (a row of a table is a line)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder to go on from")
-    parser.add_argument("--output", type=Path, default=EMBEDDED_VIT)
-    parser.add_argument("--teacher-epochs", type=int, default=6)
+    parser.add_argument("--data", choices=SOURCES, default="cifar10")
+    parser.add_argument("--output", type=Path, help="folder of the model; the kit's own by default")
+    parser.add_argument("--activations", choices=(MIXED, "float32"), default=MIXED)
+    parser.add_argument("--teacher-epochs", type=int, default=6, help="0: no teacher")
     parser.add_argument("--epochs", type=int, default=17)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--threads", type=int, default=2)

@@ -98,6 +98,7 @@ from .models.pre_norm_vit import PatchProjection as PatchProjection
 from .models.pre_norm_vit import PatchTokens as PatchTokens
 from .models.pre_norm_vit import create_pre_norm_vit as create_pre_norm_vit
 from .models.pre_norm_vit import resize_and_augment as resize_and_augment
+from .models.pretrained import TRANSFER_VIT as TRANSFER_VIT
 from .models.pretrained import image_features as image_features
 from .models.pretrained import load_photographs as load_photographs
 from .models.pretrained import load_t5 as load_t5
@@ -106,6 +107,7 @@ from .models.pretrained import load_vit as load_vit
 from .models.pretrained import next_token_log_probabilities as next_token_log_probabilities
 from .models.pretrained import vit_from_scratch as vit_from_scratch
 from .models.pretrained import with_linear_head as with_linear_head
+from .models.pretrained import with_new_head as with_new_head
 from .models.self_attention import SelfAttention as SelfAttention
 from .models.sizes import FIRST_VIT as FIRST_VIT
 from .models.sizes import KERAS_VIT as KERAS_VIT

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.linear_model import RidgeClassifier
 
 from utilities import (
     image_features,
@@ -17,12 +18,20 @@ from utilities import (
     next_token_log_probabilities,
     vit_from_scratch,
     with_linear_head,
+    with_new_head,
 )
 from utilities.checks.lessons.pretrained.beam_search import search
 from utilities.commands.lab import main as lab
-from utilities.datasets.classes import CIFAR10_CLASSES
+from utilities.datasets.classes import CIFAR10_CLASSES, CIFAR100_FINE_CLASSES
+from utilities.datasets.loading import has_cifar100
 from utilities.kit import KIT
-from utilities.models.pretrained import EMBEDDED_T5, EMBEDDED_VIT, PHOTOGRAPHS, image_classifier
+from utilities.models.pretrained import (
+    EMBEDDED_T5,
+    EMBEDDED_VIT,
+    PHOTOGRAPHS,
+    TRANSFER_VIT,
+    image_classifier,
+)
 
 LARGEST_WEIGHTS = 12e6  # bytes
 PLACES = [folder / "shared" / "models" / "vit-tiny-patch16-224" for folder in KIT.parents]
@@ -49,19 +58,52 @@ def test_shipped_vit_has_the_accuracy_its_card_states(embedded_vit):
     assert abs(accuracy - on_all) < 3 * np.sqrt(on_all * (1 - on_all) / len(labels))
 
 
-def test_shipped_vit_is_what_its_card_says(embedded_vit):
-    model, processor = embedded_vit
-    assert model.count_params() == stated(r"([\d,]+) parameters \|", EMBEDDED_VIT)
-    assert (EMBEDDED_VIT / "model.safetensors").stat().st_size <= LARGEST_WEIGHTS
-    assert tuple(model.config.id2label[index] for index in range(10)) == CIFAR10_CLASSES
+@pytest.mark.parametrize(
+    "folder, classes", [(EMBEDDED_VIT, CIFAR10_CLASSES), (TRANSFER_VIT, CIFAR100_FINE_CLASSES)]
+)
+def test_shipped_vit_is_what_its_card_says(folder, classes):
+    model, processor = load_vit(folder)
+    assert model.count_params() == stated(r"([\d,]+) parameters \|", folder)
+    assert (folder / "model.safetensors").stat().st_size <= LARGEST_WEIGHTS
+    assert tuple(model.config.id2label.values()) == classes
     assert processor.size == {"height": 32, "width": 32}
-    card = (EMBEDDED_VIT / "README.md").read_text()
+    card = (folder / "README.md").read_text()
     for fact in ("training data", "recipe", "seed", "energy", "estimated", "licence"):
         assert fact in card
 
 
+def test_the_model_for_transfer_has_never_seen_what_it_is_tried_on():
+    assert not set(CIFAR100_FINE_CLASSES) & set(CIFAR10_CLASSES)
+    card = (TRANSFER_VIT / "README.md").read_text()
+    assert "training images of CIFAR-100; no other data" in card
+
+
+def test_features_of_cifar100_tell_the_classes_of_cifar10_apart():
+    (images, labels), _ = load_cifar10()
+    trained, untrained = (
+        probe_accuracy(model.layers[0], images[:1500], labels[:1500, 0])
+        for model in (with_new_head(image_features(*load_vit(TRANSFER_VIT))), vit_from_scratch())
+    )
+    assert trained > untrained + 0.1
+
+
+def probe_accuracy(features, images, labels) -> float:
+    """Fit a linear classifier on two thirds of the images; return its accuracy on the rest."""
+    x = features.predict(make_dataset((images, labels), 500), verbose=0)  # (n, d)
+    split = len(x) * 2 // 3
+    return RidgeClassifier(alpha=100).fit(x[:split], labels[:split]).score(x[split:], labels[split:])
+
+
+@pytest.mark.skipif(not has_cifar100(), reason="CIFAR-100 is not here")
+def test_command_evaluates_on_the_images_of_the_models_own_classes(capsys):
+    assert lab(["models", "--evaluate", str(TRANSFER_VIT)]) == 0
+    said = re.search(r"vit-cifar100: ([\d.]+)% of all 10,000 .* of CIFAR-100", capsys.readouterr().out)
+    on_all = stated(r"all 10,000 test images \| \*\*([\d.]+)%", TRANSFER_VIT)
+    assert float(said[1]) == pytest.approx(on_all, abs=0.05)
+
+
 def test_no_path_of_a_machine_is_in_the_shipped_models():
-    for folder in (EMBEDDED_VIT, EMBEDDED_T5):
+    for folder in (EMBEDDED_VIT, TRANSFER_VIT, EMBEDDED_T5):
         for file in folder.iterdir():
             assert b"/tmp" not in file.read_bytes() and b"/home" not in file.read_bytes(), file
 
@@ -152,7 +194,8 @@ def test_photographs_and_text_have_a_provenance():
 def test_command_lists_the_models(capsys):
     assert lab(["models"]) == 0
     shown = capsys.readouterr().out
-    assert "vit-cifar10" in shown and "google/vit-base-patch16-224" in shown
+    assert "vit-cifar10 " in shown and "vit-cifar100 " in shown
+    assert "google/vit-base-patch16-224" in shown
 
 
 def test_command_prints_the_accuracy(capsys):

@@ -76,11 +76,15 @@ def test_make_runs_executes_cells_that_are_there_and_finds_what_they_made():
     sources = sources_of("vision_transformer")
     for cell, model, history in [*RUNS.CELLS.values(), RUNS.ABLATION]:
         assert f"{model} = " in sources[cell] and f"{history} = run_experiment(" in sources[cell]
+    of_transfer = sources_of("pretrained_models")
+    for cell, model, history in RUNS.TRANSFER.values():
+        assert f"\n{model} = " in of_transfer[cell] and f"\n{history}, " in of_transfer[cell]
     assert "changes = " in sources["changes"] and "place = " in sources["place"]
 
 
 def sources_of(lab):
-    return {cell.id: cell.source for cell in read(ROOT / "solutions" / lab / f"{lab}.ipynb").cells}
+    (path,) = ROOT.glob(f"solutions/*/{lab}.ipynb")
+    return {cell.id: cell.source for cell in read(path).cells}
 
 
 @pytest.mark.parametrize("lab", RUNS.LABS)
@@ -95,6 +99,9 @@ def test_the_cells_that_make_runs_executes_end_where_it_says(lab):
     [
         ("small_datasets", "CutMix", {"mix": "cutmix"}),
         ("attention_variants", "linear attention", {}),
+        ("inductive_bias", "distilled ViT", {"images": 400}),
+        ("inductive_bias", "ResNet, 25%, no augmentation", {"images": 100}),
+        ("pretrained_models", "fine-tuning", {"learning_rate": 1.5e-3 / 5}),
     ],
 )
 def test_make_runs_trains_with_the_labs_own_functions(lab, name, own, monkeypatch):
@@ -103,10 +110,18 @@ def test_make_runs_trains_with_the_labs_own_functions(lab, name, own, monkeypatc
     assert name in RUNS.LABS[lab].runs(names)
     run = RUNS.train(lab, names, name, 42)
     assert (run.lab, run.name, run.seed, run.profile) == (lab, name, 42, "quick")
-    assert run.settings.items() >= (asdict(LABS[lab]["quick"].training) | own).items()
+    profile = LABS.get(lab, LABS["vision_transformer"])["quick"]
+    assert run.settings.items() >= (asdict(profile.training) | own).items()
     assert len(run.history["val_accuracy"]) == run.settings["epochs"]
     assert run.hits.mean() == pytest.approx(run.test_accuracy, abs=1e-5)
     assert run.top_5_accuracy >= run.test_accuracy and run.parameters > 0 and run.multiply_adds > 0
+
+
+def test_every_training_of_the_lab_on_inductive_bias_is_among_those_of_make_runs():
+    runs = RUNS.LABS["inductive_bias"].runs({"profile": LABS["inductive_bias"]["standard"]})
+    assert len(set(runs)) == len(runs) == 16
+    assert "ViT, 100%" not in runs and "ResNet, 5%, no augmentation" in runs
+    assert runs.index("distilled ViT") == runs.index("ResNet") + 1
 
 
 def test_the_switches_of_small_datasets_are_told_apart_in_what_is_kept(monkeypatch):

@@ -4,8 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from utilities.datasets.classes import CIFAR10_CLASSES, CIFAR100_FINE_CLASSES
 from utilities.datasets.files import DataError
-from utilities.datasets.loading import load_cifar10
+from utilities.datasets.loading import load_cifar10, load_cifar100
 from utilities.models.hub import REVISIONS
 
 HUB_MODELS = tuple(REVISIONS)
@@ -18,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="FOLDER",
-        help="print the accuracy on CIFAR-10 of the shipped ViT, or of another with its classes",
+        help="print the accuracy of the shipped ViT, or of another for CIFAR-10 or CIFAR-100",
     )
     parser.add_argument(
         "--fetch", metavar="NAME", help=f"download a model, such as {' or '.join(HUB_MODELS)}"
@@ -54,26 +57,39 @@ def fetch(name: str) -> Path:
 
 def evaluate(folder: Path) -> str:
     """Return the accuracy of a ViT in a sentence: on all test images where they are at hand."""
+    from utilities.models.hub import ModelError
     from utilities.models.pretrained import image_classifier, load_vit
     from utilities.training.testing import accuracy_of
 
-    classifier = image_classifier(*load_vit(folder))
+    model, processor = load_vit(folder)
+    classes = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
+    if classes == CIFAR10_CLASSES:
+        test_data, which = _cifar10_test_data()
+    elif classes == CIFAR100_FINE_CLASSES:
+        _, test_data = load_cifar100(fallback=False)
+        which = f"all {len(test_data[0]):,} test images of CIFAR-100"
+    else:
+        raise ModelError(f"The classes of {folder.name} are neither CIFAR-10's nor CIFAR-100's.")
+    return f"{folder.name}: {accuracy_of(image_classifier(model, processor), test_data):.2%} of {which}"
+
+
+def _cifar10_test_data() -> tuple[tuple[np.ndarray, np.ndarray], str]:
+    """Return the test images and labels that are at hand, and which they are."""
     try:
-        _, (images, labels) = load_cifar10(full=True)
-        which = f"all {len(images):,} test images"
+        _, test_data = load_cifar10(full=True)
+        return test_data, f"all {len(test_data[0]):,} test images of CIFAR-10"
     except DataError:
-        _, (images, labels) = load_cifar10()
-        which = f"the {len(images):,} shipped test images (`lab data cifar10` downloads all)"
-    accuracy = accuracy_of(classifier, (images, labels))
-    return f"{folder.name}: {accuracy:.2%} of {which} of CIFAR-10"
+        _, test_data = load_cifar10()
+        some = f"the {len(test_data[0]):,} shipped test images of CIFAR-10"
+        return test_data, f"{some} (`lab data cifar10` downloads all)"
 
 
 def listing() -> str:
     """Return one line a model: where it is, and how large."""
-    from utilities.models.pretrained import EMBEDDED_T5, EMBEDDED_VIT
+    from utilities.models.pretrained import EMBEDDED_T5, EMBEDDED_VIT, TRANSFER_VIT
 
     lines = []
-    for folder in (EMBEDDED_VIT, EMBEDDED_T5):
+    for folder in (EMBEDDED_VIT, TRANSFER_VIT, EMBEDDED_T5):
         megabytes = (folder / "model.safetensors").stat().st_size / 1e6
         lines.append(f"{folder.name:32} shipped, {megabytes:.1f} MB")
     for name in HUB_MODELS:

@@ -33,6 +33,7 @@ from utilities.models.hub import ModelError, download_model
 from utilities.notes import show_note
 
 EMBEDDED_VIT = KIT / "data" / "models" / "vit-cifar10"
+TRANSFER_VIT = KIT / "data" / "models" / "vit-cifar100"  # the same structure; it never saw CIFAR-10
 EMBEDDED_T5 = KIT / "data" / "models" / "t5-first-sentence"
 PHOTOGRAPHS = KIT / "data" / "photographs"
 TEXT = KIT / "data" / "texts" / "photography.txt"
@@ -126,16 +127,20 @@ def with_linear_head(features: tf_keras.Model, weights: np.ndarray, bias: np.nda
     return model
 
 
+def with_new_head(features: tf_keras.Model, num_classes: int = 10) -> tf_keras.Model:
+    """Return `features` followed by an untrained linear layer: images -> logits (B, num_classes)."""
+    head = tf_keras.layers.Dense(num_classes, name="head")
+    return tf_keras.Sequential([features, head], name="with_new_head")
+
+
 def vit_from_scratch(num_classes: int = 10) -> tf_keras.Model:
-    """Return an untrained ViT of the embedded model's structure.
+    """Return an untrained ViT of the structure that the kit's two trained ones have.
 
     uint8 images (B, H, W, 3) of any size -> logits (B, num_classes).
     """
-    config = ViTConfig(**ViTConfig.get_config_dict(EMBEDDED_VIT)[0])
-    processor = ViTImageProcessor.from_pretrained(EMBEDDED_VIT)
-    features = image_features(TFViTForImageClassification(config), processor)
-    head = tf_keras.layers.Dense(num_classes, name="head")
-    return tf_keras.Sequential([features, head], name="vit_from_scratch")
+    config = ViTConfig(**ViTConfig.get_config_dict(TRANSFER_VIT)[0])
+    processor = ViTImageProcessor.from_pretrained(TRANSFER_VIT)
+    return with_new_head(image_features(TFViTForImageClassification(config), processor), num_classes)
 
 
 def next_token_log_probabilities(
