@@ -9,6 +9,7 @@ from bench.solution import reference
 from tests.course import ROOT, read
 from tests.tools import load
 from utilities import ablation, load_profile, load_runs, vit_arguments
+from utilities.figures.runs import runs_table
 from utilities.models.operations import multiply_adds
 from utilities.training.ablation import UNCHANGED
 from utilities.training.profiles import LABS
@@ -38,6 +39,14 @@ def test_a_run_knows_which_images_were_right_and_an_old_one_does_not(tmp_path):
     ((run,),) = load_runs(folder=tmp_path).values()
     np.testing.assert_array_equal(run.hits, hits)
     assert len(pack_hits(np.ones(5000, bool))) < 1000 and RUN.hits is None
+
+
+def test_the_table_says_where_minutes_come_from_machines_of_different_speed():
+    slower = replace(RUN, seed=44, processor_minutes=4.0, machine="a slower one")
+    table = runs_table({"alone": [RUN], "two": [RUN, slower], "twice": [RUN, replace(RUN, seed=44)]})
+    assert list(table["processor minutes"]) == ["1.5", "1.5 to 4.0", "1.5"]
+    assert list(table["machine"]) == ["a processor", "a processor / a slower one", "a processor"]
+    assert list(table["test accuracy"]) == ["50.0%", "50.0% ± 0.0", "50.0% ± 0.0"]
 
 
 def test_every_setting_has_a_file_of_its_own():

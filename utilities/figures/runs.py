@@ -29,18 +29,21 @@ def show_runs(runs: Mapping[str, Sequence[Run]]) -> None:
 
 
 def runs_table(runs: Mapping[str, Sequence[Run]]) -> pd.DataFrame:
-    """Return one row a training: seeds, epochs, test accuracy, processor minutes, machine."""
+    """Return one row a training: seeds, epochs, test accuracy, processor minutes, machines.
+
+    Seeds may have run on machines of different speed: the minutes are the least and the most.
+    """
     rows = {}
     for name, seeds in runs.items():
         accuracy, spread = mean_and_spread([100 * run.test_accuracy for run in seeds])
-        minutes, _ = mean_and_spread([run.processor_minutes for run in seeds])
+        least, most = (f"{of(run.processor_minutes for run in seeds):.1f}" for of in (min, max))
         rows[name] = {
             "seeds": len(seeds),
             "epochs": len(seeds[0].history["loss"]),
             "multiply-adds an image": f"{seeds[0].multiply_adds / 1e6:.1f} million",
             "test accuracy": f"{accuracy:.1f}%" + (f" ± {spread:.1f}" if len(seeds) > 1 else ""),
-            "processor minutes": f"{minutes:.1f}",
-            "machine": seeds[0].machine,
+            "processor minutes": least if least == most else f"{least} to {most}",
+            "machine": " / ".join(dict.fromkeys(run.machine for run in seeds)),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
