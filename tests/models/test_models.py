@@ -18,7 +18,6 @@ from utilities import (
     next_token_log_probabilities,
     vit_from_scratch,
     with_linear_head,
-    with_new_head,
 )
 from utilities.checks.lessons.pretrained.beam_search import search
 from utilities.commands.lab import main as lab
@@ -81,8 +80,8 @@ def test_the_model_for_transfer_has_never_seen_what_it_is_tried_on():
 def test_features_of_cifar100_tell_the_classes_of_cifar10_apart():
     (images, labels), _ = load_cifar10()
     trained, untrained = (
-        probe_accuracy(model.layers[0], images[:1500], labels[:1500, 0])
-        for model in (with_new_head(image_features(*load_vit(TRANSFER_VIT))), vit_from_scratch())
+        probe_accuracy(features, images[:1500], labels[:1500, 0])
+        for features in (image_features(*load_vit(TRANSFER_VIT)), vit_from_scratch().layers[0])
     )
     assert trained > untrained + 0.1
 
