@@ -257,20 +257,13 @@ def _train_inductive_bias(names: Names, name: str, seed: int) -> tuple[Any, dict
 
 def _main_model(names: Names, name: str, seed: int) -> Any:
     """Return the untrained model of a main run; the student's teacher is trained, or still there."""
-    import tf_keras
-
     if name == "ResNet":
         return names["build_resnet"](names["augmentation"])
     if name == "ViT":
         return names["build_vit"](names["profile"].positions, names["augmentation"])
     if names.get("teacher", (None,))[0] != seed:
         _train_inductive_bias(names, "ResNet", seed)
-    teacher = names["build_resnet"](names["augmentation"])
-    teacher.set_weights(names["teacher"][1])
-    tf_keras.utils.set_random_seed(seed)
-    student = names["build_vit"](names["profile"].positions, names["preprocessing"])
-    random_changes = tf_keras.Sequential(names["augmentation"].layers[2:], name="random_changes")
-    return names["DistilledModel"](student, teacher, random_changes, names["distillation_loss"])
+    return names["taught_vit"](names["teacher"][1], seed)
 
 
 LABS = {
@@ -324,6 +317,7 @@ LABS = {
             "counts": "\n\n\npublished = ",
             "run": WHOLE,
             "sample-efficiency": "\n\n\ncurves = ",  # the builders, and a part of the images
+            "distillation": "\n\n\ndistilled_history = ",
         },
         runs=_inductive_bias_runs,
         train=_train_inductive_bias,
